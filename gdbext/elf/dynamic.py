@@ -1,0 +1,199 @@
+"""Symbols of a mapped ELF image, read from memory the way the dynamic linker reads them.
+
+The dynamic symbol table survives `strip -s`, and it is mapped, so this needs neither the file
+nor a symbol reader: it works when the file was deleted or lies in another mount namespace.
+pyelftools reads files, and costs more to import than a whole traceback, so it is not used here.
+Facts: System V ABI (ELF-64), and the GNU hash section as binutils' ld writes it.
+"""
+
+import struct
+from typing import Dict, List, NamedTuple, Optional, Protocol
+
+_PT_LOAD = 1
+_PT_DYNAMIC = 2
+_PT_NOTE = 4
+_PF_W = 2
+_ET_EXEC = 2
+_DT_HASH = 4
+_DT_STRTAB = 5
+_DT_SYMTAB = 6
+_DT_GNU_HASH = 0x6FFFFEF5
+_NT_GNU_BUILD_ID = 3
+_SYMBOL_SIZE = 24
+
+# Bounds against damaged headers; real images stay far below.
+MAX_PROGRAM_HEADERS = 64
+MAX_DYNAMIC_ENTRIES = 512
+MAX_CHAIN = 4096
+MAX_NOTES = 64
+
+
+class Readable(Protocol):
+    """The part of the inferior's memory that is needed here."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """The bytes at an address; raises when any of them can't be read."""
+
+
+class NotAnImage(ValueError):
+    """There is no 64-bit little-endian ELF image at this address."""
+
+
+class Segment(NamedTuple):
+    """One program header, its address as it is in memory; sizes in bytes."""
+
+    type: int
+    flags: int
+    address: int
+    file_size: int
+    memory_size: int
+
+
+class Symbol(NamedTuple):
+    """A symbol that the image defines: where it is in memory, and its st_size in bytes."""
+
+    address: int
+    size: int
+
+
+class Image:
+    """The ELF image whose file header is mapped at `base`.
+
+    Raises NotAnImage, or what `memory.read` raises, when the headers can't be used.
+    """
+
+    def __init__(self, memory: Readable, base: int) -> None:
+        self._memory = memory
+        self.base = base
+        header = memory.read(base, 64)
+        if header[:6] != b"\x7fELF\x02\x01":
+            raise NotAnImage(f"no ELF header at {base:#x}")
+        kind, self.machine = struct.unpack_from("<HH", header, 16)
+        (offset,) = struct.unpack_from("<Q", header, 32)
+        entry_size, count = struct.unpack_from("<HH", header, 54)
+        if entry_size != 56 or count > MAX_PROGRAM_HEADERS:
+            raise NotAnImage(f"damaged ELF header at {base:#x}")
+        raw = memory.read(base + offset, entry_size * count)
+        headers = [struct.unpack_from("<IIQQQQQQ", raw, index * entry_size) for index in range(count)]
+        self.bias = base
+        if kind == _ET_EXEC:
+            self.bias = 0
+        else:
+            for type_, _flags, file_offset, address, *_rest in headers:
+                if type_ == _PT_LOAD:
+                    self.bias = base - (address - file_offset)
+                    break
+        self.segments: List[Segment] = [
+            Segment(type_, flags, self.bias + address, file_size, memory_size)
+            for type_, flags, _offset, address, _paddr, file_size, memory_size, _align in headers
+        ]
+        self._dynamic: Optional[Dict[int, int]] = None
+
+    def writable(self) -> List[Segment]:
+        """The loaded segments that the image may write to: its .data and .bss."""
+        return [segment for segment in self.segments if segment.type == _PT_LOAD and segment.flags & _PF_W]
+
+    def build_id(self) -> Optional[str]:
+        """The GNU build id in hexadecimal, None where the image has none."""
+        for segment in self.segments:
+            if segment.type != _PT_NOTE:
+                continue
+            position = segment.address
+            end = position + segment.file_size
+            for _ in range(MAX_NOTES):
+                if position + 12 > end:
+                    break
+                name_size, size, kind = struct.unpack("<III", self._memory.read(position, 12))
+                name_end = position + 12 + (name_size + 3) // 4 * 4
+                if name_end + size > end:
+                    break
+                if kind == _NT_GNU_BUILD_ID and self._memory.read(position + 12, name_size) == b"GNU\0":
+                    return self._memory.read(name_end, size).hex()
+                position = name_end + (size + 3) // 4 * 4
+        return None
+
+    def symbol(self, name: str) -> Optional[Symbol]:
+        """The dynamic symbol `name` as this image defines it, None where it does not."""
+        dynamic = self._entries()
+        if _DT_SYMTAB not in dynamic or _DT_STRTAB not in dynamic:
+            return None
+        wanted = name.encode()
+        if _DT_GNU_HASH in dynamic:
+            return self._by_gnu_hash(wanted, dynamic)
+        if _DT_HASH in dynamic:
+            return self._by_hash(wanted, dynamic)
+        return None
+
+    def _entries(self) -> Dict[int, int]:
+        """The dynamic section: tag to value; the tables' addresses as they are in memory."""
+        if self._dynamic is None:
+            entries: Dict[int, int] = {}
+            for segment in self.segments:
+                if segment.type == _PT_DYNAMIC:
+                    count = min(segment.memory_size // 16, MAX_DYNAMIC_ENTRIES)
+                    raw = self._memory.read(segment.address, count * 16)
+                    for tag, value in struct.iter_unpack("<QQ", raw):
+                        if tag == 0:
+                            break
+                        entries.setdefault(tag, value)
+            for tag in (_DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_GNU_HASH):
+                # glibc has relocated these; musl, and glibc for a read-only dynamic section, has not.
+                if tag in entries and entries[tag] < self.base:
+                    entries[tag] += self.bias
+            self._dynamic = entries
+        return self._dynamic
+
+    def _u32(self, address: int) -> int:
+        return int.from_bytes(self._memory.read(address, 4), "little")
+
+    def _by_gnu_hash(self, wanted: bytes, dynamic: Dict[int, int]) -> Optional[Symbol]:
+        table = dynamic[_DT_GNU_HASH]
+        buckets, first, bloom, _shift = struct.unpack("<IIII", self._memory.read(table, 16))
+        if not buckets:
+            return None
+        value = 5381
+        for byte in wanted:
+            value = (value * 33 + byte) & 0xFFFFFFFF
+        bucket_base = table + 16 + 8 * bloom
+        index = self._u32(bucket_base + 4 * (value % buckets))
+        if index < first:
+            return None
+        chain = bucket_base + 4 * buckets
+        for index in range(index, index + MAX_CHAIN):
+            entry = self._u32(chain + 4 * (index - first))
+            if (entry ^ value) >> 1 == 0:
+                symbol = self._defined(index, wanted, dynamic)
+                if symbol is not None:
+                    return symbol
+            if entry & 1:
+                break
+        return None
+
+    def _by_hash(self, wanted: bytes, dynamic: Dict[int, int]) -> Optional[Symbol]:
+        table = dynamic[_DT_HASH]
+        buckets, chains = struct.unpack("<II", self._memory.read(table, 8))
+        if not buckets:
+            return None
+        value = 0
+        for byte in wanted:
+            value = (value << 4) + byte
+            high = value & 0xF0000000
+            value = (value ^ (high >> 24)) & ~high
+        index = self._u32(table + 8 + 4 * (value % buckets))
+        for _ in range(MAX_CHAIN):
+            if not 0 < index < chains:
+                break
+            symbol = self._defined(index, wanted, dynamic)
+            if symbol is not None:
+                return symbol
+            index = self._u32(table + 8 + 4 * buckets + 4 * index)
+        return None
+
+    def _defined(self, index: int, wanted: bytes, dynamic: Dict[int, int]) -> Optional[Symbol]:
+        raw = self._memory.read(dynamic[_DT_SYMTAB] + _SYMBOL_SIZE * index, _SYMBOL_SIZE)
+        name, _info, _other, section, value, size = struct.unpack("<IBBHQQ", raw)
+        if not section:
+            return None
+        if self._memory.read(dynamic[_DT_STRTAB] + name, len(wanted) + 1) != wanted + b"\0":
+            return None
+        return Symbol(self.bias + value, size)
