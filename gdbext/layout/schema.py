@@ -162,9 +162,10 @@ STRUCTS: Dict[str, Wanted] = {
     "PyDecObject": _in("_decimal", "PyDecObject"),
 }
 
-# The head that every object begins with is described once, under PyObject and PyVarObject;
-# the interpreter's statically allocated first thread is described under PyThreadState.
-_NOT_FLATTENED = frozenset({"ob_base", "_initial_thread", "_main_interpreter"})
+# Described once, under PyObject and PyVarObject, PyThreadState, PyInterpreterState, _Py_DebugOffsets.
+_NOT_FLATTENED = frozenset({"ob_base", "_initial_thread", "_main_interpreter", "debug_offsets"})
+# glibc's own members of a mutex or condition variable, which CPython does not know either.
+_FOREIGN_PREFIX = "__"
 
 
 class Member(NamedTuple):
@@ -198,6 +199,8 @@ def flatten(
             offset = base + member.offset
             if member.name:
                 if depth == 0 and keep is not None and member.name not in keep:
+                    continue
+                if member.name.startswith(_FOREIGN_PREFIX):
                     continue
                 path = prefix + member.name
                 fields[path] = (offset, member.size) + (member.bits or ())

@@ -1,0 +1,94 @@
+"""Code objects: names, file, and the line of an instruction."""
+
+from typing import Callable, Dict, Optional
+
+from . import lines
+from .objects import Objects
+
+
+class Code:
+    """One code object. `start` is the address of its first instruction; text is as the program has it.
+
+    `qualname` is None before 3.11, where a code object does not know it.
+    """
+
+    __slots__ = ("address", "name", "qualname", "filename", "first_line", "start", "first_traceable",
+                 "_table", "_decode")
+
+    def __init__(self, address: int, name: str, qualname: Optional[str], filename: str, first_line: int,
+                 start: int, first_traceable: int, table: bytes,
+                 decode: Callable[[bytes, int, int], Optional[int]]) -> None:
+        self.address = address
+        self.name = name
+        self.qualname = qualname
+        self.filename = filename
+        self.first_line = first_line
+        self.start = start
+        self.first_traceable = first_traceable
+        self._table = table
+        self._decode = decode
+
+    def line(self, offset: int) -> Optional[int]:
+        """The line of the instruction `offset` bytes from `start`; None where it belongs to none.
+
+        A negative offset is that of a frame which has not begun, as f_lasti is -1 then.
+        """
+        if offset < 0:
+            return self.first_line
+        return self._decode(self._table, self.first_line, offset)
+
+
+class Codes:
+    """Reads code objects and keeps them. Raises Unreadable, Damaged, MissingField."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._reader = reader = objects.reader
+        self._codes: Dict[int, Code] = {}
+        self._names: Dict[int, str] = {}
+        # PEP 626 renamed co_lnotab in 3.10; PEP 657 changed the encoding under the same name in 3.11,
+        # which also brought exception tables and put the instructions into the object itself.
+        self._in_object = reader.has("PyCodeObject", "co_code_adaptive")
+        if reader.has("PyCodeObject", "co_lnotab"):
+            self._decode = lines.line_in_lnotab
+        elif reader.has("PyCodeObject", "co_exceptiontable"):
+            self._decode = lines.line_in_locations
+        else:
+            self._decode = lines.line_in_linetable
+
+    def at(self, address: int) -> Code:
+        """The code object at `address`."""
+        found = self._codes.get(address)
+        if found is None:
+            found = self._codes[address] = self._read(address)
+        return found
+
+    def _read(self, address: int) -> Code:
+        objects, reader = self._objects, self._reader
+        objects.expect_exactly(address, "code")
+
+        def text(field: str) -> str:
+            pointer = reader.pointer(address, "PyCodeObject", field)
+            found = self._names.get(pointer)
+            if found is None:
+                found = self._names[pointer] = objects.text(pointer)
+            return found
+
+        if self._in_object:
+            start = address + reader.layout["PyCodeObject"].offset("co_code_adaptive")
+        else:
+            start = 0
+        first_traceable = 0
+        if reader.has("PyCodeObject", "_co_firsttraceable"):
+            first_traceable = reader.integer(address, "PyCodeObject", "_co_firsttraceable", signed=True)
+        return Code(
+            address,
+            text("co_name"),
+            text("co_qualname") if reader.has("PyCodeObject", "co_qualname") else None,
+            text("co_filename"),
+            reader.integer(address, "PyCodeObject", "co_firstlineno", signed=True),
+            start,
+            first_traceable,
+            objects.bytes(reader.pointer(address, "PyCodeObject", "co_linetable", "co_lnotab")),
+            self._decode,
+        )

@@ -1,0 +1,123 @@
+"""Where in a process an interpreter lies: the images that define its runtime.
+
+A program embeds Python under any name, so every image is asked; and one process can hold
+two copies, of which only one was ever initialized (a static python whose extension module
+pulls in libpython), so all that are found are told.
+"""
+
+import re
+from typing import Iterable, List, NamedTuple, Optional, Protocol, Tuple
+
+from .memory import Memory, Unreadable
+
+# "3.11.2 (main, Apr 28 2025, ...) \n[GCC 12.2.0]", as Py_GetVersion() keeps it in a static buffer.
+_VERSION_TEXT = re.compile(rb"([23]\.\d+\.\d+[0-9a-z+]*) \([^()\0]{1,120}\) ?\n?\[")
+
+# A data segment of an interpreter has 1-4 MB; one of a program that embeds it may be larger.
+MAX_DATA = 32 << 20
+# `mov r32/r64, [rip+disp32]` comes after at most a frame's set-up and a CET marker.
+_MAX_PROLOGUE = 32
+
+
+class Symbol(Protocol):
+    """A symbol of an image: where it is, and its size in bytes."""
+
+    address: int
+    size: int
+
+
+class Image(Protocol):
+    """A mapped image, as far as a search needs it."""
+
+    path: str
+
+    def symbol(self, name: str) -> Optional[Symbol]:
+        """The dynamic symbol that the image defines, None where it does not."""
+
+    def writable(self) -> List[Tuple[int, int]]:
+        """The (address, size) of its .data and .bss."""
+
+
+class Candidate(NamedTuple):
+    """An image that defines a runtime, initialized or not.
+
+    `runtime` is the address of _PyRuntime, `runtime_size` its st_size in bytes; before 3.7 there is
+    none, and `globals` holds the static variables that were instead. `hexversion` is Py_Version (3.11+).
+    """
+
+    image: Image
+    runtime: Optional[int]
+    runtime_size: Optional[int]
+    hexversion: Optional[int]
+    globals: Optional["Globals"] = None
+
+
+class Globals(NamedTuple):
+    """The addresses of static variables of 3.6: the list of interpreters, the running thread, the GIL."""
+
+    interp_head: int
+    current_thread: int
+    gil_locked: Optional[int]
+
+
+def version_text(hexversion: int) -> str:
+    """ "3.11.2" or "3.15.0b2" for a sys.hexversion (Include/patchlevel.h)."""
+    text = f"{hexversion >> 24}.{hexversion >> 16 & 255}.{hexversion >> 8 & 255}"
+    level = {0xA: "a", 0xB: "b", 0xC: "rc"}.get(hexversion >> 4 & 15)
+    return text if level is None else f"{text}{level}{hexversion & 15}"
+
+
+def candidates(images: Iterable[Image], memory: Memory) -> List[Candidate]:
+    """Every image of the process that defines a CPython runtime, in the images' order."""
+    found = []
+    for image in images:
+        runtime = image.symbol("_PyRuntime")
+        if runtime is not None:
+            found.append(Candidate(image, runtime.address, runtime.size, _hexversion(image, memory)))
+            continue
+        head = image.symbol("PyInterpreterState_Head")
+        current = image.symbol("_PyThreadState_Current")
+        if head is not None and current is not None:
+            interp_head = _operand(memory, head.address)
+            initialized = image.symbol("PyEval_ThreadsInitialized")
+            if interp_head is not None:
+                gil_locked = _operand(memory, initialized.address) if initialized else None
+                found.append(Candidate(image, None, None, None,
+                                       Globals(interp_head, current.address, gil_locked)))
+    return found
+
+
+def _hexversion(image: Image, memory: Memory) -> Optional[int]:
+    symbol = image.symbol("Py_Version")
+    if symbol is None:
+        return None
+    try:
+        return memory.u32(symbol.address)
+    except Unreadable:
+        return None
+
+
+def _operand(memory: Memory, function: int) -> Optional[int]:
+    """The variable that a function returns: the operand of its first `mov reg, [rip+disp32]` (x86-64)."""
+    try:
+        code = memory.read(function, _MAX_PROLOGUE)
+    except Unreadable:
+        return None
+    for position in range(len(code) - 6):
+        # 8b /r with mod 00 and r/m 101; REX.W before it where the variable is a pointer.
+        if code[position] == 0x8B and code[position + 1] & 0xC7 == 0x05:
+            displacement = int.from_bytes(code[position + 2:position + 6], "little", signed=True)
+            return function + position + 6 + displacement
+    return None
+
+
+def stated_version(image: Image, memory: Memory) -> Optional[str]:
+    """The version that Py_GetVersion() has written into the image's data, None where it was never called."""
+    for address, size in image.writable():
+        try:
+            found = _VERSION_TEXT.search(memory.read(address, min(size, MAX_DATA)))
+        except Unreadable:
+            continue
+        if found:
+            return found.group(1).decode("ascii")
+    return None

@@ -1,0 +1,160 @@
+"""The chain of Python frames of a thread state, innermost first.
+
+Up to 3.10 every call has a frame object. Since 3.11 (bpo-44590) a call has an
+_PyInterpreterFrame on the thread's data stack, and since 3.12 a shim frame on the C stack
+marks each entry into the evaluation loop.
+Facts: Include/internal/pycore_frame.h, Python/ceval.c, Objects/frameobject.c.
+"""
+
+from typing import Iterator, NamedTuple, Optional, Union
+
+from .code import Code, Codes
+from .memory import Damaged
+from .reader import READ_ERRORS, Reader
+
+# sys.setrecursionlimit() allows more; a real program that deep has lost already.
+MAX_FRAMES = 1_000_000
+
+_OWNED_BY_GENERATOR = 1
+# FRAME_OWNED_BY_CSTACK; 3.14 has FRAME_OWNED_BY_INTERPRETER as 3 and moved CSTACK to 4.
+_FIRST_SHIM_OWNER = 3
+# 3.14 (gh-117139): the lowest bits of a stack reference are tags.
+_STACK_REFERENCE_MASK = ~7
+
+
+class Frame(NamedTuple):
+    """One Python frame. `address` is that of the frame object or of the _PyInterpreterFrame.
+
+    `offset` is the place of the last instruction, in bytes from the start of the code.
+    `problem` says why `code` is None; there may be no more frames after such a one.
+    """
+
+    address: int
+    code: Optional[Code]
+    offset: int
+    problem: Optional[str] = None
+
+    @property
+    def line(self) -> Optional[int]:
+        """The line that the frame is at, None where it is not known or the instruction has none."""
+        return self.code.line(self.offset) if self.code else None
+
+
+class _FrameObjects:
+    """3.6-3.10: frame objects."""
+
+    def __init__(self, reader: Reader, codes: Codes) -> None:
+        self._reader = reader
+        self._codes = codes
+        # 3.10 counts f_lasti in instructions of two bytes (bpo-27129), and has f_stackdepth (bpo-42990).
+        self._unit = 2 if reader.has("PyFrameObject", "f_stackdepth") else 1
+
+    def head(self, thread_state: int) -> int:
+        return self._reader.pointer(thread_state, "PyThreadState", "frame")
+
+    def previous(self, frame: int) -> int:
+        return self._reader.pointer(frame, "PyFrameObject", "f_back")
+
+    def entry_address(self, thread_state: int) -> Optional[int]:
+        return None
+
+    def read(self, frame: int) -> Optional[Frame]:
+        code = self._codes.at(self._reader.pointer(frame, "PyFrameObject", "f_code"))
+        offset = self._reader.integer(frame, "PyFrameObject", "f_lasti", signed=True) * self._unit
+        return Frame(frame, code, offset)
+
+
+class _InterpreterFrames:
+    """3.11 and later: _PyInterpreterFrame."""
+
+    def __init__(self, reader: Reader, codes: Codes) -> None:
+        self._reader = reader
+        self._codes = codes
+        self._mask = _STACK_REFERENCE_MASK if reader.has("_PyInterpreterFrame", "f_executable.bits") else ~0
+
+    def head(self, thread_state: int) -> int:
+        reader = self._reader
+        if reader.has("PyThreadState", "current_frame"):
+            return reader.pointer(thread_state, "PyThreadState", "current_frame")
+        # 3.11 and 3.12 keep it in a structure on the C stack.
+        c_frame = reader.pointer(thread_state, "PyThreadState", "cframe")
+        return reader.pointer(c_frame, "_PyCFrame", "current_frame") if c_frame else 0
+
+    def previous(self, frame: int) -> int:
+        return self._reader.pointer(frame, "_PyInterpreterFrame", "previous")
+
+    def _owner(self, frame: int) -> int:
+        return self._reader.integer(frame, "_PyInterpreterFrame", "owner")
+
+    def entry_address(self, thread_state: int) -> Optional[int]:
+        if self._reader.has("PyThreadState", "cframe"):
+            return self._reader.pointer(thread_state, "PyThreadState", "cframe")
+        address = self.head(thread_state)
+        for _ in range(MAX_FRAMES):
+            if not address or self._owner(address) >= _FIRST_SHIM_OWNER:
+                break
+            address = self.previous(address)
+        return address or None
+
+    def read(self, frame: int) -> Optional[Frame]:
+        """The frame, None for one that Python itself does not show: a shim, or one not yet complete."""
+        owner = self._owner(frame)
+        if owner >= _FIRST_SHIM_OWNER:
+            return None
+        reader = self._reader
+        code = self._codes.at(
+            reader.pointer(frame, "_PyInterpreterFrame", "f_executable", "f_code") & self._mask)
+        # 3.11 and 3.12 point to the instruction before the next, 3.13 to the current one: the same place.
+        at = reader.pointer(frame, "_PyInterpreterFrame", "instr_ptr", "prev_instr")
+        offset = at - code.start
+        if owner != _OWNED_BY_GENERATOR and offset < 2 * code.first_traceable:
+            return None
+        return Frame(frame, code, offset)
+
+
+class Frames:
+    """Walks the frames of a thread state."""
+
+    def __init__(self, reader: Reader, codes: Codes) -> None:
+        self._shape: Union[_FrameObjects, _InterpreterFrames]
+        if reader.layout.find("_PyInterpreterFrame"):
+            self._shape = _InterpreterFrames(reader, codes)
+        else:
+            self._shape = _FrameObjects(reader, codes)
+
+    def walk(self, thread_state: int) -> Iterator[Frame]:
+        """The frames of a thread state, innermost first; never raises READ_ERRORS.
+
+        A frame that can't be read is given with its problem; the walk goes on where its link is good.
+        """
+        try:
+            address = self._shape.head(thread_state)
+        except READ_ERRORS as error:
+            yield Frame(thread_state, None, 0, str(error))
+            return
+        seen = set()
+        while address:
+            if address in seen or len(seen) >= MAX_FRAMES:
+                yield Frame(address, None, 0, str(Damaged(address, "frames without an end")))
+                return
+            seen.add(address)
+            try:
+                frame = self._shape.read(address)
+            except READ_ERRORS as error:
+                frame = Frame(address, None, 0, str(error))
+            if frame is not None:
+                yield frame
+            try:
+                address = self._shape.previous(address)
+            except READ_ERRORS as error:
+                if frame is None or frame.problem is None:
+                    yield Frame(address, None, 0, str(error))
+                return
+
+    def entry_address(self, thread_state: int) -> Optional[int]:
+        """A place on the C stack that belongs to the innermost entry into the evaluation loop.
+
+        Tells which of several thread states of one thread is the inner one, the stack growing
+        downwards. None up to 3.10, which has no such place. Raises READ_ERRORS.
+        """
+        return self._shape.entry_address(thread_state)

@@ -1,0 +1,92 @@
+"""The gate: does a layout read this process? It refuses rather than lets a wrong layout answer.
+
+Checked are facts that a wrong layout can't meet by chance: back pointers, list links, and what
+the interpreter says of itself through Python objects. It does not notice that a structure which
+it does not read has another shape; corrections.py looks after those.
+"""
+
+from typing import NamedTuple, Optional, Tuple
+
+from .runtime import Interpreter, Runtime
+
+
+class Identity(NamedTuple):
+    """What the interpreter says of itself: sys.hexversion, sys.abiflags' letters."""
+
+    hexversion: int
+    debug: bool
+    free_threaded: bool
+
+
+class NotInitialized(Exception):
+    """The runtime has no interpreter: before Py_Initialize, or after Py_Finalize."""
+
+
+class WrongLayout(Exception):
+    """The layout does not read this process."""
+
+
+def check(runtime: Runtime, version: Optional[Tuple[int, int]]) -> Identity:
+    """What the interpreter is, once the layout has read it.
+
+    `version` is the (major, minor) that it has to be, None where any will do. Raises NotInitialized,
+    WrongLayout, or READ_ERRORS: a layout that leads to unmapped memory is wrong, or the core is cut.
+    """
+    interpreters = runtime.interpreters()
+    if not interpreters:
+        raise NotInitialized()
+    main = interpreters[-1]
+    if not 0 <= main.id <= interpreters[0].id < 1 << 32:
+        raise WrongLayout(f"interpreters are numbered {interpreters[0].id} to {main.id}")
+    reader = runtime.reader
+    candidate = runtime.candidate
+    for interpreter in interpreters:
+        if candidate.runtime is not None and reader.has("PyInterpreterState", "runtime"):
+            back = reader.pointer(interpreter.address, "PyInterpreterState", "runtime")
+            if back != candidate.runtime:
+                raise WrongLayout(f"interpreter {interpreter.id} belongs to another runtime")
+        _check_thread_links(runtime, interpreter)
+    sys_dict = reader.pointer(main.address, "PyInterpreterState", "sysdict")
+    if not sys_dict:
+        raise NotInitialized()
+    hexversion_at = runtime.dicts.get(sys_dict, "hexversion")
+    if hexversion_at is None:
+        raise WrongLayout("sys has no hexversion")
+    hexversion = runtime.objects.int(hexversion_at)
+    found = (hexversion >> 24, hexversion >> 16 & 255)
+    if version is not None and found != version:
+        raise WrongLayout(f"this is Python {found[0]}.{found[1]}")
+    if runtime.dicts.get(sys_dict, "modules") != runtime.modules(main):
+        raise WrongLayout("sys.modules is not the interpreter's modules")
+    flags_at = runtime.dicts.get(sys_dict, "abiflags")
+    flags = runtime.objects.text(flags_at) if flags_at else ""
+    identity = Identity(hexversion, "d" in flags, "t" in flags)
+    if identity.free_threaded != runtime.layout.free_threaded:
+        raise WrongLayout("free-threaded and other builds differ")
+    _check_a_frame(runtime)
+    return identity
+
+
+def _check_thread_links(runtime: Runtime, interpreter: Interpreter) -> None:
+    reader = runtime.reader
+    states, problem = runtime.thread_states(interpreter)
+    if problem is not None and not states:
+        raise WrongLayout(problem)
+    previous = 0
+    for state in states:
+        if reader.pointer(state.address, "PyThreadState", "prev") != previous:
+            raise WrongLayout("thread states are not linked both ways")
+        previous = state.address
+
+
+def _check_a_frame(runtime: Runtime) -> None:
+    """The first frame there is must have a code object; what its bytes are is checked on the way."""
+    problem = None
+    for interpreter in runtime.interpreters():
+        for state in runtime.thread_states(interpreter).states:
+            for frame in runtime.frames.walk(state.address):
+                if frame.code is not None:
+                    return
+                problem = problem or frame.problem
+    if problem is not None:
+        raise WrongLayout(f"no frame can be read: {problem}")

@@ -1,0 +1,81 @@
+"""The line of an instruction, from each of the encodings that code objects have had.
+
+Pure functions over the table's bytes. An instruction is named by its offset in bytes from
+the start of the code; None is the line of an instruction that belongs to no line.
+Facts: Objects/lnotab_notes.txt (3.6-3.10), Objects/locations.md (3.11-3.13, since then
+InternalDocs/code_objects.md), and the readers in Objects/codeobject.c.
+"""
+
+from typing import Iterator, Optional, Tuple
+
+_NO_LINE_DELTA = -128
+
+
+def _signed(byte: int) -> int:
+    return byte - 256 if byte > 127 else byte
+
+
+def line_in_lnotab(table: bytes, first_line: int, offset: int) -> Optional[int]:
+    """co_lnotab, 3.6-3.9: pairs of (bytes of code, signed lines)."""
+    line = first_line
+    address = 0
+    for position in range(0, len(table) - 1, 2):
+        address += table[position]
+        if address > offset:
+            break
+        line += _signed(table[position + 1])
+    return line
+
+
+def line_in_linetable(table: bytes, first_line: int, offset: int) -> Optional[int]:
+    """co_linetable, 3.10: pairs of (bytes of code, signed lines), the lines counted at a range's start (PEP 626)."""
+    line = first_line
+    end = 0
+    for position in range(0, len(table) - 1, 2):
+        end += table[position]
+        delta = _signed(table[position + 1])
+        if delta != _NO_LINE_DELTA:
+            line += delta
+        if offset < end:
+            return None if delta == _NO_LINE_DELTA else line
+    return None
+
+
+def _varint(table: bytes, position: int) -> int:
+    value = shift = 0
+    while position < len(table):
+        byte = table[position]
+        value |= (byte & 63) << shift
+        if not byte & 64:
+            break
+        shift += 6
+        position += 1
+    return value
+
+
+def _location_entries(table: bytes) -> Iterator[Tuple[int, int, int]]:
+    """Each entry as (kind, code units covered, position of its first byte)."""
+    position = 0
+    while position < len(table):
+        first = table[position]
+        yield (first >> 3) & 15, (first & 7) + 1, position
+        position += 1
+        # Only the first byte of an entry has its high bit set.
+        while position < len(table) and not table[position] & 128:
+            position += 1
+
+
+def line_in_locations(table: bytes, first_line: int, offset: int) -> Optional[int]:
+    """co_linetable, 3.11 and later: entries of variable length, with columns (PEP 657)."""
+    line = first_line
+    end = 0
+    for kind, units, position in _location_entries(table):
+        if kind in (13, 14):
+            value = _varint(table, position + 1)
+            line += -(value >> 1) if value & 1 else value >> 1
+        elif 10 <= kind <= 12:
+            line += kind - 10
+        end += 2 * units
+        if offset < end:
+            return None if kind == 15 else line
+    return None

@@ -1,0 +1,177 @@
+"""Python objects that the interpreter's own structures are made of: type, str, int, bytes, tuple, list.
+
+Every reader checks the type's flags first, so that a stray pointer is an error and not an answer.
+"""
+
+from typing import Dict, List, NamedTuple, Optional
+
+from .memory import Damaged
+from .reader import Reader
+
+# Bits of tp_flags (Include/object.h), the same in every version that has them.
+INLINE_VALUES = 1 << 2
+MANAGED_DICT = 1 << 4
+LONG_SUBCLASS = 1 << 24
+LIST_SUBCLASS = 1 << 25
+TUPLE_SUBCLASS = 1 << 26
+BYTES_SUBCLASS = 1 << 27
+UNICODE_SUBCLASS = 1 << 28
+DICT_SUBCLASS = 1 << 29
+
+# Names, paths and messages are shorter; what a damaged length would have us read is not.
+MAX_TEXT = 1 << 20
+MAX_BYTES = 1 << 24
+MAX_ITEMS = 1 << 24
+MAX_DIGITS = 1 << 16
+MAX_TYPE_NAME = 512
+
+# Sizes in bytes of the C types wchar_t and Py_UCS4 on every platform that gdbext reads.
+_WCHAR = 4
+
+
+class Type(NamedTuple):
+    """What is needed of a type object; sizes in bytes. `name` is tp_name, module included for a static type."""
+
+    address: int
+    name: str
+    flags: int
+    basic_size: int
+    dict_offset: int
+
+
+class Objects:
+    """Reads objects by their address. All methods raise Unreadable, Damaged or MissingField."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._types: Dict[int, Type] = {}
+        layout = reader.layout
+        self._ob_type = layout["PyObject"].offset("ob_type")
+        self._ob_size = layout["PyVarObject"].offset("ob_size")
+
+    def type(self, address: int) -> Type:
+        """The type of the object at `address`."""
+        pointer = self.reader.memory.u64(address + self._ob_type)
+        found = self._types.get(pointer)
+        if found is None:
+            found = self._types[pointer] = self._read_type(pointer)
+        return found
+
+    def _read_type(self, address: int) -> Type:
+        reader = self.reader
+        name = reader.memory.c_string(reader.pointer(address, "PyTypeObject", "tp_name"), MAX_TYPE_NAME)
+        return Type(
+            address,
+            name.decode("utf-8", "backslashreplace"),
+            reader.integer(address, "PyTypeObject", "tp_flags"),
+            reader.integer(address, "PyTypeObject", "tp_basicsize", signed=True),
+            reader.integer(address, "PyTypeObject", "tp_dictoffset", signed=True),
+        )
+
+    def expect(self, address: int, flag: int, what: str) -> Type:
+        """The type of the object at `address`, which must have `flag`. Raises Damaged."""
+        found = self.type(address)
+        if not found.flags & flag:
+            raise Damaged(address, f"{found.name!r} object instead of {what}")
+        return found
+
+    def expect_exactly(self, address: int, name: str) -> None:
+        """Raise Damaged unless the object is of the static type called `name`."""
+        found = self.type(address)
+        if found.name != name:
+            raise Damaged(address, f"{found.name!r} object instead of {name}")
+
+    def size(self, address: int) -> int:
+        """ob_size, as it stands."""
+        return self.reader.memory.integer(address + self._ob_size, 8, signed=True)
+
+    def _bounded_size(self, address: int, limit: int, what: str) -> int:
+        size = self.size(address)
+        if not 0 <= size <= limit:
+            raise Damaged(address, f"{what} of impossible size {size}")
+        return size
+
+    def text(self, address: int) -> str:
+        """The characters of a str; lone surrogates stay."""
+        self.expect(address, UNICODE_SUBCLASS, "str")
+        reader = self.reader
+        length = reader.integer(address, "PyASCIIObject", "length", signed=True)
+        kind = reader.integer(address, "PyASCIIObject", "state.kind")
+        compact = reader.integer(address, "PyASCIIObject", "state.compact")
+        ascii_ = reader.integer(address, "PyASCIIObject", "state.ascii")
+        layout = reader.layout
+        if compact:
+            struct = "PyASCIIObject" if ascii_ else "PyCompactUnicodeObject"
+            data = address + layout[struct].size
+        elif kind == 0 and reader.has("PyASCIIObject", "wstr"):
+            # A string made by the old API and not yet "ready" (PEP 623 removed these in 3.12).
+            kind = _WCHAR
+            length = reader.integer(address, "PyCompactUnicodeObject", "wstr_length", signed=True)
+            data = reader.pointer(address, "PyASCIIObject", "wstr")
+        else:
+            data = reader.pointer(address, "PyUnicodeObject", "data")
+        if kind not in (1, 2, 4) or not 0 <= length <= MAX_TEXT:
+            raise Damaged(address, f"str of kind {kind} and length {length}")
+        raw = reader.memory.read(data, length * kind)
+        encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[kind]
+        try:
+            return raw.decode(encoding, "surrogatepass")
+        except UnicodeDecodeError:
+            raise Damaged(address, "str with impossible characters") from None
+
+    def bytes(self, address: int) -> bytes:
+        """The contents of a bytes object."""
+        self.expect(address, BYTES_SUBCLASS, "bytes")
+        size = self._bounded_size(address, MAX_BYTES, "bytes")
+        return self.reader.memory.read(address + self.reader.layout["PyBytesObject"].offset("ob_sval"), size)
+
+    def int(self, address: int) -> int:
+        """The value of an int."""
+        self.expect(address, LONG_SUBCLASS, "int")
+        reader = self.reader
+        struct = reader.layout["PyLongObject"]
+        if "long_value.lv_tag" in struct:
+            # 3.12 (gh-101291): the sign in the two lowest bits, 0 positive, 1 zero, 2 negative.
+            tag = reader.pointer(address, "PyLongObject", "long_value.lv_tag")
+            count, negative = tag >> 3, tag & 3 == 2
+            if tag & 3 == 1:
+                count = 0
+        else:
+            size = self.size(address)
+            count, negative = abs(size), size < 0
+        if count > MAX_DIGITS:
+            raise Damaged(address, f"int of {count} digits")
+        offset, digit_size = struct.field("long_value.ob_digit", "ob_digit")[:2]
+        bits = {2: 15, 4: 30}.get(digit_size)
+        if bits is None:
+            raise Damaged(address, f"int with digits of {digit_size} bytes")
+        raw = reader.memory.read(address + offset, count * digit_size)
+        value = 0
+        for index in range(count - 1, -1, -1):
+            digit = int.from_bytes(raw[index * digit_size:(index + 1) * digit_size], "little")
+            value = value << bits | digit
+        return -value if negative else value
+
+    def tuple(self, address: int) -> List[int]:
+        """The addresses of a tuple's items."""
+        self.expect(address, TUPLE_SUBCLASS, "tuple")
+        count = self._bounded_size(address, MAX_ITEMS, "tuple")
+        return self.pointers(address + self.reader.layout["PyTupleObject"].offset("ob_item"), count)
+
+    def list(self, address: int) -> List[int]:
+        """The addresses of a list's items."""
+        self.expect(address, LIST_SUBCLASS, "list")
+        count = self._bounded_size(address, MAX_ITEMS, "list")
+        return self.pointers(self.reader.pointer(address, "PyListObject", "ob_item"), count)
+
+    def pointers(self, address: int, count: int) -> List[int]:
+        """`count` pointers that lie one after the other."""
+        return list(memoryview(self.reader.memory.read(address, 8 * count)).cast("Q"))
+
+    def is_int(self, address: int) -> bool:
+        """Whether the object is an int, bool included."""
+        return bool(self.type(address).flags & LONG_SUBCLASS)
+
+    def optional_text(self, address: int) -> Optional[str]:
+        """The characters of a str, None for a null pointer."""
+        return self.text(address) if address else None

@@ -1,0 +1,150 @@
+"""The CPython runtimes of a process, each opened with the layout that passed the gate."""
+
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+
+from ..layout import choose, table
+from ..layout.layout import Layout, Struct
+from . import corrections, find, gate
+from .memory import Memory
+from .reader import READ_ERRORS
+from .runtime import Runtime, ThreadState
+
+# What a source of DWARF types gives for an image, None where it has no types for it.
+DwarfOf = Callable[[find.Image], Optional[choose.LoadStruct]]
+
+# How many refusals one message names.
+MAX_REASONS = 3
+
+
+class Python(NamedTuple):
+    """An initialized CPython. `exact` tells a layout of this very build from a near one that passed the gate."""
+
+    runtime: Runtime
+    version: str
+    identity: gate.Identity
+    exact: bool
+
+    def thread_states(self) -> List[ThreadState]:
+        """The thread states of all interpreters that can be read, newest interpreter first."""
+        try:
+            interpreters = self.runtime.interpreters()
+        except READ_ERRORS:
+            return []
+        return [state for interpreter in interpreters for state in self.runtime.thread_states(interpreter).states]
+
+    def problems(self) -> List[str]:
+        """Why thread states may be missing from the answer."""
+        try:
+            found = [self.runtime.thread_states(interpreter).problem
+                     for interpreter in self.runtime.interpreters()]
+        except READ_ERRORS as error:
+            return [str(error)]
+        return [problem for problem in found if problem is not None]
+
+
+class NoPython(Exception):
+    """There is no CPython here that can be read; the message says why, in one line."""
+
+
+def open_all(images: Iterable[find.Image], memory: Memory, dwarf_of: DwarfOf) -> List[Python]:
+    """Every initialized CPython of the process. Raises NoPython when there is none."""
+    images = list(images)
+    candidates = find.candidates(images, memory)
+    if not candidates:
+        raise NoPython(f"no CPython here: none of {len(images)} mapped images defines a Python runtime")
+    opened = []
+    idle = []
+    refused = []
+    for candidate in candidates:
+        try:
+            opened.append(_open(candidate, memory, dwarf_of(candidate.image)))
+        except gate.NotInitialized:
+            idle.append(candidate)
+        except gate.WrongLayout as error:
+            refused.append(f"{_describe(candidate, memory)}: {error}")
+    if not opened:
+        if refused:
+            raise NoPython("; ".join(refused[:MAX_REASONS]))
+        raise NoPython(
+            f"{_describe(idle[0], memory)} has no interpreter: it is not initialized yet, or already finalized")
+    return opened
+
+
+def _describe(candidate: find.Candidate, memory: Memory) -> str:
+    """ "Python 3.11.2 in /usr/bin/python3.11". """
+    if candidate.hexversion is not None:
+        version: Optional[str] = find.version_text(candidate.hexversion)
+    else:
+        version = find.stated_version(candidate.image, memory)
+    return f"Python {version or 'of unknown version'} in {candidate.image.path}"
+
+
+def _open(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.LoadStruct]) -> Python:
+    """The candidate, read with the first layout that passes. Raises NotInitialized or WrongLayout."""
+    tried: Dict[str, str] = {}
+    for layout in _layouts(candidate, memory, dwarf):
+        try:
+            runtime = Runtime(candidate, memory, layout)
+            identity = gate.check(runtime, _expected(candidate, layout))
+        except gate.NotInitialized:
+            if _finds_the_list(layout, candidate):
+                raise
+            reason = "no interpreters"
+        except (gate.WrongLayout,) + READ_ERRORS as error:
+            reason = str(error)
+        else:
+            exact = _is_exact(layout, identity, candidate)
+            if not exact:
+                corrections.apply(runtime, _other_shapes(layout))
+            return Python(runtime, find.version_text(identity.hexversion), identity, exact)
+        tried.setdefault(layout.source.table or "DWARF", reason)
+    reasons = [f"{name}: {reason}" for name, reason in tried.items()]
+    raise gate.WrongLayout(f"gdbext reads CPython {_known_versions()}, and no layout passes its checks"
+                           + (f" ({'; '.join(reasons[:MAX_REASONS])})" if reasons else ""))
+
+
+def _known_versions() -> str:
+    """ "3.6 to 3.13": the minors that there are tables for."""
+    versions = [name.version for name in table.names()]
+    if not versions:
+        return "of no version"
+    return " to ".join(f"{major}.{minor}" for major, minor in (min(versions), max(versions)))
+
+
+def _finds_the_list(layout: Layout, candidate: find.Candidate) -> bool:
+    """Whether an empty list of interpreters is the process's word, and not that of a wrong layout."""
+    return (candidate.runtime is None or layout.source.kind != "table"
+            or layout.source.runtime_size == candidate.runtime_size)
+
+
+def _layouts(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.LoadStruct]) -> Iterator[Layout]:
+    try:
+        yield from choose.candidates(
+            candidate.runtime, candidate.runtime_size, candidate.hexversion, memory.read, dwarf)
+    except READ_ERRORS as error:
+        raise gate.WrongLayout(str(error)) from None
+
+
+def _expected(candidate: find.Candidate, layout: Layout) -> Optional[Tuple[int, int]]:
+    """The minor release that has to be found: what the process says of itself, else what the layout is of."""
+    if candidate.hexversion is not None:
+        return choose.release(candidate.hexversion)[0]
+    return layout.source.version
+
+
+def _is_exact(layout: Layout, identity: gate.Identity, candidate: find.Candidate) -> bool:
+    source = layout.source
+    if source.kind != "table":
+        return source.kind == "dwarf"
+    return (source.hexversion, source.runtime_size, source.debug) == (
+        identity.hexversion, candidate.runtime_size, identity.debug)
+
+
+def _other_shapes(layout: Layout) -> Callable[[str], Iterator[Struct]]:
+    def shapes(struct: str) -> Iterator[Struct]:
+        for name in table.names():
+            if name.version == layout.source.version and name.free_threaded == layout.free_threaded:
+                found = table.load(name).struct(struct)
+                if found is not None:
+                    yield found
+    return shapes

@@ -1,0 +1,209 @@
+"""The runtime: its interpreters, their thread states and GILs, and what threading calls the threads.
+
+Facts: Include/internal/pycore_runtime.h, pycore_interp.h, pycore_gil.h; Include/cpython/pystate.h;
+Python/ceval_gil.h (3.6-3.11), Python/ceval_gil.c; Lib/threading.py.
+"""
+
+from typing import Dict, List, NamedTuple, Optional
+
+from ..layout.layout import Layout
+from .code import Codes
+from .dicts import Dicts
+from .find import Candidate
+from .frames import Frames
+from .memory import Damaged, Memory, Unreadable
+from .objects import Objects
+from .reader import READ_ERRORS, Reader
+
+# Far above what runs; a list that leads back into itself ends here.
+MAX_INTERPRETERS = 10_000
+MAX_THREADS = 200_000
+
+# Python/ceval_gil.h of 3.6 keeps the GIL in static variables: two mutexes, two condition
+# variables and four words, which the linker lays near each other, in any order.
+_GIL_GLOBALS_REACH = 512
+
+
+class Gil(NamedTuple):
+    """A GIL. `holder` is a thread state, None when nobody has it or the last word is not in yet.
+
+    `start` and `end` bound the memory in which a thread that waits for the GIL has its futex.
+    """
+
+    start: int
+    end: int
+    holder: Optional[int]
+
+
+class ThreadState(NamedTuple):
+    """A PyThreadState. `ident` is threading.get_ident(); `native_id` the kernel's, None before 3.11."""
+
+    address: int
+    ident: int
+    native_id: Optional[int]
+    interpreter: "Interpreter"
+
+
+class Interpreter(NamedTuple):
+    """A PyInterpreterState; `id` is 0 for the main one."""
+
+    address: int
+    id: int
+
+
+class ThreadStates(NamedTuple):
+    """An interpreter's thread states, newest first; `problem` says why there may be more."""
+
+    states: List[ThreadState]
+    problem: Optional[str]
+
+
+class Runtime:
+    """One initialized CPython in the process, read with one layout.
+
+    Raises MissingField when the layout lacks what every build has.
+    """
+
+    def __init__(self, candidate: Candidate, memory: Memory, layout: Layout) -> None:
+        self.candidate = candidate
+        self.layout = layout
+        self.memory = memory
+        self.reader = Reader(memory, layout)
+        self.objects = Objects(self.reader)
+        self.dicts = Dicts(self.objects)
+        self.codes = Codes(self.objects)
+        self.frames = Frames(self.reader, self.codes)
+        self._names: Dict[int, Dict[int, str]] = {}
+
+    def interpreters(self) -> List[Interpreter]:
+        """The interpreters, the main one last, as the runtime lists them.
+
+        Raises Unreadable, Damaged, MissingField. Empty before Py_Initialize and after Py_Finalize.
+        """
+        reader, candidate = self.reader, self.candidate
+        if candidate.globals:
+            address = self.memory.u64(candidate.globals.interp_head)
+        else:
+            assert candidate.runtime is not None
+            address = reader.pointer(candidate.runtime, "_PyRuntimeState", "interpreters.head")
+        found: List[int] = []
+        while address:
+            if address in found or len(found) >= MAX_INTERPRETERS:
+                raise Damaged(address, "list of interpreters without an end")
+            found.append(address)
+            address = reader.pointer(address, "PyInterpreterState", "next")
+        if not reader.has("PyInterpreterState", "id"):
+            # 3.6 does not number them; each new one becomes the head of the list.
+            return [Interpreter(address, len(found) - 1 - index) for index, address in enumerate(found)]
+        return [Interpreter(address, reader.integer(address, "PyInterpreterState", "id", signed=True))
+                for address in found]
+
+    def thread_states(self, interpreter: Interpreter) -> ThreadStates:
+        """The interpreter's thread states, as far as their list can be read. Raises MissingField."""
+        reader = self.reader
+        native = reader.has("PyThreadState", "native_thread_id")
+        found: Dict[int, ThreadState] = {}
+        problem = None
+        try:
+            address = reader.pointer(interpreter.address, "PyInterpreterState", "threads.head", "tstate_head")
+            while address:
+                if address in found or len(found) >= MAX_THREADS:
+                    raise Damaged(address, "list of thread states without an end")
+                if reader.pointer(address, "PyThreadState", "interp") != interpreter.address:
+                    raise Damaged(address, "thread state of another interpreter")
+                found[address] = ThreadState(
+                    address,
+                    reader.pointer(address, "PyThreadState", "thread_id"),
+                    reader.pointer(address, "PyThreadState", "native_thread_id") if native else None,
+                    interpreter,
+                )
+                address = reader.pointer(address, "PyThreadState", "next")
+        except (Unreadable, Damaged) as error:
+            problem = str(error)
+        return ThreadStates(list(found.values()), problem)
+
+    def modules(self, interpreter: Interpreter) -> int:
+        """The address of sys.modules. Raises Unreadable, MissingField."""
+        return self.reader.pointer(interpreter.address, "PyInterpreterState", "imports.modules", "modules")
+
+    def module_dict(self, interpreter: Interpreter, name: str) -> Optional[int]:
+        """The address of an imported module's namespace, None where it is not imported. Raises READ_ERRORS."""
+        modules = self.modules(interpreter)
+        module = self.dicts.get(modules, name) if modules else None
+        if module is None:
+            return None
+        self.objects.expect_exactly(module, "module")
+        return self.reader.pointer(module, "PyModuleObject", "md_dict") or None
+
+    def thread_names(self, interpreter: Interpreter) -> Dict[int, str]:
+        """What threading calls its threads, by ident. A name that can't be read is left out."""
+        found = self._names.get(interpreter.address)
+        if found is None:
+            found = self._names[interpreter.address] = {}
+            try:
+                threading = self.module_dict(interpreter, "threading")
+                active = self.dicts.get(threading, "_active") if threading else None
+                for ident, thread in self.dicts.items(active) if active else ():
+                    try:
+                        name = self.dicts.attribute(thread, "_name")
+                        if name:
+                            found[self.objects.int(ident)] = self.objects.text(name)
+                    except READ_ERRORS:
+                        continue
+            except READ_ERRORS:
+                pass
+        return found
+
+    def gil(self, interpreter: Interpreter) -> Optional[Gil]:
+        """The GIL of an interpreter, None for a build or an interpreter without one. Raises READ_ERRORS."""
+        candidate, reader = self.candidate, self.reader
+        if candidate.globals:
+            return self._gil_of_globals()
+        if reader.has("PyInterpreterState", "ceval.gil"):
+            # Since 3.12 (PEP 684) each interpreter may have its own.
+            address = reader.pointer(interpreter.address, "PyInterpreterState", "ceval.gil")
+            if not address:
+                return None
+        elif reader.has("_PyRuntimeState", "ceval.gil"):
+            assert candidate.runtime is not None
+            address = candidate.runtime + reader.layout["_PyRuntimeState"].offset("ceval.gil")
+        else:
+            return None
+        if reader.has("_gil_runtime_state", "enabled") and not reader.integer(
+                address, "_gil_runtime_state", "enabled"):
+            return None
+        holder = None
+        # -1 before the GIL exists (up to 3.8 it comes with the first thread), else whether it is taken.
+        locked = reader.integer(address, "_gil_runtime_state", "locked", signed=True)
+        if locked == 1:
+            holder = reader.pointer(address, "_gil_runtime_state", "last_holder")
+            if holder and not self._says_that_it_holds(holder):
+                holder = None
+        elif locked == -1:
+            holder = self._running()
+        return Gil(address, address + reader.layout["_gil_runtime_state"].size, holder or None)
+
+    def _says_that_it_holds(self, thread_state: int) -> bool:
+        """The thread state's own word: `locked` is set a moment before `last_holder`."""
+        reader = self.reader
+        for path in ("holds_gil", "_status.holds_gil", "_status.active"):
+            if reader.has("PyThreadState", path):
+                return bool(reader.integer(thread_state, "PyThreadState", path))
+        return True
+
+    def _running(self) -> Optional[int]:
+        candidate = self.candidate
+        if candidate.globals:
+            return self.memory.u64(candidate.globals.current_thread) or None
+        if not self.reader.has("_PyRuntimeState", "gilstate.tstate_current"):
+            return None
+        assert candidate.runtime is not None
+        return self.reader.pointer(candidate.runtime, "_PyRuntimeState", "gilstate.tstate_current") or None
+
+    def _gil_of_globals(self) -> Optional[Gil]:
+        variables = self.candidate.globals
+        assert variables is not None
+        if variables.gil_locked is None:
+            return None
+        near = variables.gil_locked
+        return Gil(near - _GIL_GLOBALS_REACH, near + _GIL_GLOBALS_REACH, self._running())

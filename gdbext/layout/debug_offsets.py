@@ -1,0 +1,135 @@
+"""The offsets that CPython 3.13 and later keeps in the process for debuggers (_Py_DebugOffsets).
+
+The structure lies at the start of _PyRuntime and gives about a quarter of the fields that are
+needed. Which number means which field is not in memory; it comes from a table of the same minor
+release. A table for another build is brought into line with the numbers found, and a field whose
+place they leave open is dropped: better missing than wrong.
+Facts: Include/internal/pycore_debug_offsets.h (3.13: pycore_runtime.h).
+"""
+
+from bisect import bisect_left, bisect_right
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from .layout import Layout, Struct
+from .table import Table
+
+COOKIE = b"xdebugpy"
+
+_STRUCT_OF_SECTION = {
+    "runtime_state": "_PyRuntimeState",
+    "interpreter_state": "PyInterpreterState",
+    "thread_state": "PyThreadState",
+    "err_stackitem": "_PyErr_StackItem",
+    "interpreter_frame": "_PyInterpreterFrame",
+    "code_object": "PyCodeObject",
+    "pyobject": "PyObject",
+    "type_object": "PyTypeObject",
+    "heap_type_object": "PyHeapTypeObject",
+    "tuple_object": "PyTupleObject",
+    "list_object": "PyListObject",
+    "dict_object": "PyDictObject",
+    "set_object": "PySetObject",
+    "float_object": "PyFloatObject",
+    "long_object": "PyLongObject",
+    "bytes_object": "PyBytesObject",
+    "unicode_object": "PyASCIIObject",
+    "gen_object": "PyGenObject",
+}
+# CPython's names for the offsets leave out a structure's own prefix, or join a path with "_".
+_PREFIXES = ("", "_", "co_", "f_", "gi_", "long_value.")
+
+
+class DebugOffsets(NamedTuple):
+    """What the process says: `hexversion`, whether it is free-threaded, and the numbers by dotted name."""
+
+    hexversion: int
+    free_threaded: bool
+    values: Dict[str, int]
+
+
+def read(read_memory: Callable[[int, int], bytes], runtime: int, table: Table) -> Optional[DebugOffsets]:
+    """The offsets at `runtime`, the address of _PyRuntime, in the order of a table of the same minor.
+
+    None where the table knows of none or the process has none. Raises what `read_memory` raises.
+    """
+    struct = table.struct("_Py_DebugOffsets")
+    if struct is None:
+        return None
+    raw = read_memory(runtime, struct.size)
+    if raw[:8] != COOKIE:
+        return None
+    values = {
+        path: int.from_bytes(raw[field[0]:field[0] + 8], "little")
+        for path, field in struct.fields.items() if field[1] == 8
+    }
+    return DebugOffsets(values.pop("version"), bool(values.pop("free_threaded")), values)
+
+
+def _field_of(struct: Struct, name: str) -> Optional[str]:
+    """The field that an offset is called after, None where the table has no such field."""
+    if struct.name == "PyInterpreterState" and name.startswith("gil_runtime_state"):
+        name = "_gil" + name[len("gil_runtime_state"):].replace("_holder", "_last_holder").replace("_", ".", 1)
+        return name if name in struct else None
+    for prefix in _PREFIXES:
+        if prefix + name in struct:
+            return prefix + name
+    # interpreters_head is interpreters.head, imports_modules imports.modules.
+    dotted = name.replace("_", ".", 1)
+    return dotted if dotted in struct else None
+
+
+def _known_places(struct: Struct, section: str, offsets: DebugOffsets) -> Tuple[Dict[str, int], int]:
+    """The places in bytes that the process gives of this structure's fields, and the structure's size."""
+    known: Dict[str, int] = {}
+    size = struct.size
+    for path, value in offsets.values.items():
+        head, _, name = path.partition(".")
+        if head == "gc" and struct.name == "PyInterpreterState" and name != "size":
+            if "gc." + name in struct:
+                known["gc." + name] = offsets.values["interpreter_state.gc"] + value
+        elif head == section:
+            if name == "size" or name == "asciiobject_size":
+                size = value
+            else:
+                field = _field_of(struct, name)
+                # 0 stands for a field that this build does not have, unless it is the first one.
+                if field is not None and (value or struct.fields[field][0] == 0):
+                    known[field] = value
+    return known, size
+
+
+def corrected(struct: Struct, section: str, offsets: DebugOffsets) -> Struct:
+    """The structure with the process's own offsets in place of the table's.
+
+    A field that is not among them moves with its neighbours, where those on both sides of it
+    moved by the same number of bytes; else it is left out.
+    """
+    known, size = _known_places(struct, section, offsets)
+    moves: List[Tuple[int, int]] = sorted(
+        [(0, 0), (struct.size, size)] + [(struct.fields[path][0], place) for path, place in known.items()])
+    anchors = [old for old, _new in moves]
+    fields = {}
+    for path, field in struct.fields.items():
+        if path in known:
+            place = known[path]
+        else:
+            below = moves[bisect_right(anchors, field[0]) - 1]
+            above = moves[min(bisect_left(anchors, field[0]), len(moves) - 1)]
+            if below[1] - below[0] != above[1] - above[0]:
+                continue
+            place = field[0] + below[1] - below[0]
+        fields[path] = (place,) + field[1:]
+    return Struct(struct.name, size, fields)
+
+
+def layout(table: Table, offsets: DebugOffsets) -> Layout:
+    """The table's layout, brought into line with what the process says of itself."""
+    section_of = {struct: section for section, struct in _STRUCT_OF_SECTION.items()}
+
+    def load(name: str) -> Optional[Struct]:
+        struct = table.struct(name)
+        if struct is None or name not in section_of:
+            return struct
+        return corrected(struct, section_of[name], offsets)
+
+    return Layout(table.source("table+debug-offsets"), load)

@@ -1,0 +1,86 @@
+"""The layout tables that gdbext ships: one JSON file a build, made by scripts/make_layouts."""
+
+import json
+import os
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from .layout import Layout, Source, Struct
+
+DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tables")
+
+# Names of tables that are to be treated as absent, separated by commas: what a process of
+# a release that nobody has made a table for looks like.
+HIDDEN_VARIABLE = "GDBEXT_HIDE_TABLES"
+
+
+class Name(NamedTuple):
+    """What a table's file name says: the release as (major, minor, micro, suffix such as "rc1") and the build."""
+
+    text: str
+    version: Tuple[int, int]
+    micro: int
+    debug: bool
+    free_threaded: bool
+
+
+class Table(NamedTuple):
+    """One table; `runtime_size` is st_size of _PyRuntime in bytes, None before 3.7; `hexversion` is sys.hexversion."""
+
+    name: Name
+    hexversion: int
+    runtime_size: Optional[int]
+    structs: Dict[str, Any]
+
+    def source(self, kind: str) -> Source:
+        """The Source of a layout that is read from this table."""
+        return Source(kind, self.name.text, self.name.version, self.hexversion, self.runtime_size, self.name.debug)
+
+    def layout(self) -> Layout:
+        """The table's structures as a Layout."""
+        return Layout(self.source("table"), self.struct)
+
+    def struct(self, name: str) -> Optional[Struct]:
+        """One structure of the table, None where the build has none."""
+        entry = self.structs.get(name)
+        if entry is None:
+            return None
+        return Struct(name, entry["size"], {path: tuple(field) for path, field in entry["fields"].items()})
+
+
+def parse_name(text: str) -> Optional[Name]:
+    """What "3.11.7", "3.11.2d", "3.15.0b2" or "3.14.8td" says; None for any other text."""
+    digits = text
+    flags = ""
+    while digits and digits[-1] in "td":
+        flags = digits[-1] + flags
+        digits = digits[:-1]
+    parts = digits.split(".")
+    if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()):
+        return None
+    micro = ""
+    for character in parts[2]:
+        if not character.isdigit():
+            break
+        micro += character
+    if not micro:
+        return None
+    return Name(text, (int(parts[0]), int(parts[1])), int(micro), "d" in flags, "t" in flags)
+
+
+def names(directory: str = DIRECTORY) -> List[Name]:
+    """The tables there are, oldest release first; those named in GDBEXT_HIDE_TABLES are left out."""
+    hidden = {name.strip() for name in os.environ.get(HIDDEN_VARIABLE, "").split(",")}
+    found = []
+    for file in os.listdir(directory):
+        stem, extension = os.path.splitext(file)
+        name = parse_name(stem) if extension == ".json" and stem not in hidden else None
+        if name is not None:
+            found.append(name)
+    return sorted(found, key=lambda name: (name.version, name.micro, name.debug, name.free_threaded, name.text))
+
+
+def load(name: Name, directory: str = DIRECTORY) -> Table:
+    """Read one table. Raises OSError or ValueError when the file is missing or damaged."""
+    with open(os.path.join(directory, name.text + ".json"), encoding="utf-8") as file:
+        data = json.load(file)
+    return Table(name, int(data["hexversion"], 16), data["runtime_size"], data["structs"])

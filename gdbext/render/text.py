@@ -1,0 +1,22 @@
+"""Text that comes from the inferior, made fit for a terminal."""
+
+import unicodedata
+
+# A name or path longer than this is cut; the cut is shown.
+MAX_SHOWN = 1000
+
+# Categories that a terminal acts upon, or that hide or reorder what is read: control, format
+# (with the bidirectional controls), surrogate, private use, unassigned, line and paragraph separator.
+_UNPRINTABLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+
+
+def printable(text: str) -> str:
+    """The text with every character escaped that is not plainly visible; cut at MAX_SHOWN characters."""
+    if len(text) > MAX_SHOWN:
+        return printable(text[:MAX_SHOWN]) + f"... ({len(text)} characters)"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(character) in _UNPRINTABLE else character
+        for character in text)

@@ -1,0 +1,74 @@
+"""The list of threads."""
+
+from typing import Any, Dict, Iterator, List, Optional
+
+from ..analysis.threads import HOLDS, WAITS, Thread
+from .document import document as _document
+from .text import printable
+from .traceback import frame_json
+
+_HEADINGS = ("", "Id", "LWP", "Python ident", "Name", "GIL", "Frame")
+
+
+def text(threads: List[Thread], selected: Optional[int], problems: List[str]) -> Iterator[str]:
+    """A table, a thread a line; `selected` is gdb's number of the selected thread."""
+    several = len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
+    rows = [_HEADINGS] + [_row(thread, selected, several) for thread in threads]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths)]
+        yield "  ".join(cells + [row[-1]]).rstrip()
+    for problem in problems:
+        yield f"There may be more threads: {problem}."
+
+
+def _row(thread: Thread, selected: Optional[int], several: bool) -> tuple:
+    native, state = thread.native, thread.state
+    mark = "*" if native is not None and native.number == selected else ""
+    number = str(native.number) if native is not None else "-"
+    lwp = str(native.lwp) if native is not None else "-"
+    if state is None:
+        return (mark, number, lwp, "-", "-", "", "not a Python thread")
+    name = printable(thread.name) if thread.name is not None else "-"
+    if several:
+        name += f" [interpreter {state.interpreter.id}]"
+    where = _where(thread)
+    if native is None:
+        where += " (no thread of this process)"
+    return (mark, number, lwp, f"{state.ident:#x}", name, thread.gil or "", where)
+
+
+def _where(thread: Thread) -> str:
+    frame = thread.frame
+    if frame is None:
+        return "no Python frames"
+    if frame.code is None:
+        return f"<unreadable at {frame.address:#x}>"
+    line = "?" if frame.line is None else frame.line
+    return f"{printable(frame.code.name)} ({printable(frame.code.filename)}:{line})"
+
+
+def document(target: Dict[str, Any], threads: List[Thread]) -> str:
+    """The JSON document of py-threads."""
+    holders = {thread.state.address: thread.ident for thread in threads if thread.state and thread.gil == HOLDS}
+    return _document("py-threads", target, {"threads": [_thread(thread, holders) for thread in threads]})
+
+
+def _thread(thread: Thread, holders: Dict[int, Optional[int]]) -> Dict[str, Any]:
+    native, gil = thread.native, thread.waits_for
+    return {
+        "number": native.number if native else None,
+        "lwp": native.lwp if native else None,
+        "ident": thread.ident,
+        "name": thread.name,
+        "interpreter": thread.state.interpreter.id if thread.state else None,
+        "gil": thread.gil,
+        "state": thread.activity,
+        "waiting_on": {
+            "kind": "gil",
+            "address": f"{gil.start:#x}",
+            "owner": holders.get(gil.holder) if gil.holder else None,
+            "detail": "the GIL",
+        } if thread.gil == WAITS and gil else None,
+        "frame": frame_json(thread.frame) if thread.frame and thread.frame.code else None,
+    }

@@ -1,0 +1,84 @@
+"""The ELF images that are mapped into the inferior, live or in a core."""
+
+import re
+from typing import List, NamedTuple, Optional, Tuple
+
+import gdb
+
+from ..cpython.memory import Memory, Unreadable
+from ..elf import dynamic
+
+# A line of `info proc mappings`: start, end, size, offset, permissions (live, gdb 12+), file.
+_MAPPING = re.compile(r"\s*(0x[0-9a-f]+)\s+(0x[0-9a-f]+)\s+0x[0-9a-f]+\s+(0x[0-9a-f]+)"
+                      r"(?:\s+([-rwxsp]{4,5}))?(?:\s+(\S.*?))?\s*$")
+_DELETED = " (deleted)"
+
+
+class Mapping(NamedTuple):
+    """A mapped range of a file; addresses and the offset in bytes."""
+
+    start: int
+    end: int
+    offset: int
+    path: str
+
+
+class MappedImage:
+    """A file of which the first page, with its ELF header, is mapped."""
+
+    def __init__(self, path: str, image: dynamic.Image) -> None:
+        self.path = path
+        self.base = image.base
+        self._image = image
+
+    def symbol(self, name: str) -> Optional[dynamic.Symbol]:
+        """The dynamic symbol that the image defines, None where it does not or its tables can't be read."""
+        try:
+            return self._image.symbol(name)
+        except Unreadable:
+            return None
+
+    def writable(self) -> List[Tuple[int, int]]:
+        """The (address, size) of the segments that the image may write to."""
+        return [(segment.address, segment.memory_size) for segment in self._image.writable()]
+
+    def build_id(self) -> Optional[str]:
+        """The GNU build id of what is mapped, in hexadecimal; None where it has none or can't be read."""
+        try:
+            return self._image.build_id()
+        except Unreadable:
+            return None
+
+
+def mappings() -> List[Mapping]:
+    """The ranges of files that are mapped into the selected inferior, lowest first.
+
+    gdb has no API for these; its text is the same for live, remote and core targets. Empty where
+    the target does not tell.
+    """
+    try:
+        text = gdb.execute("info proc mappings", to_string=True)
+    except gdb.error:
+        return []
+    found = []
+    for line in text.splitlines():
+        match = _MAPPING.match(line)
+        if match and match.group(5) and match.group(5).startswith("/"):
+            path = match.group(5)
+            if path.endswith(_DELETED):
+                path = path[:-len(_DELETED)]
+            found.append(Mapping(*(int(match.group(index), 16) for index in (1, 2, 3)), path))
+    return found
+
+
+def images(memory: Memory) -> List[MappedImage]:
+    """The images of the selected inferior, in the order of their addresses."""
+    found = []
+    for mapping in mappings():
+        if mapping.offset:
+            continue
+        try:
+            found.append(MappedImage(mapping.path, dynamic.Image(memory, mapping.start)))
+        except (dynamic.NotAnImage, Unreadable):
+            continue
+    return found

@@ -1,0 +1,81 @@
+"""One stop of one inferior: what was read stays true until the inferior runs or is changed."""
+
+import os
+import re
+from typing import Any, Callable, NamedTuple, Optional
+
+import gdb
+
+# Each of these can change memory or registers, or what is mapped. Some are newer than gdb 10.
+_CHANGES = ("cont", "exited", "inferior_call", "memory_changed", "register_changed", "new_objfile",
+            "clear_objfiles", "free_objfile", "inferior_deleted")
+
+_CORE_FILE = re.compile(r"`(?P<path>[^\n]+)', file type ")
+
+
+class NoInferior(Exception):
+    """There is no process and no core to look at."""
+
+
+class Target(NamedTuple):
+    """What is being debugged: `pid` for a live process, None for a core, of which `core` is the path."""
+
+    pid: Optional[int]
+    core: Optional[str]
+
+
+class _Kept(NamedTuple):
+    value: Any
+    inferior: gdb.Inferior
+    pid: int
+    witness: gdb.InferiorThread
+
+
+_kept: Optional[_Kept] = None
+_connected = False
+
+
+def _forget(_event: object) -> None:
+    global _kept
+    _kept = None
+
+
+def _connect() -> None:
+    global _connected
+    if not _connected:
+        _connected = True
+        for name in _CHANGES:
+            registry = getattr(gdb.events, name, None)
+            if registry is not None:
+                registry.connect(_forget)
+
+
+def per_stop(make: Callable[[], Any]) -> Any:
+    """What `make` returns, made anew whenever the inferior has run, was written to, or is another one.
+
+    Raises NoInferior, and what `make` raises.
+    """
+    global _kept
+    inferior = gdb.selected_inferior()
+    threads = inferior.threads()
+    if not inferior.pid or not threads:
+        raise NoInferior()
+    kept = _kept
+    # Detaching ends no process and so has no event, but it does away with gdb's threads.
+    if kept is not None and kept.witness.is_valid() and kept.pid == inferior.pid and kept.inferior is inferior:
+        return kept.value
+    _connect()
+    value = make()
+    # A thread that runs on (non-stop mode) may change anything meanwhile.
+    if not any(thread.is_running() for thread in threads):
+        _kept = _Kept(value, inferior, inferior.pid, threads[0])
+    return value
+
+
+def target() -> Target:
+    """The selected inferior as a live process or a core."""
+    match = _CORE_FILE.search(gdb.execute("info target", to_string=True).partition("Local exec file")[0])
+    pid = gdb.selected_inferior().pid or None
+    if match and os.path.exists(match.group("path")):
+        return Target(None, match.group("path"))
+    return Target(pid, None)

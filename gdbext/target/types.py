@@ -1,0 +1,55 @@
+"""C structures as gdb knows them from DWARF."""
+
+from typing import Callable, Iterator, Optional
+
+import gdb
+
+from ..layout.layout import Struct
+from ..layout.schema import STRUCTS, Member, flatten
+
+_COMPOSITES = (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
+
+
+def _members(type_: gdb.Type) -> Iterator[Member]:
+    for field in type_.fields():
+        position = getattr(field, "bitpos", None)
+        if position is None:
+            continue
+        inner = field.type.strip_typedefs()
+        composite = inner if inner.code in _COMPOSITES else None
+        if not field.bitsize:
+            yield Member(field.name, position // 8, inner.sizeof, None, composite)
+            continue
+        unit = inner.sizeof
+        offset = position // (8 * unit) * unit
+        yield Member(field.name, offset, unit, (position - 8 * offset, field.bitsize), None)
+
+
+def loader(path: str) -> Optional[Callable[[str], Optional[Struct]]]:
+    """A source of the structures that the debug information of one image describes.
+
+    None where gdb has no debug information that names the image's own thread state. Without it
+    the types of another image would be taken for this one's.
+    """
+    try:
+        objfile = gdb.lookup_objfile(path)
+    except ValueError:
+        return None
+    for name in ("_PyRuntime", "_PyThreadState_Current"):
+        symbol = objfile.lookup_global_symbol(name)
+        if symbol is not None:
+            block = symbol.symtab.global_block()
+            return lambda struct: _load(struct, block)
+    return None
+
+
+def _load(name: str, block: gdb.Block) -> Optional[Struct]:
+    wanted = STRUCTS[name]
+    for c_name in wanted.c_names:
+        try:
+            type_ = gdb.lookup_type(c_name, block).strip_typedefs()
+        except gdb.error:
+            continue
+        if type_.code in _COMPOSITES and type_.fields():
+            return Struct(name, type_.sizeof, flatten(type_, _members, wanted.members))
+    return None
