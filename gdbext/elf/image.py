@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import NoteSection, SymbolTableSection
@@ -90,9 +91,9 @@ class Image:
     def read(self, address: int, size: int) -> Optional[bytes]:
         """Bytes of initialized data at a link-time address; None where the file has none there."""
         for section in self.elf.iter_sections():
-            start = section["sh_addr"]
-            if not start or section["sh_type"] == "SHT_NOBITS" or not section["sh_flags"] & 2:  # SHF_ALLOC
+            if section["sh_type"] == "SHT_NOBITS" or not section["sh_flags"] & SH_FLAGS.SHF_ALLOC:
                 continue
+            start = section["sh_addr"]
             if start <= address and address + size <= start + section["sh_size"]:
                 self._stream.seek(section["sh_offset"] + address - start)
                 return self._stream.read(size)
@@ -109,8 +110,8 @@ class Image:
         for tag in self._dynamic():
             if tag.entry.d_tag in ("DT_RPATH", "DT_RUNPATH"):
                 text = getattr(tag, tag.entry.d_tag[len("DT_"):].lower())
-                folders += [Path(folder) for folder in
-                            text.replace("${ORIGIN}", origin).replace("$ORIGIN", origin).split(":") if folder]
+                text = text.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
+                folders += [Path(folder) for folder in text.split(":") if folder]
         return folders
 
     def _dynamic(self) -> Iterator:

@@ -62,33 +62,39 @@ def producers(dwarf: DWARFInfo) -> Iterator[str]:
 
 
 def members(record: DIE) -> List[Member]:
-    """The members of a structure or union. A bit field's unit is its declared type, at that type's alignment."""
-    return [_member(die) for die in record.iter_children()
-            if die.tag == "DW_TAG_member" and "DW_AT_external" not in die.attributes]
+    """The members of a structure or union.
+
+    A bit field's unit is its declared type, at a multiple of that type's size.
+    """
+    return [_member(die) for die in record.iter_children() if die.tag == "DW_TAG_member"]
 
 
 def _member(die: DIE) -> Member:
     type_ = _strip(_type(die))
-    size = _size(type_)
-    offset = _value(die, "DW_AT_data_member_location")
+    name = _text(die, "DW_AT_name") or None
+    offset, size = _value(die, "DW_AT_data_member_location"), _size(type_)
     bits: Optional[Tuple[int, int]] = None
     if "DW_AT_bit_size" in die.attributes:
-        width = _value(die, "DW_AT_bit_size")
-        if "DW_AT_data_bit_offset" in die.attributes:
-            from_start = _value(die, "DW_AT_data_bit_offset")
-        else:
-            # Before DWARF 4 it counted from the unit's most significant bit, in a unit with a size of its own.
-            unit = _value(die, "DW_AT_byte_size") or size
-            from_start = offset * 8 + _value(die, "DW_AT_bit_offset")
-            if die.cu.dwarfinfo.config.little_endian:
-                from_start = offset * 8 + unit * 8 - _value(die, "DW_AT_bit_offset") - width
-        offset = from_start // 8 // size * size
-        first = from_start - offset * 8
-        if not die.cu.dwarfinfo.config.little_endian:
-            first = size * 8 - first - width
-        bits = (first, width)
-    name = _text(die, "DW_AT_name") or None
+        offset, bits = _bit_field(die, size)
     return Member(name, offset, size, bits, type_ if type_ is not None and type_.tag in _RECORDS else None)
+
+
+def _bit_field(die: DIE, size: int) -> Tuple[int, Tuple[int, int]]:
+    """The offset of a bit field's unit, which has `size` bytes, and its (first bit, number of bits)."""
+    little_endian = die.cu.dwarfinfo.config.little_endian
+    width = _value(die, "DW_AT_bit_size")
+    if "DW_AT_data_bit_offset" in die.attributes:
+        from_start = _value(die, "DW_AT_data_bit_offset")
+    else:
+        # Before DWARF 4: from the most significant bit of a unit that need not be the declared type's.
+        unit = _value(die, "DW_AT_byte_size") or size
+        from_start = _value(die, "DW_AT_bit_offset")
+        if little_endian:
+            from_start = unit * 8 - from_start - width
+        from_start += _value(die, "DW_AT_data_member_location") * 8
+    offset = from_start // 8 // size * size
+    first = from_start - offset * 8
+    return offset, (first if little_endian else size * 8 - first - width, width)
 
 
 def _record(die: DIE) -> Optional[DIE]:
