@@ -15,7 +15,7 @@ _VERSION_TEXT = re.compile(rb"([23]\.\d+\.\d+[0-9a-z+]*) \([^()\0]{1,120}\) ?\n?
 
 # A data segment of an interpreter has 1-4 MB; one of a program that embeds it may be larger.
 MAX_DATA = 32 << 20
-# `mov r32/r64, [rip+disp32]` comes after at most a frame's set-up and a CET marker.
+# The instruction wanted comes after at most a frame's set-up and a CET marker.
 _MAX_PROLOGUE = 32
 
 
@@ -53,11 +53,14 @@ class Candidate(NamedTuple):
 
 
 class Globals(NamedTuple):
-    """The addresses of static variables of 3.6: the list of interpreters, the running thread, the GIL."""
+    """The addresses of static variables of 3.6: the list of interpreters, and the thread that has the GIL.
+
+    `ceval` is that of one of the many variables of Python/ceval.c, None where it was not found.
+    """
 
     interp_head: int
     current_thread: int
-    gil_locked: Optional[int]
+    ceval: Optional[int]
 
 
 def version_text(hexversion: int) -> str:
@@ -75,16 +78,20 @@ def candidates(images: Iterable[Image], memory: Memory) -> List[Candidate]:
         if runtime is not None:
             found.append(Candidate(image, runtime.address, runtime.size, _hexversion(image, memory)))
             continue
-        head = image.symbol("PyInterpreterState_Head")
-        current = image.symbol("_PyThreadState_Current")
-        if head is not None and current is not None:
-            interp_head = _operand(memory, head.address)
-            initialized = image.symbol("PyEval_ThreadsInitialized")
-            if interp_head is not None:
-                gil_locked = _operand(memory, initialized.address) if initialized else None
-                found.append(Candidate(image, None, None, None,
-                                       Globals(interp_head, current.address, gil_locked)))
+        variables = _globals(image, memory)
+        if variables is not None:
+            found.append(Candidate(image, None, None, None, variables))
     return found
+
+
+def _globals(image: Image, memory: Memory) -> Optional[Globals]:
+    """The static variables of 3.6, of which exported functions return or set one each (Python/pystate.c, ceval.c)."""
+    current = image.symbol("_PyThreadState_Current")
+    interp_head = _operand(image, "PyInterpreterState_Head", memory)
+    if current is None or interp_head is None:
+        return None
+    return Globals(interp_head, current.address,
+                   _operand(image, "_PyEval_SignalAsyncExc", memory))
 
 
 def _hexversion(image: Image, memory: Memory) -> Optional[int]:
@@ -97,17 +104,25 @@ def _hexversion(image: Image, memory: Memory) -> Optional[int]:
         return None
 
 
-def _operand(memory: Memory, function: int) -> Optional[int]:
-    """The variable that a function returns: the operand of its first `mov reg, [rip+disp32]` (x86-64)."""
+def _operand(image: Image, function: str, memory: Memory) -> Optional[int]:
+    """The variable that a function returns or sets: the first one it addresses relative to itself (x86-64)."""
+    symbol = image.symbol(function)
+    if symbol is None:
+        return None
     try:
-        code = memory.read(function, _MAX_PROLOGUE)
+        code = memory.read(symbol.address, _MAX_PROLOGUE)
     except Unreadable:
         return None
     for position in range(len(code) - 6):
-        # 8b /r with mod 00 and r/m 101; REX.W before it where the variable is a pointer.
+        # `mov reg, [rip+disp32]` is 8b /r with mod 00 and r/m 101, `mov dword [rip+disp32], imm32` is c7 05.
         if code[position] == 0x8B and code[position + 1] & 0xC7 == 0x05:
-            displacement = int.from_bytes(code[position + 2:position + 6], "little", signed=True)
-            return function + position + 6 + displacement
+            end = position + 6
+        elif code[position:position + 2] == b"\xc7\x05":
+            end = position + 10
+        else:
+            continue
+        displacement = int.from_bytes(code[position + 2:position + 6], "little", signed=True)
+        return symbol.address + end + displacement
     return None
 
 

@@ -81,6 +81,17 @@ def _describe(candidate: find.Candidate, memory: Memory) -> str:
 
 def _open(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.LoadStruct]) -> Python:
     """The candidate, read with the first layout that passes. Raises NotInitialized or WrongLayout."""
+    opened = _first_that_passes(candidate, memory, dwarf)
+    if not opened.exact and candidate.hexversion is None:
+        # Up to 3.10 only sys tells the release; knowing it, there may be a better table.
+        opened = _first_that_passes(candidate._replace(hexversion=opened.identity.hexversion), memory, dwarf)
+    if not opened.exact:
+        corrections.apply(opened.runtime, _other_shapes(opened.runtime.layout))
+    return opened
+
+
+def _first_that_passes(candidate: find.Candidate, memory: Memory,
+                       dwarf: Optional[choose.LoadStruct]) -> Python:
     tried: Dict[str, str] = {}
     for layout in _layouts(candidate, memory, dwarf):
         try:
@@ -93,10 +104,8 @@ def _open(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.Load
         except (gate.WrongLayout,) + READ_ERRORS as error:
             reason = str(error)
         else:
-            exact = _is_exact(layout, identity, candidate)
-            if not exact:
-                corrections.apply(runtime, _other_shapes(layout))
-            return Python(runtime, find.version_text(identity.hexversion), identity, exact)
+            return Python(runtime, find.version_text(identity.hexversion), identity,
+                          _is_exact(layout, identity, candidate))
         tried.setdefault(layout.source.table or "DWARF", reason)
     reasons = [f"{name}: {reason}" for name, reason in tried.items()]
     raise gate.WrongLayout(f"gdbext reads CPython {_known_versions()}, and no layout passes its checks"

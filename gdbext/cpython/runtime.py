@@ -19,9 +19,9 @@ from .reader import READ_ERRORS, Reader
 MAX_INTERPRETERS = 10_000
 MAX_THREADS = 200_000
 
-# Python/ceval_gil.h of 3.6 keeps the GIL in static variables: two mutexes, two condition
-# variables and four words, which the linker lays near each other, in any order.
-_GIL_GLOBALS_REACH = 512
+# 3.6 keeps the GIL in static variables of Python/ceval.c: two mutexes, two condition variables and
+# a few words, besides 512 bytes of pending calls. A compiler lays them side by side, in any order.
+_CEVAL_GLOBALS_REACH = 1024
 
 
 class Gil(NamedTuple):
@@ -203,7 +203,6 @@ class Runtime:
     def _gil_of_globals(self) -> Optional[Gil]:
         variables = self.candidate.globals
         assert variables is not None
-        if variables.gil_locked is None:
+        if variables.ceval is None:
             return None
-        near = variables.gil_locked
-        return Gil(near - _GIL_GLOBALS_REACH, near + _GIL_GLOBALS_REACH, self._running())
+        return Gil(variables.ceval - _CEVAL_GLOBALS_REACH, variables.ceval + _CEVAL_GLOBALS_REACH, self._running())
