@@ -1,0 +1,1 @@
+"""Tests that run gdb on processes and cores of their own."""

@@ -1,0 +1,1 @@
+"""What tests share: finding interpreters and gdb, running programs and gdb, comparing answers."""

@@ -1,0 +1,197 @@
+"""Programs under test: started, waited for until they are at their places, and always ended."""
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence
+
+from tests.support.stripped import Launch
+
+PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
+
+# Seconds until a program says that it is ready. The slowest takes 3 on a busy machine.
+READY_TIMEOUT = 90
+# Seconds until what the kernel shows has come about, or until a killed process is gone.
+SETTLE_TIMEOUT = 30
+# Between two looks at /proc.
+LOOK_AGAIN = 0.002
+
+PR_SET_PTRACER = 0x59616D61
+PR_SET_PTRACER_ANY = -1
+
+CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
+
+
+class ProgramFailed(Exception):
+    """A program under test did not come to its place; holds what it printed."""
+
+
+def no_kernel_core() -> Optional[str]:
+    """Why the kernel writes no core file that a test can find; None where it does."""
+    pattern = CORE_PATTERN.read_text().strip()
+    if pattern.startswith("|"):
+        return "core_pattern pipes cores to a program: %s" % pattern
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if hard != resource.RLIM_INFINITY:
+        return "the hard limit of core files is %d bytes" % hard
+    return None
+
+
+def wait_for(condition: Callable[[], Any], what: str, timeout: float = SETTLE_TIMEOUT) -> Any:
+    """Poll until the condition gives something true, and give that. Raises TimeoutError."""
+    end = time.monotonic() + timeout
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise TimeoutError("after %d s still not: %s" % (timeout, what))
+        time.sleep(LOOK_AGAIN)
+
+
+def system_call(pid: int, tid: int) -> List[str]:
+    """The number and arguments of the system call a thread is blocked in; ["running"] if in none."""
+    return Path("/proc/%d/task/%d/syscall" % (pid, tid)).read_text().split()
+
+
+def thread_ids(pid: int) -> List[int]:
+    """The ids of a process's threads."""
+    return sorted(int(name) for name in os.listdir("/proc/%d/task" % pid))
+
+
+class Program:
+    """A running program under test.
+
+    `truth` is what it wrote of itself, None for a program that writes nothing.
+    """
+
+    def __init__(self, process: subprocess.Popen, folder: Path):
+        self.folder = folder
+        self.truth: Any = None
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def executable(self) -> Path:
+        """What it runs, as the kernel says."""
+        return Path(os.readlink("/proc/%d/exe" % self.pid))
+
+    def mapped(self) -> List[Path]:
+        """The files it has mapped."""
+        maps = Path("/proc/%d/maps" % self.pid).read_text()
+        return [Path(path) for path in dict.fromkeys(re.findall(r"(?m)(/.*)$", maps))]
+
+    def wait_until_ready(self) -> None:
+        """Wait for the line "ready"; take the truth if it wrote one. Raises ProgramFailed."""
+        stdout = self._process.stdout
+        assert stdout is not None
+        readable, _, _ = select.select([stdout], [], [], READY_TIMEOUT)
+        if not readable:
+            raise ProgramFailed("not ready after %d s\n%s" % (READY_TIMEOUT, self.errors()))
+        line = os.read(stdout.fileno(), 100)
+        if line != b"ready\n":
+            raise ProgramFailed("said %r instead of ready\n%s" % (line, self.errors()))
+        path = self.folder / "truth.json"
+        if path.exists():
+            self.truth = json.loads(path.read_text())
+
+    def errors(self) -> str:
+        """What it has written to stderr."""
+        return (self.folder / "stderr").read_text(errors="replace")
+
+    def write(self, data: bytes) -> None:
+        """Write to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+    def die_with_core(self) -> Path:
+        """Abort it and give the core that the kernel wrote. Needs `no_kernel_core()` to be None."""
+        before = set(self._cores())
+        self._process.send_signal(signal.SIGABRT)
+        self._process.wait(SETTLE_TIMEOUT)
+        new = sorted(set(self._cores()) - before)
+        if not new:
+            raise AssertionError("the kernel wrote no core for pid %d" % self.pid)
+        return new[0]
+
+    def _cores(self) -> Iterator[Path]:
+        # %p, %e and so on may stand for anything; a relative pattern is in the process's directory;
+        # core_uses_pid appends ".PID".
+        pattern = re.sub(r"%(.)", lambda found: "%" if found[1] == "%" else "*",
+                         CORE_PATTERN.read_text().strip() or "core")
+        path = self.folder / pattern
+        yield from path.parent.glob(path.name)
+        yield from path.parent.glob("%s.%d" % (path.name, self.pid))
+
+    def wait_until_gone(self) -> None:
+        """Wait for a process that ends by itself."""
+        self._process.wait(SETTLE_TIMEOUT)
+
+    def kill(self) -> None:
+        """End it, if it has not ended."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(SETTLE_TIMEOUT)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+def _in_the_child() -> None:
+    """Between fork and exec."""
+    resource.setrlimit(resource.RLIMIT_CORE, resource.getrlimit(resource.RLIMIT_CORE)[1:] * 2)
+    # Yama allows only ancestors to attach; gdb is a sibling.
+    ctypes.CDLL(None).prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0)
+    os.nice(10)  # busy threads must not keep gdb waiting
+
+
+def start(arguments: Sequence[str], variables: Optional[Mapping[str, str]] = None) -> Program:
+    """Start a program in a folder of its own. Whoever starts it must `kill` it and `forget` it."""
+    folder = Path(tempfile.mkdtemp(prefix="gdbext-program-"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_"))}
+    # Python 3.6 takes the C locale's encoding for file names.
+    # One malloc arena: gcore writes out every arena's whole reserve, 64 MB a thread.
+    environment.update({"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1",
+                        **(variables or {})})
+    with open(folder / "stderr", "wb") as stderr:
+        process = subprocess.Popen(
+            arguments, cwd=folder, env=environment, preexec_fn=_in_the_child,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+    return Program(process, folder)
+
+
+@contextlib.contextmanager
+def running(arguments: Sequence[str], variables: Optional[Mapping[str, str]] = None) -> Iterator[Program]:
+    """A program that has said it is ready; it and its folder are gone afterwards."""
+    program = start(arguments, variables)
+    try:
+        program.wait_until_ready()
+        yield program
+    finally:
+        program.kill()
+        shutil.rmtree(program.folder)
+
+
+@contextlib.contextmanager
+def running_python(launch: Launch, script: str, *arguments: str) -> Iterator[Program]:
+    """One of the programs, under an interpreter. Its arguments: TRUTH.json, and those given."""
+    command = [str(launch.path), "-u", str(PROGRAMS / script), "truth.json", *arguments]
+    with running(command, launch.variables) as program:
+        assert launch.image in program.mapped(), "%s does not run from %s" % (script, launch.image)
+        yield program
