@@ -8,6 +8,7 @@ pulls in libpython), so all that are found are told.
 import re
 from typing import Iterable, List, NamedTuple, Optional, Protocol, Tuple
 
+from ..layout.debug_offsets import COOKIE
 from .memory import Memory, Unreadable
 
 # "3.11.2 (main, Apr 28 2025, ...) \n[GCC 12.2.0]", as Py_GetVersion() keeps it in a static buffer.
@@ -32,7 +33,10 @@ class Image(Protocol):
     path: str
 
     def symbol(self, name: str) -> Optional[Symbol]:
-        """The dynamic symbol that the image defines, None where it does not."""
+        """The dynamic symbol that the image defines, None where it does not. Raises Unreadable."""
+
+    def build_id(self) -> Optional[str]:
+        """The GNU build id in hexadecimal, None where it has none or can't be read."""
 
     def writable(self) -> List[Tuple[int, int]]:
         """The (address, size) of its .data and .bss."""
@@ -70,18 +74,48 @@ def version_text(hexversion: int) -> str:
     return text if level is None else f"{text}{level}{hexversion & 15}"
 
 
-def candidates(images: Iterable[Image], memory: Memory) -> List[Candidate]:
-    """Every image of the process that defines a CPython runtime, in the images' order."""
-    found = []
+class Search(NamedTuple):
+    """The candidates of a process in its images' order, and the images that could not be asked."""
+
+    candidates: List[Candidate]
+    unreadable: List[Image]
+
+
+def search(images: Iterable[Image], memory: Memory) -> Search:
+    """Every image of the process that defines a CPython runtime."""
+    found = Search([], [])
     for image in images:
-        runtime = image.symbol("_PyRuntime")
-        if runtime is not None:
-            found.append(Candidate(image, runtime.address, runtime.size, _hexversion(image, memory)))
-            continue
-        variables = _globals(image, memory)
-        if variables is not None:
-            found.append(Candidate(image, None, None, None, variables))
+        try:
+            candidate = _by_symbols(image, memory)
+        except Unreadable:
+            # A core whose files are gone holds what the image has written, and no symbols.
+            candidate = _by_cookie(image, memory)
+            if candidate is None:
+                found.unreadable.append(image)
+        if candidate is not None:
+            found.candidates.append(candidate)
     return found
+
+
+def _by_symbols(image: Image, memory: Memory) -> Optional[Candidate]:
+    runtime = image.symbol("_PyRuntime")
+    if runtime is not None:
+        return Candidate(image, runtime.address, runtime.size, _hexversion(image, memory))
+    variables = _globals(image, memory)
+    return Candidate(image, None, None, None, variables) if variables is not None else None
+
+
+def _by_cookie(image: Image, memory: Memory) -> Optional[Candidate]:
+    """The runtime of 3.13 and later by what its debug offsets start with: a cookie, then sys.hexversion."""
+    for address, size in image.writable():
+        try:
+            data = memory.read(address, min(size, MAX_DATA))
+        except Unreadable:
+            continue
+        at = data.find(COOKIE)
+        if at >= 0 and at % 8 == 0 and at + 16 <= len(data):
+            return Candidate(image, address + at, None, int.from_bytes(data[at + 8:at + 16], "little"))
+    return None
 
 
 def _globals(image: Image, memory: Memory) -> Optional[Globals]:

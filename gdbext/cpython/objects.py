@@ -5,7 +5,7 @@ Every reader checks the type's flags first, so that a stray pointer is an error 
 
 from typing import Dict, List, NamedTuple, Optional
 
-from .memory import Damaged
+from .memory import Damaged, Unreadable
 from .reader import Reader
 
 # Bits of tp_flags (Include/object.h), the same in every version that has them.
@@ -30,7 +30,11 @@ _WCHAR = 4
 
 
 class Type(NamedTuple):
-    """What is needed of a type object; sizes in bytes. `name` is tp_name, module included for a static type."""
+    """What is needed of a type object; sizes in bytes.
+
+    `name` is tp_name, module included for a static type. It is empty where it can't be read: that of
+    a static type lies in its image, which a core does not hold.
+    """
 
     address: int
     name: str
@@ -59,7 +63,10 @@ class Objects:
 
     def _read_type(self, address: int) -> Type:
         reader = self.reader
-        name = reader.memory.c_string(reader.pointer(address, "PyTypeObject", "tp_name"), MAX_TYPE_NAME)
+        try:
+            name = reader.memory.c_string(reader.pointer(address, "PyTypeObject", "tp_name"), MAX_TYPE_NAME)
+        except Unreadable:
+            name = b""
         return Type(
             address,
             name.decode("utf-8", "backslashreplace"),
@@ -76,9 +83,9 @@ class Objects:
         return found
 
     def expect_exactly(self, address: int, name: str) -> None:
-        """Raise Damaged unless the object is of the static type called `name`."""
+        """Raise Damaged unless the object is of the static type called `name`, or of one that can't be told."""
         found = self.type(address)
-        if found.name != name:
+        if found.name not in (name, ""):
             raise Damaged(address, f"{found.name!r} object instead of {name}")
 
     def size(self, address: int) -> int:

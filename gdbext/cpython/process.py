@@ -1,5 +1,6 @@
 """The CPython runtimes of a process, each opened with the layout that passed the gate."""
 
+import os
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..layout import choose, table
@@ -49,8 +50,10 @@ class NoPython(Exception):
 def open_all(images: Iterable[find.Image], memory: Memory, dwarf_of: DwarfOf) -> List[Python]:
     """Every initialized CPython of the process. Raises NoPython when there is none."""
     images = list(images)
-    candidates = find.candidates(images, memory)
+    candidates, unreadable = find.search(images, memory)
     if not candidates:
+        if unreadable:
+            raise NoPython(_missing_files(unreadable))
         raise NoPython(f"no CPython here: none of {len(images)} mapped images defines a Python runtime")
     opened = []
     idle = []
@@ -68,6 +71,15 @@ def open_all(images: Iterable[find.Image], memory: Memory, dwarf_of: DwarfOf) ->
         raise NoPython(
             f"{_describe(idle[0], memory)} has no interpreter: it is not initialized yet, or already finalized")
     return opened
+
+
+def _missing_files(images: List[find.Image]) -> str:
+    """What to put back so that a core can be read; the likeliest files first."""
+    likely = sorted(images, key=lambda image: "python" not in os.path.basename(image.path))
+    named = [f"{image.path} (build id {image.build_id() or 'unknown'})" for image in likely[:MAX_REASONS]]
+    more = f" and {len(images) - MAX_REASONS} more" if len(images) > MAX_REASONS else ""
+    return (f"no CPython found, and the code of {', '.join(named)}{more} can't be read: "
+            "put these files back, or name their place with `set sysroot`")
 
 
 def _describe(candidate: find.Candidate, memory: Memory) -> str:

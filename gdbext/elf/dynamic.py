@@ -39,6 +39,10 @@ class NotAnImage(ValueError):
     """There is no 64-bit little-endian ELF image at this address."""
 
 
+class NoSymbols(ValueError):
+    """The image's symbol tables are not in memory: gdb gives zeros for what a core does not hold."""
+
+
 class Segment(NamedTuple):
     """One program header, its address as it is in memory; sizes in bytes."""
 
@@ -88,6 +92,7 @@ class Image:
             for type_, flags, _offset, address, _paddr, file_size, memory_size, _align in headers
         ]
         self._dynamic: Optional[Dict[int, int]] = None
+        self._tables_checked = False
 
     def writable(self) -> List[Segment]:
         """The loaded segments that the image may write to: its .data and .bss."""
@@ -113,10 +118,11 @@ class Image:
         return None
 
     def symbol(self, name: str) -> Optional[Symbol]:
-        """The dynamic symbol `name` as this image defines it, None where it does not."""
+        """The dynamic symbol `name` as this image defines it, None where it does not. Raises NoSymbols."""
         dynamic = self._entries()
         if _DT_SYMTAB not in dynamic or _DT_STRTAB not in dynamic:
             return None
+        self._check_tables(dynamic)
         wanted = name.encode()
         if _DT_GNU_HASH in dynamic:
             return self._by_gnu_hash(wanted, dynamic)
@@ -142,6 +148,15 @@ class Image:
                     entries[tag] += self.bias
             self._dynamic = entries
         return self._dynamic
+
+    def _check_tables(self, dynamic: Dict[int, int]) -> None:
+        """The first symbol and the first name, both of which follow an empty one, can't be empty."""
+        if not self._tables_checked:
+            symbol = self._memory.read(dynamic[_DT_SYMTAB] + _SYMBOL_SIZE, _SYMBOL_SIZE)
+            name = self._memory.read(dynamic[_DT_STRTAB] + 1, 1)
+            if not any(symbol) or not any(name):
+                raise NoSymbols(f"no symbols in the image at {self.base:#x}")
+            self._tables_checked = True
 
     def _u32(self, address: int) -> int:
         return int.from_bytes(self._memory.read(address, 4), "little")

@@ -28,15 +28,17 @@ class MappedImage:
 
     def __init__(self, path: str, image: dynamic.Image) -> None:
         self.path = path
-        self.base = image.base
         self._image = image
 
     def symbol(self, name: str) -> Optional[dynamic.Symbol]:
-        """The dynamic symbol that the image defines, None where it does not or its tables can't be read."""
+        """The dynamic symbol that the image defines, None where it does not.
+
+        Raises Unreadable where its tables can't be read, as in a core without its files.
+        """
         try:
             return self._image.symbol(name)
-        except Unreadable:
-            return None
+        except dynamic.NoSymbols:
+            raise Unreadable(self._image.base, 0) from None
 
     def writable(self) -> List[Tuple[int, int]]:
         """The (address, size) of the segments that the image may write to."""
