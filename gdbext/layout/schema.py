@@ -162,8 +162,9 @@ STRUCTS: Dict[str, Wanted] = {
     "PyDecObject": _in("_decimal", "PyDecObject"),
 }
 
-# Described once, under PyObject and PyVarObject, PyThreadState, PyInterpreterState, _Py_DebugOffsets.
-_NOT_FLATTENED = frozenset({"ob_base", "_initial_thread", "_main_interpreter", "debug_offsets"})
+# Each is a structure that has an entry of its own: PyObject or PyVarObject, PyTypeObject, PyThreadState
+# (twice), PyInterpreterState, _Py_DebugOffsets.
+_NOT_FLATTENED = frozenset({"ob_base", "ht_type", "base", "_initial_thread", "_main_interpreter", "debug_offsets"})
 # glibc's own members of a mutex or condition variable, which CPython does not know either.
 _FOREIGN_PREFIX = "__"
 
