@@ -94,18 +94,19 @@ def _describe(candidate: find.Candidate, memory: Memory) -> str:
 def _open(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.LoadStruct]) -> Python:
     """The candidate, read with the first layout that passes. Raises NotInitialized or WrongLayout."""
     opened = _first_that_passes(candidate, memory, dwarf)
-    if not opened.exact and candidate.hexversion is None:
-        # Up to 3.10 only sys tells the release; knowing it, there may be a better table.
-        opened = _first_that_passes(candidate._replace(hexversion=opened.identity.hexversion), memory, dwarf)
+    if not opened.exact:
+        # Now sys has told the build (and up to 3.10 the release): there may be a better table.
+        told = candidate._replace(hexversion=opened.identity.hexversion)
+        opened = _first_that_passes(told, memory, dwarf, opened.identity.debug)
     if not opened.exact:
         corrections.apply(opened.runtime, _other_shapes(opened.runtime.layout))
     return opened
 
 
-def _first_that_passes(candidate: find.Candidate, memory: Memory,
-                       dwarf: Optional[choose.LoadStruct]) -> Python:
+def _first_that_passes(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.LoadStruct],
+                       debug: bool = False) -> Python:
     tried: Dict[str, str] = {}
-    for layout in _layouts(candidate, memory, dwarf):
+    for layout in _layouts(candidate, memory, dwarf, debug):
         try:
             runtime = Runtime(candidate, memory, layout)
             identity = gate.check(runtime, _expected(candidate, layout))
@@ -138,10 +139,11 @@ def _finds_the_list(layout: Layout, candidate: find.Candidate) -> bool:
             or layout.source.runtime_size == candidate.runtime_size)
 
 
-def _layouts(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.LoadStruct]) -> Iterator[Layout]:
+def _layouts(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.LoadStruct],
+             debug: bool) -> Iterator[Layout]:
     try:
         yield from choose.candidates(
-            candidate.runtime, candidate.runtime_size, candidate.hexversion, memory.read, dwarf)
+            candidate.runtime, candidate.runtime_size, candidate.hexversion, debug, memory.read, dwarf)
     except READ_ERRORS as error:
         raise gate.WrongLayout(str(error)) from None
 

@@ -38,6 +38,7 @@ def candidates(
     runtime: Optional[int],
     runtime_size: Optional[int],
     hexversion: Optional[int],
+    debug: bool,
     read_memory: ReadMemory,
     dwarf: Optional[LoadStruct],
     directory: str = table.DIRECTORY,
@@ -45,7 +46,8 @@ def candidates(
     """Layouts to try, in order: DWARF, tables whose _PyRuntime has the same size, the nearest others.
 
     `runtime` is the address of _PyRuntime and `runtime_size` its st_size in bytes, both None before
-    3.7; `hexversion` is Py_Version, None before 3.11. From 3.13 on, a table that does not match
+    3.7; `hexversion` is Py_Version, None before 3.11; `debug` says that it looks like a pydebug build.
+    From 3.13 on, a table that does not match
     exactly is corrected by the process's own offsets. Raises what `read_memory` raises.
     """
     if dwarf is not None and dwarf("PyThreadState") is not None:
@@ -56,12 +58,12 @@ def candidates(
     micro = release(hexversion)[1] if hexversion is not None else 0
 
     def distance(candidate: table.Table) -> Tuple[bool, bool, int, bool]:
-        """Same release, same size of the runtime, then the nearest micro, release builds first."""
+        """Same release, same size of the runtime, then the nearest micro, the same kind of build first."""
         return (
             candidate.hexversion != hexversion,
             candidate.runtime_size != runtime_size,
             abs(candidate.name.micro - micro),
-            candidate.name.debug,
+            candidate.name.debug != debug,
         )
 
     for candidate in sorted(tables, key=distance):
