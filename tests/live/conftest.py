@@ -1,0 +1,40 @@
+"""Fixtures of the tests that run gdb."""
+
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from tests.support import gdb as gdb_runner
+from tests.support import stripped
+from tests.support.interpreters import Interpreter
+from tests.support.stripped import Launch
+from tests.support.subject import Subject
+
+
+@pytest.fixture(autouse=True)
+def _needs_gdb(gdb: gdb_runner.Gdb) -> None:
+    """Every test here needs gdb."""
+
+
+@pytest.fixture(scope="session")
+def launch(interpreter: Interpreter, mode: str, request: pytest.FixtureRequest) -> Launch:
+    """How to start the interpreter for a mode: as installed, or its stripped copy."""
+    if mode == "stripped":
+        folder: Path = request.getfixturevalue("stripped_folder")
+        return stripped.stripped(interpreter, folder)
+    return stripped.as_installed(interpreter)
+
+
+@pytest.fixture(scope="session")
+def make_subject(interpreter: Interpreter, launch: Launch, mode: str) -> Iterator[Callable[..., Subject]]:
+    """Makes subjects of programs; they end with the interpreter's turn."""
+    made = []
+
+    def make(script: str, *arguments: str) -> Subject:
+        made.append(Subject(interpreter, launch, mode, script, *arguments))
+        return made[-1]
+
+    yield make
+    for subject in made:
+        subject.close()

@@ -1,0 +1,75 @@
+"""A program under test in each of the ways that gdb can look at it: alive, gcore's core, the kernel's."""
+
+import contextlib
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from tests.support import gdb, processes
+from tests.support.interpreters import Interpreter
+from tests.support.stripped import Launch
+
+WHERE = ("live", "gcore", "kernel core")
+
+
+class Place(NamedTuple):
+    """What gdb is given: a pid or a core, and what is true there."""
+
+    truth: Dict[str, Any]
+    pid: Optional[int]
+    core: Optional[Path]
+    executable: Path
+
+
+class Subject:
+    """One of the programs under one interpreter, for gdb in one mode.
+
+    The process is started when it is needed, and again after it has died for its core.
+    """
+
+    def __init__(self, interpreter: Interpreter, launch: Launch, mode: str, script: str, *arguments: str):
+        self.interpreter = interpreter
+        self.launch = launch
+        self.mode = mode
+        self._command = (script, *arguments)
+        self._stack = contextlib.ExitStack()
+        self._program: Optional[processes.Program] = None
+        self._places: Dict[str, Place] = {}
+
+    def program(self) -> processes.Program:
+        """The live process; its threads are at their places."""
+        if self._program is None:
+            program = self._stack.enter_context(processes.running_python(self.launch, *self._command))
+            threads = {thread["lwp"] for thread in program.truth["threads"]}
+            threads.update(program.truth.get("native_threads", ()))
+            # The thread that wrote the truth ends after that.
+            processes.wait_for(lambda: processes.thread_ids(program.pid) == sorted(threads),
+                               "only the threads that the truth tells of")
+            self._program = program
+        return self._program
+
+    def place(self, where: str) -> Place:
+        """What to give gdb."""
+        if where not in self._places:
+            program = self.program()
+            executable = program.executable
+            pid, core = None, None
+            if where == "live":
+                pid = program.pid
+            elif where == "gcore":
+                core = gdb.gcore(program.pid, program.folder / "gcore")
+            else:
+                core = program.die_with_core()
+                self._program = None
+                self._places.pop("live", None)
+            self._places[where] = Place(program.truth, pid, core, executable)
+        return self._places[where]
+
+    def run(self, where: str, commands: List[str]) -> gdb.Run:
+        """gdb's answers."""
+        place = self.place(where)
+        return gdb.run(commands, mode=self.mode, pid=place.pid, core=place.core,
+                       executable=place.executable if place.core else None)
+
+    def close(self) -> None:
+        """End the processes, remove the cores."""
+        self._stack.close()
