@@ -13,7 +13,7 @@ class Code:
     """
 
     __slots__ = ("address", "name", "qualname", "filename", "first_line", "start", "first_traceable",
-                 "_table", "_decode")
+                 "_table", "_decode", "_lines")
 
     def __init__(self, address: int, name: str, qualname: Optional[str], filename: str, first_line: int,
                  start: int, first_traceable: int, table: bytes,
@@ -27,6 +27,7 @@ class Code:
         self.first_traceable = first_traceable
         self._table = table
         self._decode = decode
+        self._lines: Dict[int, Optional[int]] = {}
 
     def line(self, offset: int) -> Optional[int]:
         """The line of the instruction `offset` bytes from `start`; None where it belongs to none.
@@ -35,7 +36,9 @@ class Code:
         """
         if offset < 0:
             return self.first_line
-        return self._decode(self._table, self.first_line, offset)
+        if offset not in self._lines:
+            self._lines[offset] = self._decode(self._table, self.first_line, offset)
+        return self._lines[offset]
 
 
 class Codes:

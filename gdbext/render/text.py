@@ -20,3 +20,11 @@ def printable(text: str) -> str:
         character.encode("unicode_escape").decode("ascii")
         if unicodedata.category(character) in _UNPRINTABLE else character
         for character in text)
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal the text takes: East Asian wide characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(character)
+               else 2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

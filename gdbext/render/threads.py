@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from ..analysis.threads import HOLDS, WAITS, Thread
 from .document import document as _document
-from .text import printable
+from .text import printable, width
 from .traceback import frame_json
 
 _HEADINGS = ("", "Id", "LWP", "Python ident", "Name", "GIL", "Frame")
@@ -14,9 +14,9 @@ def text(threads: List[Thread], selected: Optional[int], problems: List[str]) ->
     """A table, a thread a line; `selected` is gdb's number of the selected thread."""
     several = len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
     rows = [_HEADINGS] + [_row(thread, selected, several) for thread in threads]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
+    widths = [max(width(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
     for row in rows:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths)]
+        cells = [cell + " " * (room - width(cell)) for cell, room in zip(row, widths)]
         yield "  ".join(cells + [row[-1]]).rstrip()
     for problem in problems:
         yield f"There may be more threads: {problem}."

@@ -1,5 +1,6 @@
 """Tracebacks, most recent call first."""
 
+from itertools import chain
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from ..analysis.threads import Thread
@@ -8,6 +9,10 @@ from .document import document as _document
 from .text import printable
 
 Stack = Tuple[Thread, Iterable[Frame]]
+SourceLine = Callable[[str, int], Optional[str]]
+
+# Calls at the same place in a row that are printed in full (Lib/traceback.py, _RECURSIVE_CUTOFF).
+SHOWN_REPEATS = 3
 
 
 def frame_text(frame: Frame) -> str:
@@ -19,7 +24,7 @@ def frame_text(frame: Frame) -> str:
             f"in {printable(frame.code.name)}")
 
 
-def text(stacks: List[Stack], source_line: Callable[[str, int], Optional[str]]) -> Iterator[str]:
+def text(stacks: List[Stack], source_line: SourceLine) -> Iterator[str]:
     """The traceback of one thread, in each interpreter that it is in. `source_line` gives a line of a file."""
     for thread, frames in stacks:
         if thread.state is None:
@@ -32,13 +37,34 @@ def text(stacks: List[Stack], source_line: Callable[[str, int], Optional[str]]) 
             continue
         inner = f" in interpreter {thread.state.interpreter.id}" if len(stacks) > 1 else ""
         yield f"Traceback{inner} (most recent call first):"
-        yield from _lines(first, source_line)
-        for frame in frames:
-            yield from _lines(frame, source_line)
+        yield from _folded(chain((first,), frames), source_line)
 
 
-def _lines(frame: Frame, source_line: Callable[[str, int], Optional[str]]) -> Iterator[str]:
-    yield "  " + frame_text(frame)
+def _folded(frames: Iterable[Frame], source_line: SourceLine) -> Iterator[str]:
+    """The lines of frames; of a recursion only the first ones, as Python's own tracebacks have it."""
+    last = None
+    repeated = 0
+    for frame in frames:
+        place = frame_text(frame)
+        if place == last:
+            repeated += 1
+            if repeated >= SHOWN_REPEATS:
+                continue
+        else:
+            yield from _more(repeated)
+            last, repeated = place, 0
+        yield from _lines(frame, place, source_line)
+    yield from _more(repeated)
+
+
+def _more(repeated: int) -> Iterator[str]:
+    count = repeated - SHOWN_REPEATS + 1
+    if count > 0:
+        yield f"  [Previous line repeated {count} more time{'s' if count > 1 else ''}]"
+
+
+def _lines(frame: Frame, place: str, source_line: SourceLine) -> Iterator[str]:
+    yield "  " + place
     line = frame.line
     source = source_line(frame.code.filename, line) if frame.code and line is not None else None
     if source:
