@@ -14,31 +14,43 @@ class Session:
         self.memory = memory.InferiorMemory()
         self.pythons = process.open_all(
             images.images(self.memory), self.memory, lambda image: types.loader(image.path))
+        self._where = stop.target()
         self._threads: Optional[List[Thread]] = None
+        self._by_number: Dict[int, List[Thread]] = {}
 
     def threads(self) -> List[Thread]:
         """All threads, native ones too, by gdb's number; a thread in two interpreters twice."""
         if self._threads is None:
-            self._threads = list_threads(self.pythons, threads.native_threads())
+            listed = list_threads(self.pythons, threads.native_threads())
+            for thread in listed:
+                if thread.native is not None:
+                    self._by_number.setdefault(thread.native.number, []).append(thread)
+            self._threads = listed
         return self._threads
 
     def selected(self) -> List[Thread]:
         """The selected thread: one entry for each interpreter that it is in, the innermost first."""
-        number = threads.selected_number()
-        return [thread for thread in self.threads() if thread.native is not None and thread.native.number == number]
+        self.threads()
+        return self._by_number.get(threads.selected_number(), [])
 
-    def problems(self) -> List[str]:
-        """Why an answer about all threads may be incomplete."""
-        return [problem for python in self.pythons for problem in python.problems()]
+    def notes(self) -> List[str]:
+        """What a reader of an answer about all threads has to know of it: one sentence each."""
+        notes = [f"There may be more threads: {problem}."
+                 for python in self.pythons for problem in python.problems()]
+        for python in self.pythons:
+            source = python.runtime.layout.source
+            if not python.exact:
+                notes.append(f"Python {python.version} is read with the nearest layout, that of {source.table}; "
+                             "it passed all checks.")
+        return notes
 
     def target(self) -> Dict[str, Any]:
         """The `target` part that every JSON document starts with."""
-        where = stop.target()
         python = self.pythons[0]
         source = python.runtime.layout.source
         return {
-            "pid": where.pid,
-            "core": where.core,
+            "pid": self._where.pid,
+            "core": self._where.core,
             "python": python.version,
             "free_threaded": python.identity.free_threaded,
             "debug_build": python.identity.debug,

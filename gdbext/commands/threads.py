@@ -28,4 +28,4 @@ class Threads(Command):
         if options["json"]:
             write([threads.document(current.target(), listed)])
         else:
-            write(list(threads.text(listed, selected_number(), current.problems())))
+            write(list(threads.text(listed, selected_number(), current.notes())))

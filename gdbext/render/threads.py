@@ -10,16 +10,15 @@ from .traceback import frame_json
 _HEADINGS = ("", "Id", "LWP", "Python ident", "Name", "GIL", "Frame")
 
 
-def text(threads: List[Thread], selected: Optional[int], problems: List[str]) -> Iterator[str]:
-    """A table, a thread a line; `selected` is gdb's number of the selected thread."""
+def text(threads: List[Thread], selected: Optional[int], notes: List[str]) -> Iterator[str]:
+    """A table, a thread a line, then the notes; `selected` is gdb's number of the selected thread."""
     several = len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
     rows = [_HEADINGS] + [_row(thread, selected, several) for thread in threads]
     widths = [max(width(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
     for row in rows:
         cells = [cell + " " * (room - width(cell)) for cell, room in zip(row, widths)]
         yield "  ".join(cells + [row[-1]]).rstrip()
-    for problem in problems:
-        yield f"There may be more threads: {problem}."
+    yield from notes
 
 
 def _row(thread: Thread, selected: Optional[int], several: bool) -> tuple:

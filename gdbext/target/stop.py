@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 import gdb
 
@@ -26,18 +26,17 @@ class Target(NamedTuple):
 
 class _Kept(NamedTuple):
     value: Any
-    inferior: gdb.Inferior
     pid: int
     witness: gdb.InferiorThread
 
 
-_kept: Optional[_Kept] = None
+# By the inferior's number.
+_kept: Dict[int, _Kept] = {}
 _connected = False
 
 
 def _forget(_event: object) -> None:
-    global _kept
-    _kept = None
+    _kept.clear()
 
 
 def _connect() -> None:
@@ -55,20 +54,19 @@ def per_stop(make: Callable[[], Any]) -> Any:
 
     Raises NoInferior, and what `make` raises.
     """
-    global _kept
     inferior = gdb.selected_inferior()
     threads = inferior.threads()
     if not inferior.pid or not threads:
         raise NoInferior()
-    kept = _kept
+    kept = _kept.get(inferior.num)
     # Detaching ends no process and so has no event, but it does away with gdb's threads.
-    if kept is not None and kept.witness.is_valid() and kept.pid == inferior.pid and kept.inferior is inferior:
+    if kept is not None and kept.witness.is_valid() and kept.pid == inferior.pid:
         return kept.value
     _connect()
     value = make()
     # A thread that runs on (non-stop mode) may change anything meanwhile.
     if not any(thread.is_running() for thread in threads):
-        _kept = _Kept(value, inferior, inferior.pid, threads[0])
+        _kept[inferior.num] = _Kept(value, inferior.pid, threads[0])
     return value
 
 
