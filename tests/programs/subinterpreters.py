@@ -48,33 +48,43 @@ outside()
 """
 
 chains = {}  # key -> frames in this interpreter
+numbers = {}  # key -> the sub-interpreter's id, None where it has none
 
 
-def runners():
-    """For each sub-interpreter: what to call it, its id (None where it has none), what runs code in it."""
+def makers():
+    """For each sub-interpreter: what to call it, and what makes it, giving its id and what runs code in it.
+
+    It has to be made by the thread that runs it: up to 3.12 the thread state that is made with an
+    interpreter bears the id of the maker's thread, whoever uses it.
+    """
     try:
         import _interpreters as module  # 3.13
-        made = [("legacy", module.create("legacy")), ("isolated", module.create("isolated"))]
+        kinds = {"legacy": {"config": "legacy"}, "isolated": {"config": "isolated"}}
     except ImportError:
         try:
             import _xxsubinterpreters as module  # 3.8 to 3.12
         except ImportError:
             import _testcapi
             # Ids came with 3.7; the first sub-interpreter gets 1.
-            return [("legacy", 1 if sys.version_info >= (3, 7) else None, _testcapi.run_in_subinterp)]
+            number = 1 if sys.version_info >= (3, 7) else None
+            return {"legacy": lambda: (number, _testcapi.run_in_subinterp)}
         if sys.version_info >= (3, 12):  # the first with a GIL for each
-            made = [("legacy", module.create(isolated=False)), ("isolated", module.create(isolated=True))]
+            kinds = {"legacy": {"isolated": False}, "isolated": {"isolated": True}}
         elif sys.version_info >= (3, 9):  # an isolated one can't start threads
-            made = [("legacy", module.create(isolated=False))]
+            kinds = {"legacy": {"isolated": False}}
         else:
-            made = [("legacy", module.create())]
+            kinds = {"legacy": {}}
 
-    return [(key, int(interpreter), functools.partial(module.run_string, interpreter))
-            for key, interpreter in made]
+    def make(arguments):
+        interpreter = module.create(**arguments)
+        return int(interpreter), functools.partial(module.run_string, interpreter)
+
+    return {key: functools.partial(make, arguments) for key, arguments in kinds.items()}
 
 
-def enter(key, run, path):
+def enter(key, make, path):
     source = SOURCE.format(key=key, path=path, folder=os.path.dirname(os.path.abspath(__file__)))
+    numbers[key], run = make()
     arrive(key)
     chains.setdefault(key, chain(sys._getframe())), run(source)
 
@@ -82,13 +92,13 @@ def enter(key, run, path):
 def tell(path):
     """Fill the sub-interpreters, gather their truths, add this interpreter's, say so."""
     threads = []
-    for key, number, run in runners():
+    for key, make in makers().items():
         part = os.path.abspath("%s.%s" % (path, key))
-        arguments = (key, run, part)
+        arguments = (key, make, part)
         threading.Thread(target=common.or_die(enter), args=arguments, name="enters " + key).start()
         common.wait_for(lambda: os.path.exists(part), lambda: "not written: " + part)
         with open(part) as file:
-            threads += [dict(thread, interpreter=number) for thread in json.load(file)]
+            threads += [dict(thread, interpreter=numbers[key]) for thread in json.load(file)]
     common.settle(["main"])
     names = dict((thread.ident, thread.name) for thread in threading.enumerate())
     threads += [
