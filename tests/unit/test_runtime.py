@@ -60,7 +60,6 @@ def test_a_table_of_another_micro_release_is_never_exact(table: tables.Table) ->
     assert calls_of(python, made.states[main][0]) == [("function", "/made/up.py", 13)]
 
 
-
 @pytest.mark.parametrize("fill", (0, 1))
 @each_table
 def test_the_gate_refuses_every_other_minor(table: tables.Table, fill: int) -> None:
@@ -70,7 +69,7 @@ def test_the_gate_refuses_every_other_minor(table: tables.Table, fill: int) -> N
     for other in TABLES.values():
         if other.name.version == table.name.version:
             continue
-        with pytest.raises((gate.WrongLayout, gate.NotInitialized) + READ_ERRORS + (AssertionError,)):
+        with pytest.raises((gate.WrongLayout, gate.NotInitialized) + READ_ERRORS):
             found = gate.check(Runtime(candidate, made.memory, other.layout()), other.name.version)
             pytest.fail(f"{other.name.text} passes as {found}")
 
