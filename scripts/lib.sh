@@ -19,8 +19,9 @@ python=         # an interpreter
 service=        # pid of the demo service
 scratch=        # a temporary folder
 
+# Silent where nobody reads on, as when piped into head.
 say() {
-    printf '%s\n' "$@"
+    printf '%s\n' "$@" 2>/dev/null
 }
 
 # The reason on the first line, the remedy on those below.
@@ -37,7 +38,9 @@ clean_up() {
     scratch=
 }
 trap clean_up EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 need_linux() {
@@ -133,7 +136,8 @@ gdb_serves() {
 # Set `gdb` to the first one that serves: $GDB if that is set, else of those on PATH.
 find_gdb() {
     local paths
-    gdb_problem="no ${GDB:-gdb} on PATH"
+    gdb_problem=${GDB:+GDB names $GDB, and that can\'t be run}
+    gdb_problem=${gdb_problem:-no gdb on PATH}
     paths=$(type -aP "${GDB:-gdb}") || return 1
     while read -r gdb; do
         gdb_serves && return
@@ -155,9 +159,7 @@ need_gdb() {
             die "$first_problem" "Install a gdb built with Python: $(how_to_install gdb)" \
                 "or name one: GDB=/path/to/gdb $program" ;;
         'the Python of '*)
-            die "$first_problem" "Install a newer gdb, or name one: GDB=/path/to/gdb $program" \
-                "(on RHEL 8 and its like: dnf install gcc-toolset-13-gdb," \
-                "then GDB=/opt/rh/gcc-toolset-13/root/usr/bin/gdb)" ;;
+            die "$first_problem" "Install a newer gdb, or name one: GDB=/path/to/gdb $program" ;;
         *)
             die "$first_problem" "Install one: $(how_to_install gdb)" \
                 "or name one: GDB=/path/to/gdb $program" ;;
@@ -269,28 +271,30 @@ has_capability() {
 
 CAP_SYS_PTRACE=19
 
-# End with the reason why gdb could not attach to the demo service. $1: the file with what gdb said.
+# End with the reason why gdb could not attach to the demo service.
+# $1: the file with what gdb said; the rest: more lines of remedy.
 die_not_attached() {
     local said scope=0 status
-    said=$(grep -iE 'ptrace|attach' "$1" | head -n 1)
+    local -a more=("${@:2}")
+    said=$(grep -iE 'ptrace|attach' "$1" | head -n 1) || true
     [[ -r /proc/sys/kernel/yama/ptrace_scope ]] && read -r scope </proc/sys/kernel/yama/ptrace_scope
     status=$(</proc/self/status)
     local what="gdb may not attach to a process here (${said:-it gave no reason})"
     if ((scope == 3)); then
         die "$what" "kernel.yama.ptrace_scope is 3, which forbids it to everybody." \
-            "Set it lower in /etc/sysctl.d and boot again."
+            "Set it lower in /etc/sysctl.d and boot again." "${more[@]}"
     elif ((scope == 2)) && ! has_capability $CAP_SYS_PTRACE; then
         die "$what" "kernel.yama.ptrace_scope is 2, which leaves it to root." \
-            "Run: sudo $program   or allow it: sudo sysctl kernel.yama.ptrace_scope=1"
+            "Run: sudo $program   or allow it: sudo sysctl kernel.yama.ptrace_scope=1" "${more[@]}"
     elif [[ $status == *$'\nSeccomp:\t2'* ]]; then
         die "$what" "System calls are filtered (seccomp), as in a container." \
             "Start the container with --cap-add=SYS_PTRACE," \
             "and where that is not enough with --security-opt seccomp=unconfined too" \
-            "(Kubernetes: securityContext.capabilities.add: [SYS_PTRACE])."
+            "(Kubernetes: securityContext.capabilities.add: [SYS_PTRACE])." "${more[@]}"
     elif ((EUID == 0)) && ! has_capability $CAP_SYS_PTRACE; then
         die "$what" "This is root without CAP_SYS_PTRACE, as in a container." \
-            "Start the container with --cap-add=SYS_PTRACE."
+            "Start the container with --cap-add=SYS_PTRACE." "${more[@]}"
     fi
     die "$what" "A security module may forbid it: on SELinux, setsebool deny_ptrace off." \
-        "As root it may work: sudo $program"
+        "As root it may work: sudo $program" "${more[@]}"
 }
