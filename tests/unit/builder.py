@@ -74,6 +74,7 @@ class Builder:
         self.memory = memory or FakeMemory()
         self._base = base
         self._heap = self.memory.map(base, bytearray())
+        self._used = 0
         self._types: Dict[str, int] = {}
         self._texts: Dict[str, int] = {}
         # The type of types, of which it is itself one.
@@ -83,18 +84,16 @@ class Builder:
     # Memory.
 
     def allocate(self, size: int, fill: int = JUNK, align: int = 16) -> int:
-        """New memory, never next to what was made before."""
-        start = -(-len(self._heap) // align) * align
-        end = start + size + 16
-        self._heap.extend(bytes([JUNK]) * (start - len(self._heap)))
-        self._heap.extend(bytes([fill]) * (end - start))
+        """New memory, never right behind what was made before; the mapping ends with a page."""
+        start = -(-self._used // align) * align
+        self._used = start + size + 16
+        missing = self._used - len(self._heap)
+        if missing > 0:
+            self._heap.extend(bytes([JUNK]) * (-(-missing // PAGE) * PAGE))
+        if fill != JUNK:
+            self._heap[start:start + size] = bytes([fill]) * size
         self.memory.clear()
         return self._base + start
-
-    def seal(self) -> None:
-        """Fill the last page, so that whole pages can be read."""
-        self._heap.extend(bytes(-len(self._heap) % PAGE))
-        self.memory.clear()
 
     def write(self, address: int, data: bytes) -> int:
         """Overwrite memory that was allocated."""
