@@ -1,10 +1,10 @@
-"""Recurses as deep as it is told in a thread of its own, and waits there for its standard input to end."""
+"""Recurses as deep as its second argument says in a thread of its own, and waits there for its standard input to end."""
 
 import os
 import sys
 import threading
 
-DEPTH = int(sys.argv[1])
+DEPTH = int(sys.argv[2])
 # Up to 3.10 a Python call takes about half a kilobyte of the C stack.
 STACK = 1 << 30
 

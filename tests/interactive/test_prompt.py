@@ -1,0 +1,157 @@
+"""gdbext at a prompt, as a person uses it: TAB, help, pages, a pipe, Ctrl-C."""
+
+import os
+from pathlib import Path
+from typing import Iterator
+
+import pexpect
+import pytest
+
+from tests.support import gdb as gdb_runner
+from tests.support import processes, stripped
+from tests.support.interpreters import Interpreter
+
+PROMPT = "(gdb) "
+# The end of the pager's question. What is typed before all of it is there is lost.
+PAGER = "without paging--"
+# Deep enough that the JSON of its traceback takes gdb seconds.
+DEPTH = 300_000
+# How much processor time of gdb, in clock ticks, shows that the command is well on its way: 0.2 s.
+TICKS_INTO_COMMAND = 20
+
+
+class Prompt:
+    """gdb with gdbext on a pseudo terminal, attached to a process."""
+
+    def __init__(self, pid: int, home: Path, columns: int = 200) -> None:
+        self._gdb = pexpect.spawn(
+            gdb_runner.find().path,
+            ["-nx", "-q", "-readnever", "-iex", "set debuginfod enabled off",
+             "-iex", "source %s" % gdb_runner.INIT, "-p", str(pid)],
+            env=gdb_runner.environment(str(home), TERM="dumb"), cwd=str(home),
+            encoding="utf-8", timeout=gdb_runner.TIMEOUT, dimensions=(24, columns))
+        self._gdb.delaybeforesend = None
+        # Attaching may fill pages.
+        while self._gdb.expect_exact([PROMPT, PAGER]):
+            self._gdb.sendline("c")
+        self.ask("set pagination off")
+
+    def ask(self, command: str) -> str:
+        """What a command prints."""
+        self.send(command)
+        return self.answer()
+
+    def send(self, command: str) -> None:
+        """Type a line, and do not wait."""
+        self._gdb.sendline(command)
+
+    def type(self, keys: str) -> None:
+        """Press keys, without RET."""
+        self._gdb.send(keys)
+
+    def answer(self) -> str:
+        """What is printed until the prompt comes back."""
+        self._gdb.expect_exact(PROMPT)
+        # The first line is the echo of what was typed.
+        return self._gdb.before.replace("\r\n", "\n").partition("\n")[2]
+
+    def expect(self, text: str) -> None:
+        """Wait until this text is shown."""
+        self._gdb.expect_exact(text)
+
+    def interrupt_inside_command(self) -> None:
+        """Ctrl-C, once gdb has been busy with the command for a while."""
+        start = self._ticks()
+        processes.wait_for(lambda: self._ticks() - start > TICKS_INTO_COMMAND, "gdb at work")
+        self._gdb.sendintr()
+
+    def _ticks(self) -> int:
+        fields = Path("/proc/%d/stat" % self._gdb.pid).read_text().rpartition(")")[2].split()
+        return int(fields[11])
+
+    def close(self) -> None:
+        """Detach and leave."""
+        self._gdb.sendline("detach")
+        self._gdb.sendline("quit")
+        try:
+            self._gdb.expect(pexpect.EOF)
+        finally:
+            self._gdb.close(force=True)
+
+
+@pytest.fixture(scope="module")
+def program(interpreter: Interpreter) -> Iterator[processes.Program]:
+    """A process with one thread in a deep recursion."""
+    with processes.running_python(stripped.as_installed(interpreter), "deep.py", str(DEPTH)) as running:
+        yield running
+
+
+@pytest.fixture
+def prompt(program: processes.Program, gdb: gdb_runner.Gdb, tmp_path: Path) -> Iterator[Prompt]:
+    """gdb attached to the process."""
+    at = Prompt(program.pid, tmp_path)
+    yield at
+    at.close()
+
+
+def test_ctrl_c_ends_a_command_and_the_next_one_works(prompt: Prompt) -> None:
+    deep = next(line.split()[0] for line in prompt.ask("py-threads").splitlines() if "descend" in line)
+    prompt.ask("thread %s" % deep)
+    prompt.send("py-bt-plus -json")
+    prompt.interrupt_inside_command()
+    answer = prompt.answer()
+    assert "Quit" in answer
+    assert "frames" not in answer and "Error" not in answer
+    again = prompt.ask("py-bt-plus -limit 2")
+    assert again.count("in descend") == 2
+    whole = prompt.ask("py-bt-plus")
+    assert "[Previous line repeated %d more times]" % (DEPTH - 3) in whole
+
+
+def test_tab_completes_commands_and_options(prompt: Prompt) -> None:
+    prompt.type("py-bt-plus -li\t")
+    prompt.expect("py-bt-plus -limit")
+    prompt.send("1")
+    assert prompt.answer().count("File ") == 1
+    prompt.type("py-th\t")
+    prompt.expect("py-threads")
+    prompt.type("-j\t")
+    prompt.expect("-json")
+    prompt.send("")
+    assert '"command": "py-threads"' in prompt.answer()
+
+
+def test_help_says_what_how_and_gives_an_example(prompt: Prompt) -> None:
+    for command in ("py-threads", "py-bt-plus"):
+        text = prompt.ask("help %s" % command)
+        assert "Usage: %s" % command in text and "Options:" in text and "Example:" in text
+        assert command in prompt.ask("apropos -v %s" % command)
+
+
+def test_a_pipe_gets_the_answer(prompt: Prompt) -> None:
+    assert prompt.ask("pipe py-threads | grep -c descend").strip() == "1"
+
+
+def test_leaving_the_pager_leaves_the_command(program: processes.Program, gdb: gdb_runner.Gdb,
+                                              tmp_path: Path) -> None:
+    narrow = Prompt(program.pid, tmp_path, columns=60)
+    try:
+        narrow.ask("set pagination on")
+        narrow.ask("set height 5")
+        narrow.send("thread apply all py-bt-plus")
+        narrow.expect(PAGER)
+        narrow.send("q")
+        assert "Error" not in narrow.answer()
+        narrow.ask("set height 0")
+        assert "descend" in narrow.ask("py-threads")
+    finally:
+        narrow.close()
+
+
+def test_the_process_is_left_running(program: processes.Program, gdb: gdb_runner.Gdb, tmp_path: Path) -> None:
+    at = Prompt(program.pid, tmp_path)
+    at.ask("py-threads")
+    at.close()
+    state = Path("/proc/%d/stat" % program.pid).read_text().rpartition(")")[2].split()[0]
+    assert state == "S"
+    os.kill(program.pid, 0)
