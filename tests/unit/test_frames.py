@@ -1,0 +1,294 @@
+"""gdbext.cpython.frames and code: code objects, and chains of frames of every version."""
+
+from typing import List
+
+import pytest
+
+from gdbext.cpython import frames as frames_module
+from gdbext.cpython.code import Codes
+from gdbext.cpython.frames import Frame, Frames
+from gdbext.cpython.memory import PAGE, Damaged, Unreadable
+from gdbext.cpython.objects import Objects
+from gdbext.cpython.reader import Reader
+from tests.unit.builder import IDS, TABLES, Text
+from tests.unit.made_process import Call, MadeProcess
+
+FROM_3_11 = [name for name in IDS if TABLES[name].name.version >= (3, 11)]
+FROM_3_12 = [name for name in IDS if TABLES[name].name.version >= (3, 12)]
+
+CALLS = [Call("innermost", "/a.py", 100, 4), Call("middle", "<string>", 1, 0), Call("<module>", "/m/__main__.py", 7, 20)]
+NAMES = ["innermost", "middle", "<module>"]
+
+
+@pytest.fixture(params=IDS)
+def made(request: pytest.FixtureRequest) -> MadeProcess:
+    """A process of each table with one interpreter."""
+    return process_of(request.param)
+
+
+def process_of(table: str) -> MadeProcess:
+    """A process with one interpreter."""
+    process = MadeProcess(TABLES[table])
+    process.add_interpreter()
+    return process
+
+
+def codes_of(made: MadeProcess) -> Codes:
+    """Reads the process's code objects."""
+    return Codes(Objects(Reader(made.memory, made.builder.layout)))
+
+
+def frames_of(made: MadeProcess) -> Frames:
+    """Walks the process's frames."""
+    return Frames(Reader(made.memory, made.builder.layout), codes_of(made))
+
+
+def walk(made: MadeProcess, state: int) -> List[Frame]:
+    """The frames of a thread state."""
+    return list(frames_of(made).walk(state))
+
+
+def names(frames: List[Frame]) -> list:
+    """The function of each frame, None for one that could not be read."""
+    return [frame.code.name if frame.code else None for frame in frames]
+
+
+def thread(made: MadeProcess, calls: List[Call]) -> int:
+    """A thread state in these calls."""
+    return made.add_thread(made.interpreters[0], calls)
+
+
+# Code objects.
+
+
+def test_a_code_object(made: MadeProcess) -> None:
+    b = made.builder
+    address = b.code("имя", "/папка/\U0001f40d.py", 12, b.lines((4, 0), (6, 5), (2, -3)), "Класс.имя", 1)
+    code = codes_of(made).at(address)
+    assert (code.address, code.name, code.filename, code.first_line) == (address, "имя", "/папка/\U0001f40d.py", 12)
+    assert code.qualname == ("Класс.имя" if made.version >= (3, 11) else None)
+    assert [code.line(offset) for offset in (-1, 0, 2, 4, 8, 10)] == [12, 12, 12, 17, 17, 14]
+    # Of a frame that has not begun, whatever its version makes of it.
+    assert code.line(-2) == 12
+    # Asked again, it says the same.
+    assert [code.line(offset) for offset in (4, 0)] == [17, 12]
+
+
+def test_a_code_object_is_read_once(made: MadeProcess) -> None:
+    b = made.builder
+    codes = codes_of(made)
+    address = b.code("f", "/f.py", 1, b.lines((4, 0)))
+    assert codes.at(address) is codes.at(address)
+
+
+def test_what_is_no_code_object(made: MadeProcess) -> None:
+    b = made.builder
+    for stray in (b.none(), b.text("code"), b.type("code")):
+        with pytest.raises(Damaged, match="instead of code"):
+            codes_of(made).at(stray)
+    for pointer in (0, 0x1000):
+        with pytest.raises(Unreadable):
+            codes_of(made).at(pointer)
+
+
+@pytest.mark.parametrize("field", ("co_name", "co_filename"))
+def test_a_code_object_with_a_damaged_name(made: MadeProcess, field: str) -> None:
+    b = made.builder
+    for pointer, error in ((0x1000, Unreadable), (b.none(), Damaged), (b.text(Text("\U0001f40d")) + 8, (Unreadable, Damaged))):
+        address = b.code("f", "/f.py", 1, b.lines((4, 0)))
+        b.set(address, "PyCodeObject", field, pointer)
+        with pytest.raises(error):
+            codes_of(made).at(address)
+
+
+def test_a_damaged_line_table_costs_the_code_object(made: MadeProcess) -> None:
+    b = made.builder
+    address = b.code("f", "/f.py", 1, b"")
+    b.set_first(address, "PyCodeObject", b.none(), "co_linetable", "co_lnotab")
+    with pytest.raises(Damaged, match="instead of bytes"):
+        codes_of(made).at(address)
+
+
+# Chains of frames.
+
+
+def test_a_chain_of_frames(made: MadeProcess) -> None:
+    frames = walk(made, thread(made, CALLS))
+    assert [(frame.code.name, frame.code.filename, frame.line, frame.offset, frame.problem) for frame in frames] == [
+        ("innermost", "/a.py", 104, 10, None), ("middle", "<string>", 1, 10, None),
+        ("<module>", "/m/__main__.py", 27, 10, None)]
+    assert len({frame.address for frame in frames}) == 3
+
+
+def test_a_thread_without_frames(made: MadeProcess) -> None:
+    assert walk(made, thread(made, [])) == []
+
+
+def test_a_thread_that_has_never_run(made: MadeProcess) -> None:
+    state = thread(made, [])
+    if made.version < (3, 11) or made.version >= (3, 13):
+        made.set_frames(state, 0)
+    else:
+        made.builder.set(state, "PyThreadState", "cframe", 0)
+    assert walk(made, state) == []
+
+
+def test_nine_hundred_frames(made: MadeProcess) -> None:
+    b = made.builder
+    code = b.code("recurse", "/r.py", 1, b.lines((8, 0), (8, 1)), first_traceable=0)
+    head = 0
+    for _ in range(900):
+        head = b.frame(code, 8, head)
+    state = thread(made, [])
+    made.set_frames(state, head)
+    frames = walk(made, state)
+    assert len(frames) == 900 and {frame.line for frame in frames} == {2}
+
+
+def test_the_instruction_of_a_frame(made: MadeProcess) -> None:
+    b = made.builder
+    code = b.code("f", "/f.py", 50, b.lines((2, 0), (4, 1), (8, 2), (2, -3)))
+    state = thread(made, [])
+    for offset, line in ((0, 50), (2, 51), (4, 51), (6, 53), (12, 53), (14, 50)):
+        made.set_frames(state, b.frame(code, offset))
+        [frame] = walk(made, state)
+        assert (frame.offset, frame.line) == (offset, line)
+
+
+def test_a_frame_that_has_not_begun(made: MadeProcess) -> None:
+    # f_lasti -1 up to 3.10; 3.11 and 3.12 point to before the first instruction, as a generator's frame does.
+    b = made.builder
+    code = b.code("f", "/f.py", 50, b.lines((2, 3), (4, 1)))
+    state = thread(made, [])
+    made.set_frames(state, b.frame(code, -1 if made.version < (3, 11) else -2, owner=1))
+    [frame] = walk(made, state)
+    assert (frame.code.name, frame.line) == ("f", 50)
+
+
+@pytest.mark.parametrize("table", FROM_3_11)
+def test_a_frame_that_is_not_complete_is_left_out(table: str) -> None:
+    made = process_of(table)
+    b = made.builder
+    # Two instructions that make cells come before RESUME.
+    code = b.code("new", "/n.py", 1, b.lines((8, 0), (8, 1)), first_traceable=2)
+    state = thread(made, [])
+    old = made.frames(CALLS)
+    for offset, shown in ((-2, False), (0, False), (2, False), (4, True), (8, True)):
+        made.set_frames(state, b.frame(code, offset, old))
+        assert names(walk(made, state)) == (["new"] if shown else []) + NAMES
+    # That of a generator always is complete.
+    made.set_frames(state, b.frame(code, -2, old, owner=1))
+    assert names(walk(made, state)) == ["new"] + NAMES
+    # As is one that a frame object owns, once it has begun.
+    made.set_frames(state, b.frame(code, 6, old, owner=2))
+    assert names(walk(made, state)) == ["new"] + NAMES
+
+
+@pytest.mark.parametrize("table", FROM_3_12)
+def test_shims_between_entries_of_the_evaluation_loop(table: str) -> None:
+    made = process_of(table)
+    state = thread(made, [])
+    # Called from C: two entries, the inner one just begun, with nothing but its shim.
+    inner = made.frames(CALLS[:1], made.frames(CALLS[1:]))
+    made.set_frames(state, inner)
+    assert names(walk(made, state)) == NAMES
+    made.set_frames(state, made.builder.shim(inner))
+    assert names(walk(made, state)) == NAMES
+
+
+# Damage.
+
+
+def test_a_loop_of_frames_ends(made: MadeProcess) -> None:
+    b = made.builder
+    code = b.code("f", "/f.py", 1, b.lines((8, 0), (8, 1)))
+    outer = b.frame(code, 8)
+    inner = b.frame(code, 8, outer)
+    if made.version < (3, 11):
+        b.set(outer, "PyFrameObject", "f_back", inner)
+    else:
+        b.set(outer, "_PyInterpreterFrame", "previous", inner)
+    state = thread(made, [])
+    made.set_frames(state, inner)
+    frames = walk(made, state)
+    assert names(frames) == ["f", "f", None]
+    assert "without an end" in frames[2].problem and frames[2].line is None
+
+
+def test_more_frames_than_any_program_has(made: MadeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames_module, "MAX_FRAMES", 2)
+    frames = walk(made, thread(made, CALLS))
+    assert len(frames) <= 3 and frames[-1].code is None and "without an end" in frames[-1].problem
+
+
+def test_a_frame_whose_code_is_damaged_is_marked_and_the_rest_stays(made: MadeProcess) -> None:
+    b = made.builder
+    state = thread(made, [])
+    outer = made.frames(CALLS[1:])
+    for stray in (0x1000, b.none(), 0):
+        bad = b.frame(stray, 10, outer)
+        made.set_frames(state, made.frames(CALLS[:1], bad))
+        frames = walk(made, state)
+        assert names(frames) == ["innermost", None, "middle", "<module>"]
+        assert frames[1].address == bad and frames[1].problem and frames[1].line is None
+
+
+def test_a_link_that_cannot_be_read_is_marked(made: MadeProcess) -> None:
+    state = thread(made, [])
+    made.set_frames(state, made.frames(CALLS[:2], 0x1000))
+    frames = walk(made, state)
+    assert names(frames) == ["innermost", "middle", None]
+    assert frames[-1].address == 0x1000 and "cannot read" in frames[-1].problem
+
+
+def test_a_head_that_cannot_be_read_is_marked(made: MadeProcess) -> None:
+    frames = walk(made, 0x1000)
+    assert names(frames) == [None] and "cannot read" in frames[0].problem
+
+
+def test_a_frame_in_an_unreadable_page_ends_the_chain(made: MadeProcess) -> None:
+    b = made.builder
+    state = thread(made, [])
+    code = b.code("f", "/f.py", 1, b.lines((8, 0)))
+    b.frame(code, 2)
+    # Only the outer frame lies in the page that is going to be lost.
+    b.allocate(2 * PAGE)
+    outer = b.frame(code, 2, b.frame(code, 2))
+    b.allocate(2 * PAGE)
+    made.set_frames(state, b.frame(code, 2, outer))
+    assert names(walk(made, state)) == ["f", "f", "f"]
+    made.memory.make_unreadable(outer // PAGE * PAGE, PAGE)
+    frames = walk(made, state)
+    assert names(frames) == ["f", None]
+    assert "cannot read" in frames[1].problem
+
+
+# Where on the C stack a thread state has entered the evaluation loop.
+
+
+def test_the_entry_of_the_evaluation_loop(made: MadeProcess) -> None:
+    state = thread(made, CALLS)
+    entry = frames_of(made).entry_address(state)
+    reader = Reader(made.memory, made.builder.layout)
+    if made.version < (3, 11):
+        assert entry is None
+    elif made.version < (3, 13):
+        assert entry == reader.pointer(state, "PyThreadState", "cframe")
+    else:
+        address = reader.pointer(state, "PyThreadState", "current_frame")
+        while reader.integer(address, "_PyInterpreterFrame", "owner") != 3:
+            address = reader.pointer(address, "_PyInterpreterFrame", "previous")
+        assert entry == address
+
+
+@pytest.mark.parametrize("table", [name for name in IDS if TABLES[name].name.version >= (3, 13)])
+def test_frames_that_lead_to_no_entry(table: str) -> None:
+    made = process_of(table)
+    b = made.builder
+    state = thread(made, [])
+    made.set_frames(state, 0)
+    assert frames_of(made).entry_address(state) is None
+    code = b.code("f", "/f.py", 1, b.lines((8, 0)))
+    made.set_frames(state, b.frame(code, 2, 0x1000))
+    with pytest.raises(Unreadable):
+        frames_of(made).entry_address(state)
