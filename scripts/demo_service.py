@@ -42,9 +42,9 @@ class Warehouse:
             self.stock[article] += count
             self.both_have_one.wait()
             self.progress.put("receiving: has the lock of the stock, goes for that of the orders")
-            self.release_waiting_orders(article)
+            self.release_orders(article)
 
-    def release_waiting_orders(self, article):
+    def release_orders(self, article):
         """Find the orders that can be sent now."""
         with self.orders_lock:
             return [number for number, order in self.open_orders.items() if order[0] == article]

@@ -114,13 +114,14 @@ install() {
 
 # Run gdb with nothing in the environment that changes its Python or makes it fetch debug files.
 run_gdb() {
-    env -u PYTHONHOME -u PYTHONPATH -u DEBUGINFOD_URLS PYTHONDONTWRITEBYTECODE=1 "$gdb" -nx -batch "$@" </dev/null
+    env -u PYTHONHOME -u PYTHONPATH -u DEBUGINFOD_URLS PYTHONDONTWRITEBYTECODE=1 \
+        "$gdb" -nx -batch "$@" </dev/null
 }
 
 # Whether $gdb serves; else `gdb_problem` says why not.
 gdb_serves() {
-    local answer
-    answer=$(run_gdb -ex 'python import sys; print(gdb.VERSION, "%d.%d" % sys.version_info[:2])' 2>/dev/null) || true
+    local answer question='python import sys; print(gdb.VERSION, "%d.%d" % sys.version_info[:2])'
+    answer=$(run_gdb -ex "$question" 2>/dev/null) || true
     if [[ ! $answer =~ ^([^ ]+)\ 3\.([0-9]+)$ ]]; then
         gdb_problem="$gdb has no Python"
         return 1
