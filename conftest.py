@@ -71,6 +71,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
+def found(pytestconfig: pytest.Config) -> interpreters.Found:
+    """All interpreters, for a test that chooses among them."""
+    return pytestconfig.stash[FOUND]
+
+
+@pytest.fixture(scope="session")
 def gdb() -> gdb_runner.Gdb:
     """The gdb to use; without one the test is skipped."""
     try:

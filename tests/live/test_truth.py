@@ -67,16 +67,8 @@ def answers(subject: Subject, where: str) -> Answers:
 
 def test_tracebacks(answers: Answers) -> None:
     """Function, qualified name, file and line of every frame of every thread."""
-    got = {answers.lwps[document["number"]]: document["frames"] for document in answers.tracebacks}
-    assert len(got) == len(answers.tracebacks), "two documents for one thread"
-    expected = {lwp: compare.expected_frames(thread, got.get(lwp, [])) for lwp, thread in answers.truth.items()}
-    expected.update({lwp: [] for lwp in answers.place.truth["native_threads"]})
-    keys = {lwp: "%s (LWP %d)" % (thread["key"], lwp) for lwp, thread in answers.truth.items()}
-    compare.assert_same(
-        {keys.get(lwp, lwp): list(map(compare.frame_line, frames)) for lwp, frames in expected.items()},
-        {keys.get(lwp, lwp): list(map(compare.frame_line, frames)) for lwp, frames in got.items()},
-        "tracebacks")
-    for frame in (frame for frames in got.values() for frame in frames):
+    compare.assert_tracebacks(answers.place.truth, answers.tracebacks, answers.threads)
+    for frame in (frame for document in answers.tracebacks for frame in document["frames"]):
         assert frame["kind"] == "python" and frame["found_by"] == "thread-state"
         assert int(frame["address"], 16) > 0
 
@@ -93,26 +85,8 @@ def test_limit(answers: Answers) -> None:
 
 def test_threads(answers: Answers) -> None:
     """Names, idents, states and innermost frames; threads that Python never saw are native."""
-    got = compare.by_lwp(answers.threads["threads"])
-    assert len(answers.lwps) == len(got), "a thread number is given twice"
-
-    def lines(thread: Any, frame: Any, state: str) -> List[str]:
-        return ["ident %s" % thread["ident"], "name %s" % ascii(thread["name"]),
-                "interpreter %s" % thread["interpreter"], "state %s" % state,
-                compare.frame_line(frame) if frame else "no frame"]
-
-    expected = {}
-    for lwp, thread in answers.truth.items():
-        answered = got.get(lwp, {})
-        frame, = compare.expected_frames(thread, [answered["frame"]] if answered.get("frame") else [])[:1]
-        # A busy thread is in a system call only to wait for the GIL.
-        waits = not thread["busy_lines"] or answered.get("gil") == "waits"
-        expected[lwp] = lines(thread, frame, "waiting" if waits else "running")
-    nobody = {"ident": None, "name": None, "interpreter": None}
-    for lwp in answers.place.truth["native_threads"]:
-        expected[lwp] = lines(nobody, None, "native")
-    compare.assert_same(
-        expected, {lwp: lines(thread, thread["frame"], thread["state"]) for lwp, thread in got.items()}, "threads")
+    assert len(answers.lwps) == len(answers.threads["threads"]), "a thread number is given twice"
+    compare.assert_threads(answers.place.truth, answers.threads)
 
 
 def test_gil(answers: Answers) -> None:
@@ -175,6 +149,8 @@ def test_tracebacks_text(answers: Answers) -> None:
                 (frame["file"], frame["line"], frame["function"]) for frame in thread["frames"]
                 if is_plain(frame["file"]) and is_plain(frame["function"])], thread["key"]
             assert len(frames) == len(thread["frames"]), thread["key"]
+            # A recursion is folded.
+            assert len(lines) < 100, thread["key"]
         else:
             assert len(lines) == 1, "a thread without Python: %s" % lines
 
@@ -195,7 +171,7 @@ def test_source_lines_text(answers: Answers) -> None:
             if file == str(path):
                 assert following.strip() == source[number - 1].strip()
                 seen += 1
-    assert seen > 900  # the recursion alone has as many
+    assert seen >= len(answers.truth)  # nearly every thread has several
 
 
 def test_threads_text(answers: Answers) -> None:

@@ -54,13 +54,64 @@ def by_lwp(threads: Iterable[Mapping[str, Any]]) -> Dict[int, Mapping[str, Any]]
     return found
 
 
+def frames_by_lwp(tracebacks: List[Mapping[str, Any]], threads: Mapping[str, Any]) -> Dict[int, List[Frame]]:
+    """The frames of py-bt-plus' documents, by LWP, which py-threads' document tells."""
+    lwps = {thread["number"]: thread["lwp"] for thread in threads["threads"]}
+    found = {lwps[document["number"]]: document["frames"] for document in tracebacks}
+    assert len(found) == len(tracebacks), "two documents for one thread"
+    return found
+
+
+def assert_tracebacks(
+        truth: Mapping[str, Any], tracebacks: List[Mapping[str, Any]], threads: Mapping[str, Any]) -> None:
+    """Every frame of every thread is as the program told; native threads have none."""
+    got = frames_by_lwp(tracebacks, threads)
+    keys: Dict[int, str] = {}
+    expected: Dict[int, List[Frame]] = {lwp: [] for lwp in truth["native_threads"]}
+    for lwp, thread in by_lwp(truth["threads"]).items():
+        keys[lwp] = "%s (LWP %d)" % (thread["key"], lwp)
+        expected[lwp] = expected_frames(thread, got.get(lwp, []))
+    assert_same({keys.get(lwp, lwp): list(map(frame_line, frames)) for lwp, frames in expected.items()},
+                {keys.get(lwp, lwp): list(map(frame_line, frames)) for lwp, frames in got.items()}, "tracebacks")
+
+
+def assert_threads(truth: Mapping[str, Any], threads: Mapping[str, Any]) -> None:
+    """Names, idents, states and innermost frames are as the program told."""
+    got = by_lwp(threads["threads"])
+
+    def lines(thread: Mapping[str, Any], frame: Optional[Frame], state: str) -> List[str]:
+        return ["ident %s" % thread["ident"], "name %s" % ascii(thread["name"]),
+                "interpreter %s" % thread["interpreter"], "state %s" % state,
+                frame_line(frame) if frame else "no frame"]
+
+    expected = {}
+    for lwp, thread in by_lwp(truth["threads"]).items():
+        answered = got.get(lwp, {})
+        frame = expected_frames(thread, [answered["frame"]] if answered.get("frame") else [])[0]
+        # A busy thread is in a system call only to wait for the GIL.
+        waits = not thread["busy_lines"] or answered.get("gil") == "waits"
+        expected[lwp] = lines(thread, frame, "waiting" if waits else "running")
+    for lwp in truth["native_threads"]:
+        expected[lwp] = lines({"ident": None, "name": None, "interpreter": None}, None, "native")
+    assert_same(expected, {lwp: lines(thread, thread["frame"], thread["state"]) for lwp, thread in got.items()},
+                "threads")
+
+
 TEXT_FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+), in (?P<function>.*)')
+REPEATED = re.compile(r"  \[Previous line repeated (?P<count>\d+) more times?\]")
 
 
 def text_frames(lines: Iterable[str]) -> List[TextFrame]:
-    """The frames of a traceback printed as text."""
-    found = (TEXT_FRAME.fullmatch(line) for line in lines)
-    return [(match["file"], int(match["line"]), match["function"]) for match in found if match]
+    """The frames of a traceback printed as text; a folded recursion is unfolded."""
+    found: List[TextFrame] = []
+    for line in lines:
+        match = TEXT_FRAME.fullmatch(line)
+        if match:
+            found.append((match["file"], int(match["line"]), match["function"]))
+        repeated = REPEATED.fullmatch(line)
+        if repeated:
+            found += [found[-1]] * int(repeated["count"])
+    return found
 
 
 def control_characters(text: str) -> Optional[str]:

@@ -195,3 +195,10 @@ def running_python(launch: Launch, script: str, *arguments: str) -> Iterator[Pro
     with running(command, launch.variables) as program:
         assert launch.image in program.mapped(), "%s does not run from %s" % (script, launch.image)
         yield program
+
+
+def wait_until_told(program: Program) -> None:
+    """Wait until the thread that wrote the truth is gone, so that the process has the threads it told of."""
+    threads = {thread["lwp"] for thread in program.truth["threads"]}
+    threads.update(program.truth.get("native_threads", ()))
+    wait_for(lambda: thread_ids(program.pid) == sorted(threads), "only the threads that the truth tells of")

@@ -39,11 +39,7 @@ class Subject:
         """The live process; its threads are at their places."""
         if self._program is None:
             program = self._stack.enter_context(processes.running_python(self.launch, *self._command))
-            threads = {thread["lwp"] for thread in program.truth["threads"]}
-            threads.update(program.truth.get("native_threads", ()))
-            # The thread that wrote the truth ends after that.
-            processes.wait_for(lambda: processes.thread_ids(program.pid) == sorted(threads),
-                               "only the threads that the truth tells of")
+            processes.wait_until_told(program)
             self._program = program
         return self._program
 

@@ -1,0 +1,206 @@
+"""`source gdbext/init.py`: from anywhere, in any order, without a trace but the commands."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import gdb, processes, stripped
+from tests.support.interpreters import Found, Interpreter
+
+# What loading may add to gdb's start, seconds; the best of some runs, for the machine may be busy.
+MOST_SECONDS = 0.06
+RUNS = 3
+
+# These cost over 10 ms each: they are imported when a command needs them.
+EXPENSIVE = ("argparse", "dataclasses", "elftools", "inspect", "typing_extensions")
+
+OLDEST_GDB_PYTHON = (3, 9)
+
+
+def assert_loaded(run: gdb.Run) -> None:
+    """The last two commands were `help py-threads` and `py-threads`; loading has printed nothing."""
+    assert run.preamble.stderr == ""
+    assert run.preamble.stdout == ""
+    *before, help_text, answer = run.answers
+    for each in before:
+        assert each.stdout == each.stderr == "", each
+    assert help_text.stderr == "" and "Usage: py-threads" in help_text.stdout
+    # The package works, not only its registration: it knows that there is no process.
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("py-threads: no process and no core.")
+    assert answer.stderr.count("\n") == 1
+
+
+ASK = ["help py-threads", "py-threads"]
+
+
+def test_absolute_path() -> None:
+    """The plain case."""
+    assert_loaded(gdb.run(["source %s" % gdb.INIT, *ASK], load=False))
+
+
+def test_relative_path() -> None:
+    """gdb gives the script its path as typed."""
+    assert_loaded(gdb.run(["cd %s" % gdb.REPOSITORY, "source gdbext/init.py", *ASK], load=False))
+
+
+@pytest.mark.parametrize("what", ["file", "package", "repository"])
+def test_symbolic_link(tmp_path: Path, what: str) -> None:
+    """A link may lead to the file or to a folder above it."""
+    target = {"file": gdb.INIT, "package": gdb.INIT.parent, "repository": gdb.REPOSITORY}[what]
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    path = link / gdb.INIT.relative_to(target) if what != "file" else link.rename(tmp_path / "link.py")
+    assert_loaded(gdb.run(["source %s" % path, *ASK], load=False))
+
+
+def test_twice() -> None:
+    """Sourcing again changes nothing."""
+    source = "source %s" % gdb.INIT
+    assert_loaded(gdb.run([source, source, *ASK], load=False))
+
+
+def test_another_copy(tmp_path: Path) -> None:
+    """Of two copies the one sourced last answers."""
+    shutil.copytree(gdb.INIT.parent, tmp_path / "gdbext", ignore=shutil.ignore_patterns("__pycache__"))
+    run = gdb.run(["source %s" % (tmp_path / "gdbext" / "init.py"), *ASK])
+    assert_loaded(run)
+    run = gdb.run(["source %s" % (tmp_path / "gdbext" / "init.py"),
+                   "python import gdbext; print(gdbext.__file__)"])
+    assert run.answers[1].stdout.strip() == str(tmp_path / "gdbext" / "__init__.py")
+
+
+def test_execute_option() -> None:
+    """gdb -x init.py"""
+    assert_loaded(gdb.run(ASK, load=False, before=["-x", str(gdb.INIT)]))
+
+
+@pytest.mark.parametrize("name", [".gdbinit", ".config/gdb/gdbinit"])
+def test_init_file(tmp_path: Path, name: str) -> None:
+    """From the user's init file. Our runner gives -nx, so this one starts gdb itself."""
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("source %s\n" % gdb.INIT)
+    ended = subprocess.run(
+        [gdb.find().path, "-batch", "-ex", "help py-threads"], stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=gdb.TIMEOUT, env=gdb.environment(str(tmp_path)), cwd=tmp_path, check=False)
+    assert ended.stderr == ""
+    assert "Usage: py-threads" in ended.stdout and ended.stdout.startswith("List the threads")
+
+
+def libpython_commands(interpreter: Interpreter) -> Path:
+    """CPython's own gdb commands for this interpreter: python3.N-gdb.py beside it."""
+    path = interpreter.path.with_name(interpreter.path.name + "-gdb.py")
+    if not path.exists():
+        pytest.skip("%s comes without its gdb commands (%s)" % (interpreter.id, path.name))
+    return path
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_beside_libpython(interpreter: Interpreter, order: str) -> None:
+    """libpython.py's commands stay its own, ours stay ours, in either order."""
+    theirs = "source %s" % libpython_commands(interpreter)
+    ours = "source %s" % gdb.INIT
+    alone = gdb.run([theirs, "help py-bt"], load=False).answers[1].stdout
+    run = gdb.run(([theirs, ours] if order == "before" else [ours, theirs]) + ["help py-bt", *ASK], load=False)
+    help_text = run.answers.pop(2)
+    assert help_text.stdout == alone and alone
+    assert_loaded(run)
+
+
+def test_prefix_without_libpython() -> None:
+    """Where libpython.py is not loaded, its command's name runs ours."""
+    answer, = gdb.run(["help py-bt"]).answers
+    assert "Usage: py-bt-plus" in answer.stdout
+
+
+def test_no_setting_changes(interpreter: Interpreter) -> None:
+    """Loading and answering leave every setting of gdb as it was."""
+    with processes.running_python(stripped.as_installed(interpreter), "truth.py", ".") as program:
+        run = gdb.run(["show", "source %s" % gdb.INIT, "show", "py-threads", "py-bt-plus -json",
+                       "thread apply all -q py-bt-plus -limit 1", "show"],
+                      mode="hidden", pid=program.pid, load=False)
+    shown = [answer.stdout.splitlines() for answer in run.answers if answer.command == "show"]
+    before, loaded, answered = shown
+    assert len(before) > 100
+    # Only settings of our own may be new.
+    assert [line for line in loaded if "gdbext" not in line] == before
+    assert answered == loaded
+
+
+def test_selection_stays(interpreter: Interpreter) -> None:
+    """Selected thread, frame and language are as before, whatever was asked."""
+    look = ["python print(gdb.selected_thread().num, gdb.selected_frame().level())", "show language"]
+    with processes.running_python(stripped.as_installed(interpreter), "truth.py", ".") as program:
+        run = gdb.run(["thread 3", "frame 1", "set language pascal", *look, "source %s" % gdb.INIT,
+                       "py-bt-plus", "py-threads", "thread apply all -q py-bt-plus -json -limit 1", *look],
+                      mode="hidden", pid=program.pid, load=False)
+    before, after = run.answers[3:5], run.answers[-2:]
+    assert before[0].stdout.split() == ["3", "1"] and "pascal" in before[1].stdout
+    assert [answer.stdout for answer in after] == [answer.stdout for answer in before]
+
+
+def test_imports_are_late() -> None:
+    """Loading imports nothing that is expensive, and none of the model."""
+    question = ("python import sys; before = set(sys.modules)", "source %s" % gdb.INIT,
+                "python print(*sorted(set(sys.modules) - before))")
+    new = gdb.run(question, load=False).answers[-1].stdout.split()
+    assert "gdbext.commands.bt" in new
+    assert [name for name in new if name.partition(".")[0] in EXPENSIVE] == []
+
+
+def test_loading_is_quick() -> None:
+    """As seen from inside gdb, so that gdb's own start does not matter."""
+    question = ("python import time; start = time.perf_counter()", "source %s" % gdb.INIT,
+                "python print(time.perf_counter() - start)")
+    # The second command's end is marked by a print to both streams: microseconds.
+    best = min(float(gdb.run(question, load=False).answers[-1].stdout) for _ in range(RUNS))
+    assert best < MOST_SECONDS
+
+
+def run_init(python: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run init.py as gdb does, under another Python that has an empty module named gdb."""
+    (folder / "gdb.py").write_text("")
+    code = ("import sys; sys.path.insert(0, %r); path = %r; "
+            "exec(compile(open(path).read(), path, 'exec'), {'__file__': path, '__name__': '__main__'})"
+            % (str(folder), str(gdb.INIT)))
+    return subprocess.run([str(python), "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=gdb.TIMEOUT, env=gdb.environment(str(folder)), check=False)
+
+
+def assert_too_old(ended: "subprocess.CompletedProcess[str]") -> None:
+    """One line says which Python is needed, and nothing is raised."""
+    assert ended.returncode == 0
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1 and "needs 3.9 or newer" in ended.stderr
+
+
+def test_old_python3(found: Found, tmp_path: Path) -> None:
+    """A gdb may be built with a Python that is too old."""
+    old = [interpreter for interpreter in found.interpreters if interpreter.minor < OLDEST_GDB_PYTHON]
+    if not old:
+        pytest.skip("there is no Python older than 3.9 to try")
+    for interpreter in old:
+        assert_too_old(run_init(interpreter.path, tmp_path))
+
+
+def test_python2(tmp_path: Path) -> None:
+    """The oldest gdbs have Python 2."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = [*sorted(root.glob("versions/2.7*/bin/python2.7")), *map(Path, filter(None, [shutil.which("python2")]))]
+    if not found:
+        pytest.skip("there is no Python 2")
+    assert_too_old(run_init(found[0], tmp_path))
+
+
+def test_incomplete_installation(tmp_path: Path) -> None:
+    """With a file missing there is one line, and gdb goes on."""
+    shutil.copytree(gdb.INIT.parent, tmp_path / "gdbext", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "gdbext" / "commands" / "bt.py").unlink()
+    load, works = gdb.run(["source %s" % (tmp_path / "gdbext" / "init.py"), "print 6 * 7"], load=False).answers
+    assert load.stdout == "" and load.stderr.count("\n") == 1
+    assert load.stderr.startswith("gdbext is not loaded: ")
+    assert works.stdout == "$1 = 42\n"

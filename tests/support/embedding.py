@@ -1,0 +1,76 @@
+"""Building programs/embed.c: a program that has CPython in it, loaded or linked."""
+
+import json
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import List, Optional
+
+from tests.support.interpreters import Interpreter
+from tests.support.processes import PROGRAMS
+
+# What linking with the static library needs.
+QUESTION = """
+import json, sysconfig
+names = ("LIBPL", "LIBRARY", "MODLIBS", "LIBS", "SYSLIBS", "LINKFORSHARED")
+print(json.dumps({name: sysconfig.get_config_var(name) or "" for name in names}))
+"""
+
+# Python code for the program to run: its frames are below.
+CODE = """\
+import os
+def inner():
+    os.write(1, b"ready\\n"); os.read(0, 1)
+def outer():
+    inner()
+outer()
+"""
+FRAMES = [("<string>", 3, "inner"), ("<string>", 5, "outer"), ("<string>", 6, "<module>")]
+
+
+class CannotBuild(Exception):
+    """The program can't be built here; the message says why."""
+
+
+def compiler() -> str:
+    """The C compiler. Raises CannotBuild."""
+    path = shutil.which("cc") or shutil.which("gcc")
+    if path is None:
+        raise CannotBuild("no C compiler")
+    return path
+
+
+def build(output: Path, options: Optional[List[str]] = None) -> Path:
+    """Compile the program; without options it loads libpython by path. Raises CannotBuild."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    command = [compiler(), "-o", str(output), str(PROGRAMS / "embed.c"), *(options or []), "-ldl"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        lines = ended.stderr.strip().splitlines() or [""]
+        raise CannotBuild("the compiler says: %s (%s)" % ("; ".join(lines[:2]), shlex.join(command)))
+    return output
+
+
+def build_linked(output: Path, interpreter: Interpreter) -> Path:
+    """With the shared libpython as a needed library. Raises CannotBuild."""
+    library = interpreter.libpython
+    if library is None:
+        raise CannotBuild("%s has no shared libpython" % interpreter.id)
+    return build(output, ["-DLINKED", str(library), "-Wl,-rpath,%s" % library.parent])
+
+
+def build_static(output: Path, interpreter: Interpreter, pie: bool) -> Path:
+    """With the interpreter itself in the executable, which is stripped. Raises CannotBuild."""
+    asked = subprocess.run([str(interpreter.path), "-I", "-c", QUESTION], capture_output=True, text=True, check=True)
+    told = json.loads(asked.stdout)
+    archives = [Path(told["LIBPL"]) / told["LIBRARY"]]
+    # Debian's plain archive is for its own executable, which is no PIE.
+    if pie:
+        archives.insert(0, archives[0].with_name(archives[0].stem + "-pic.a"))
+    archive = next((path for path in archives if path.suffix == ".a" and path.exists()), None)
+    if archive is None:
+        raise CannotBuild("%s comes without libpython.a" % interpreter.id)
+    words = shlex.split("%(MODLIBS)s %(LIBS)s %(SYSLIBS)s %(LINKFORSHARED)s" % told)
+    return build(output, ["-DLINKED", "-pie" if pie else "-no-pie", *(["-fPIE"] if pie else []), "-s",
+                          "-Wl,--export-dynamic", str(archive), *words, "-lm", "-lpthread", "-lutil"])
