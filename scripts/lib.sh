@@ -3,7 +3,7 @@
 # missing, the project's virtual environment, the demo service, and why attaching may fail.
 # To be sourced, with `program` set to the name that messages begin with.
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 venv=$root/.venv
 
 # The oldest Python 3 minor version that runs the package inside gdb, and the tests outside of it.
