@@ -1,0 +1,278 @@
+"""gdbext.render: nothing from the inferior reaches a terminal raw, and JSON documents are one line of ASCII."""
+
+import json
+import time
+import unicodedata
+from typing import List, Optional
+
+import pytest
+
+from gdbext.analysis.threads import Thread, list_threads
+from gdbext.cpython.frames import Frame
+from gdbext.render import document, text, threads, traceback
+from tests.unit.builder import TABLES
+from tests.unit.made_process import IDENT, Call, MadeProcess, started
+from tests.unit.test_threads_analysis import Native
+
+TARGET = {"pid": 1, "core": None, "python": "3.11.7", "free_threaded": False, "debug_build": False,
+          "layout": {"source": "table", "table": "3.11.7", "exact": True}}
+
+# Each would do something to a terminal, or to who reads it.
+EVIL = {
+    "escape": "\x1b[2J\x1b]0;title\x07", "c1": "\x9b31m", "newline": "a\nb\r\nc", "nul": "a\0b", "backspace": "a\b\b",
+    "delete": "a\x7f", "bidi": "\u202egnp.exe\u202c", "isolate": "\u2066x\u2069", "mark": "\u200f",
+    "zero width": "a\u200bb\ufeff", "line separator": "a\u2028b\u2029", "surrogate": "a\udc80\ud800",
+    "private": "\ue000\U000f0000", "unassigned": "\u0378\U000e0fff", "tags": "\U000e0041", "soft hyphen": "a\xadb",
+    "tab": "a\tb", "vertical": "a\x0bb\x0c", "next line": "a\x85b",
+}
+
+
+@pytest.mark.parametrize("value", EVIL.values(), ids=EVIL)
+def test_what_a_terminal_would_act_upon_is_escaped(value: str) -> None:
+    shown = text.printable(value)
+    assert shown != value and len(shown.splitlines()) == 1
+    for character in shown:
+        assert unicodedata.category(character)[0] not in "C" and character not in "\u2028\u2029"
+    shown.encode("utf-8")
+
+
+@pytest.mark.parametrize("value", ("", "name", "a b", "имя", "漢字", "é", "e\u0301", "\U0001f40d", "C:\\path", "'\"<>&%",
+                                   "\xa0", "x" * text.MAX_SHOWN))
+def test_what_is_plainly_visible_stays(value: str) -> None:
+    assert text.printable(value) == value
+
+
+def test_escapes_are_those_of_python() -> None:
+    assert text.printable("\x1b\n\0\x7f\x9b\u202e\ud800\U000e0041") == (
+        "\\x1b\\n\\x00\\x7f\\x9b\\u202e\\ud800\\U000e0041")
+
+
+def test_no_harmful_character_passes() -> None:
+    harmful = set(map(chr, [*range(32), *range(0x7F, 0xA0), *range(0xD800, 0xE000), 0x2028, 0x2029, 0x202E, 0xFEFF]))
+    for start in range(0, 0x30000, text.MAX_SHOWN):
+        assert not harmful & set(text.printable("".join(map(chr, range(start, start + text.MAX_SHOWN)))))
+
+
+def test_long_text_is_cut_and_its_length_told() -> None:
+    assert text.printable("x" * (text.MAX_SHOWN + 1)) == "x" * text.MAX_SHOWN + f"... ({text.MAX_SHOWN + 1} characters)"
+    begin = time.monotonic()
+    shown = text.printable("\x1b" * 10_000_000)
+    assert time.monotonic() - begin < 0.5
+    assert len(shown) < 5 * text.MAX_SHOWN and shown.endswith("(10000000 characters)")
+
+
+@pytest.mark.parametrize("value, columns", (("", 0), ("abc", 3), ("имя", 3), ("漢字", 4), ("e\u0301", 1), ("ｆ", 2),
+                                            ("\U0001f40d", 2)))
+def test_columns(value: str, columns: int) -> None:
+    assert text.width(value) == columns
+
+
+# Documents.
+
+
+def parsed(line: str) -> dict:
+    """The document, which has to be one line of printable ASCII."""
+    assert line.isascii() and line.isprintable()
+    return json.loads(line)
+
+
+@pytest.mark.parametrize("value", list(EVIL.values()) + ["\U0001f40d", "имя", "x" * 10_000])
+def test_a_document_is_one_line_of_ascii(value: str) -> None:
+    found = parsed(document.document("py-x", TARGET, {"answer": value}))
+    assert found == {"command": "py-x", "target": TARGET, "answer": value}
+    assert list(found) == ["command", "target", "answer"]
+
+
+EVIL_NAME = "\x1b[31mимя\n\u202e\udc80"
+
+
+def made_process(calls: Optional[List[Call]] = None, table: str = "3.11.7") -> MadeProcess:
+    """Main thread, a second one with an evil name and function, and a third one without frames."""
+    made = started(TABLES[table])
+    main = made.interpreters[0]
+    made.add_thread(main, calls or [Call(EVIL_NAME, "/\x07\r.py")])
+    made.add_thread(main, [])
+    made.name_threads(main, {IDENT: "MainThread", IDENT + 0x1000: EVIL_NAME})
+    made.take_gil(made.states[main][0])
+    return made
+
+
+def listed(made: MadeProcess) -> List[Thread]:
+    """A list with every kind of thread."""
+    gil = made.gils[made.interpreters[0]]
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "futex", gil), Native(3, 52, 0x1234, "poll", 0)]
+    return list_threads(made.open(), natives)
+
+
+def test_the_table_of_threads() -> None:
+    lines = list(threads.text(listed(made_process()), 2, ["A note."]))
+    assert lines == [
+        "   Id  LWP  Python ident    Name                       GIL    Frame",
+        f"   1   50   {IDENT:#x}  MainThread                 holds  inner (/made/up.py:13)",
+        f"*  2   51   {IDENT + 0x1000:#x}  \\x1b[31mимя\\n\\u202e\\udc80  waits  "
+        "\\x1b[31mимя\\n\\u202e\\udc80 (/\\x07\\r.py:13)",
+        "   3   52   -               -                                 not a Python thread",
+        f"   -   -    {IDENT + 0x2000:#x}  -                                 no Python frames (no thread of this process)",
+        "A note.",
+    ]
+
+
+def test_wide_names_keep_the_columns() -> None:
+    made = started(TABLES["3.11.7"])
+    main = made.interpreters[0]
+    made.add_thread(main, [Call("f")])
+    made.name_threads(main, {IDENT: "スレッド", IDENT + 0x1000: "thread"})
+    first, second = list(threads.text(list_threads(made.open(), [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000)]),
+                                      None, []))[1:]
+    assert text.width(first[:first.index("inner")]) == text.width(second[:second.index("f (")])
+
+
+def test_threads_of_several_interpreters_name_them() -> None:
+    made = made_process()
+    made.add_thread(made.add_interpreter(), [Call("sub")])
+    lines = list(threads.text(list_threads(made.open(), []), None, []))
+    assert sum("[interpreter 0]" in line for line in lines) == 3
+    assert sum("[interpreter 1]" in line for line in lines) == 1
+
+
+def test_the_document_of_threads() -> None:
+    made = made_process()
+    found = parsed(threads.document(TARGET, listed(made)))
+    assert (found["command"], found["target"]) == ("py-threads", TARGET)
+    main, second, native, gone = found["threads"]
+    assert main == {
+        "number": 1, "lwp": 50, "ident": IDENT, "name": "MainThread", "interpreter": 0, "gil": "holds",
+        "state": "running", "waiting_on": None,
+        "frame": {"function": "inner", "qualname": "Class.inner", "file": "/made/up.py", "line": 13}}
+    assert second["name"] == EVIL_NAME and second["frame"]["file"] == "/\x07\r.py"
+    assert (second["gil"], second["state"]) == ("waits", "waiting")
+    assert second["waiting_on"] == {"kind": "gil", "address": hex(made.gils[made.interpreters[0]]), "owner": IDENT,
+                                    "detail": "the GIL"}
+    # What is not known is null, and never left out.
+    assert native == {"number": 3, "lwp": 52, "ident": None, "name": None, "interpreter": None, "gil": None,
+                      "state": "native", "waiting_on": None, "frame": None}
+    assert gone == {"number": None, "lwp": None, "ident": IDENT + 0x2000, "name": None, "interpreter": 0, "gil": None,
+                    "state": "running", "waiting_on": None, "frame": None}
+
+
+def test_the_owner_of_a_gil_that_nobody_holds_is_null() -> None:
+    made = made_process()
+    made.set_gil(made.gils[made.interpreters[0]], 0, 0)
+    second = parsed(threads.document(TARGET, listed(made)))["threads"][1]
+    assert second["waiting_on"]["owner"] is None
+
+
+def test_before_3_11_the_qualified_name_is_null() -> None:
+    found = parsed(threads.document(TARGET, list_threads(made_process(table="3.10.13").open(), [])))
+    assert {thread["frame"]["qualname"] for thread in found["threads"] if thread["frame"]} == {None}
+
+
+# Tracebacks.
+
+
+def stack_of(made: MadeProcess, number: int) -> list:
+    """The stack of the n-th thread that is listed."""
+    thread = listed(made)[number]
+    return [(thread, thread.frames())]
+
+
+def no_source(path: str, line: int) -> None:
+    """As where the files are not there."""
+
+
+def test_a_traceback() -> None:
+    made = made_process([Call("f", "/f.py", 5, 1), Call("<module>", "/evil\x1b.py", 1, 2)])
+
+    def source(path: str, line: int) -> Optional[str]:
+        return {("/f.py", 6): "return g(\x1b[1m)"}.get((path, line))
+
+    assert list(traceback.text(stack_of(made, 1), source)) == [
+        "Traceback (most recent call first):",
+        '  File "/f.py", line 6, in f',
+        "    return g(\\x1b[1m)",
+        '  File "/evil\\x1b.py", line 3, in <module>',
+    ]
+
+
+def test_threads_without_a_traceback_say_so_in_one_line() -> None:
+    made = made_process()
+    assert list(traceback.text(stack_of(made, 2), no_source)) == ["No Python in this thread."]
+    [line] = traceback.text(stack_of(made, 3), no_source)
+    assert line.startswith("No Python frames")
+
+
+def test_a_thread_in_two_interpreters_has_two_tracebacks() -> None:
+    made = made_process()
+    second = made.add_interpreter()
+    made.add_thread(second, [Call("sub")], ident=IDENT)
+    found = [thread for thread in list_threads(made.open(), [Native(1, 50, IDENT)]) if thread.native]
+    lines = list(traceback.text([(thread, thread.frames()) for thread in found], no_source))
+    assert [line for line in lines if line.startswith("Traceback")] == [
+        f"Traceback in interpreter {thread.state.interpreter.id} (most recent call first):" for thread in found]
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("count, more", ((3, None), (4, "1 more time]"), (5, "2 more times]"), (900, "897 more times]")))
+def test_a_recursion_is_folded(count: int, more: Optional[str]) -> None:
+    made = made_process([Call("end", "/r.py", 1, 1)] + [Call("recurse", "/r.py", 9, 1)] * count + [Call("main", "/r.py", 20, 1)])
+    lines = list(traceback.text(stack_of(made, 1), no_source))
+    expected = ['  File "/r.py", line 10, in recurse'] * 3
+    expected += [f"  [Previous line repeated {more}"] if more else []
+    assert lines[1:] == ['  File "/r.py", line 2, in end'] + expected + ['  File "/r.py", line 21, in main']
+
+
+def unreadable(made: MadeProcess) -> int:
+    """Put a frame whose code is no code into the second thread."""
+    b = made.builder
+    bad = b.frame(b.object(b.type("evil\x1b[1m")), 10, made.frames([Call("outer")]))
+    made.set_frames(made.states[made.interpreters[0]][1], made.frames([Call("inner")], bad))
+    return bad
+
+
+def test_a_frame_that_cannot_be_read_is_marked_in_text_and_null_in_json() -> None:
+    made = made_process()
+    bad = unreadable(made)
+    lines = list(traceback.text(stack_of(made, 1), no_source))
+    assert len(lines) == 4 and lines[1].endswith("in inner") and lines[3].endswith("in outer")
+    assert lines[2].startswith(f"  <unreadable at {bad:#x}: ") and lines[2].isprintable()
+    found = parsed(traceback.document(TARGET, stack_of(made, 1)))
+    assert found["command"] == "py-bt-plus" and found["number"] == 2
+    inner, damaged, outer = found["frames"]
+    assert (inner["function"], outer["function"]) == ("inner", "outer")
+    assert {name: damaged[name] for name in ("function", "qualname", "file", "line", "address")} == {
+        "function": None, "qualname": None, "file": None, "line": None, "address": hex(bad)}
+    assert damaged["problem"] and inner["problem"] is None
+    assert {frame["kind"] for frame in found["frames"]} == {"python"}
+
+
+def test_an_innermost_frame_that_cannot_be_read() -> None:
+    made = made_process()
+    made.set_frames(made.states[made.interpreters[0]][1], 0x1000)
+    lines = list(threads.text(listed(made), None, []))
+    assert "<unreadable at 0x1000>" in lines[2]
+    assert parsed(threads.document(TARGET, listed(made)))["threads"][1]["frame"] is None
+
+
+def test_the_document_of_a_thread_without_python() -> None:
+    made = made_process()
+    assert parsed(traceback.document(TARGET, stack_of(made, 2))) == {
+        "command": "py-bt-plus", "target": TARGET, "number": 3, "frames": []}
+    assert parsed(traceback.document(TARGET, [])) == {
+        "command": "py-bt-plus", "target": TARGET, "number": None, "frames": []}
+
+
+def test_an_instruction_without_a_line() -> None:
+    made = made_process()
+    b = made.builder
+    # Kind 15: these two code units belong to no line.
+    code = b.code("f", "/f.py", 1, bytes((0x80 | 15 << 3 | 1,)))
+    made.set_frames(made.states[made.interpreters[0]][1], b.frame(code, 2))
+    assert list(traceback.text(stack_of(made, 1), no_source))[1:] == ['  File "/f.py", line ?, in f']
+    assert parsed(traceback.document(TARGET, stack_of(made, 1)))["frames"][0]["line"] is None
+    assert "(/f.py:?)" in list(threads.text(listed(made), None, []))[2]
+
+
+def test_a_frame_is_a_tuple_without_a_line_where_there_is_no_code() -> None:
+    assert traceback.frame_json(Frame(1, None, 0, "why")) == {
+        "function": None, "qualname": None, "file": None, "line": None}
+    assert traceback.frame_text(Frame(0x10, None, 0, "why")) == "<unreadable at 0x10: why>"

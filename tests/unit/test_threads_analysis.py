@@ -1,0 +1,175 @@
+"""gdbext.analysis.threads: which native thread has which thread state, and who holds and awaits the GIL."""
+
+from typing import List, NamedTuple, Optional
+
+import pytest
+
+from gdbext.analysis.threads import HOLDS, WAITS, Thread, list_threads
+from gdbext.cpython.process import Python
+from tests.unit.builder import IDS, TABLES
+from tests.unit.made_process import IDENT, NATIVE_ID, Call, MadeProcess, started
+
+
+class Native(NamedTuple):
+    """A thread as a debugger would give it."""
+
+    number: int
+    lwp: int
+    ident: Optional[int]
+    syscall: Optional[str] = None
+    argument: Optional[int] = None
+
+
+@pytest.fixture(params=IDS)
+def made(request: pytest.FixtureRequest) -> MadeProcess:
+    """A process of each table with one thread."""
+    return started(TABLES[request.param])
+
+
+def summary(threads: List[Thread]) -> list:
+    """(number, function, GIL) of each line; the number is None without a native thread."""
+    return [(thread.native.number if thread.native else None,
+             thread.frame.code.name if thread.frame and thread.frame.code else None, thread.gil) for thread in threads]
+
+
+def test_threads_are_matched_by_their_thread_pointer(made: MadeProcess) -> None:
+    main = made.interpreters[0]
+    made.add_thread(main, [Call("second")])
+    made.add_thread(main, [Call("third")])
+    made.name_threads(main, {IDENT: "MainThread", IDENT + 0x2000: "Worker"})
+    natives = [Native(1, 50, IDENT), Native(2, 51, 0x1234), Native(3, 52, IDENT + 0x2000), Native(4, 53, IDENT + 0x1000)]
+    threads = list_threads(made.open(), natives)
+    assert summary(threads) == [(1, "inner", HOLDS), (2, None, None), (3, "third", None), (4, "second", None)]
+    assert [thread.name for thread in threads] == ["MainThread", None, "Worker", None]
+    assert [thread.ident for thread in threads] == [IDENT, None, IDENT + 0x2000, IDENT + 0x1000]
+    assert [thread.activity for thread in threads] == ["running", "native", "running", "running"]
+    assert [frame.code.name for frame in threads[0].frames()] == ["inner", "outer"]
+    assert list(threads[1].frames()) == []
+
+
+def test_a_thread_state_without_a_thread_comes_last(made: MadeProcess) -> None:
+    made.add_thread(made.interpreters[0], [Call("gone")], ident=0x99)
+    threads = list_threads(made.open(), [Native(1, 50, IDENT)])
+    assert summary(threads) == [(1, "inner", HOLDS), (None, "gone", None)]
+    assert threads[1].ident == 0x99 and threads[1].activity == "running"
+
+
+def test_without_a_thread_pointer_the_kernels_number_tells(made: MadeProcess) -> None:
+    threads = list_threads(made.open(), [Native(1, NATIVE_ID, None), Native(2, NATIVE_ID + 5, None)])
+    if made.version >= (3, 11):
+        assert summary(threads) == [(1, "inner", HOLDS), (2, None, None)]
+    else:
+        assert summary(threads) == [(1, None, None), (2, None, None), (None, "inner", HOLDS)]
+
+
+def test_a_kernels_number_is_not_believed_against_the_thread_pointer(made: MadeProcess) -> None:
+    # In a PID namespace the process knows other numbers than the debugger.
+    threads = list_threads(made.open(), [Native(1, 1, IDENT), Native(2, NATIVE_ID, 0x1234)])
+    assert summary(threads) == [(1, "inner", HOLDS), (2, None, None)]
+
+
+def test_a_process_with_no_python_has_native_threads_only() -> None:
+    assert summary(list_threads([], [Native(1, 50, IDENT)])) == [(1, None, None)]
+
+
+# The GIL.
+
+
+@pytest.mark.parametrize("syscall, offset, waits", (
+    ("futex", 0, True), ("restart_syscall", 0, True), ("futex", 100, True), ("futex", -2000, False),
+    ("futex", 4000, False), ("poll", 0, False), (None, 0, False)))
+def test_a_thread_in_a_futex_of_the_gil_waits_for_it(
+        made: MadeProcess, syscall: Optional[str], offset: int, waits: bool) -> None:
+    main = made.interpreters[0]
+    made.add_thread(main, [Call("waiter")])
+    made.take_gil(made.states[main][0])
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, syscall, made.gils[main] + offset)]
+    threads = list_threads(made.open(), natives)
+    assert summary(threads) == [(1, "inner", HOLDS), (2, "waiter", WAITS if waits else None)]
+    assert threads[1].activity == ("running" if syscall is None else "waiting")
+    if waits:
+        assert threads[1].waits_for.holder == made.states[main][0]
+    else:
+        assert threads[1].waits_for is None
+
+
+def test_a_thread_in_a_futex_of_which_the_word_is_not_known(made: MadeProcess) -> None:
+    made.add_thread(made.interpreters[0], [Call("waiter")])
+    threads = list_threads(made.open(), [Native(2, 51, IDENT + 0x1000, "futex", None)])
+    assert threads[0].gil is None
+
+
+def test_a_gil_that_cannot_be_read_leaves_the_threads(made: MadeProcess) -> None:
+    pythons = made.open()
+    if made.version < (3, 7):
+        made.memory.make_unreadable(made.data + 8, 8)
+    else:
+        locked = made.builder.layout["_gil_runtime_state"].offset("locked")
+        made.memory.make_unreadable(made.gils[made.interpreters[0]] + locked, 4)
+    assert summary(list_threads(pythons, [Native(1, 50, IDENT)])) == [(1, "inner", None)]
+
+
+# Sub-interpreters.
+
+
+def in_two(made: MadeProcess, inner_first: bool) -> List[Python]:
+    """One thread with frames in the main interpreter and, from there, in a second one.
+
+    Since 3.11 addresses on the C stack tell which is the inner one, before that the GIL.
+    """
+    b = made.builder
+    main = made.interpreters[0]
+    second = made.add_interpreter()
+    state = made.add_thread(second, [Call("sub")], ident=IDENT)
+    states = [made.states[main][0], state]
+    if not inner_first:
+        states.reverse()
+    outer, inner = states
+    if (3, 11) <= made.version < (3, 13):
+        # What is made first lies lower, and so is the inner one on a stack that grows downwards.
+        places = [b.layout["PyThreadState"].offset("cframe") + each for each in (inner, outer)]
+        heads = [made.memory.u64(made.memory.u64(at)
+                                 + b.layout["_PyCFrame"].offset("current_frame")) for at in places]
+        for at, head in zip(places, heads):
+            b.u64(at, b.struct("_PyCFrame", current_frame=head))
+    elif made.version >= (3, 13):
+        at = b.layout["PyThreadState"].offset("current_frame")
+        for each, name in ((inner, "sub" if inner == state else "inner"), (outer, "sub" if outer == state else "inner")):
+            made.set_frames(each, made.frames([Call(name)]))
+            assert made.memory.u64(each + at)
+    made.take_gil(inner)
+    return made.open()
+
+
+def test_a_thread_in_two_interpreters_has_a_line_for_each_the_inner_first(made: MadeProcess) -> None:
+    threads = list_threads(in_two(made, True), [Native(1, 50, IDENT)])
+    assert [(number, name) for number, name, _gil in summary(threads)] == [(1, "sub"), (1, "inner")]
+    assert [thread.state.interpreter.id for thread in threads] == [1, 0]
+
+
+def test_an_outer_sub_interpreter(made: MadeProcess) -> None:
+    threads = list_threads(in_two(made, False), [Native(1, 50, IDENT)])
+    assert [name for _number, name, _gil in summary(threads)] == ["inner", "sub"]
+
+
+def test_an_interpreter_that_the_thread_has_left_is_not_shown(made: MadeProcess) -> None:
+    made.add_thread(made.add_interpreter(), [], ident=IDENT)
+    threads = list_threads(made.open(), [Native(1, 50, IDENT)])
+    assert [(number, name) for number, name, _gil in summary(threads)] == [(1, "inner")]
+
+
+def test_a_thread_without_frames_anywhere_has_one_line(made: MadeProcess) -> None:
+    made.set_frames(made.states[made.interpreters[0]][0], 0)
+    made.add_thread(made.add_interpreter(), [], ident=IDENT)
+    threads = list_threads(made.open(), [Native(1, 50, IDENT)])
+    assert [(thread.native.number, thread.frame, thread.state.interpreter.id) for thread in threads] == [(1, None, 0)]
+
+
+def test_threads_of_two_pythons() -> None:
+    one = started(TABLES["3.8.18"])
+    other = MadeProcess(TABLES["3.13.5"], memory=one.memory, number=1)
+    other.add_thread(other.add_interpreter(), [Call("elsewhere")], ident=0x77)
+    natives = [Native(1, 50, IDENT), Native(2, 51, 0x77)]
+    threads = list_threads(one.open() + other.open(), natives)
+    assert [(number, name) for number, name, _gil in summary(threads)] == [(1, "inner"), (2, "elsewhere")]
+    assert [thread.python.version for thread in threads] == ["3.8.18", "3.13.5"]
