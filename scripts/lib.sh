@@ -2,6 +2,7 @@
 # What scripts/demo, scripts/test and .ci/run share: finding gdb and a Python, installing what is
 # missing, the project's virtual environment, the demo service, and why attaching may fail.
 # To be sourced, with `program` set to the name that messages begin with.
+# shellcheck disable=SC2034,SC2154  # what is set here is used there, and the other way round
 
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 venv=$root/.venv
@@ -220,7 +221,7 @@ need_venv() {
     fi
     say "$program: making .venv with $python, and installing into it what setup.cfg names for the tests"
     "$python" -m venv --clear "$venv" || die "$python -m venv failed" "Install what it asks for above."
-    if ! "$python_of_venv" -m pip --disable-pip-version-check install -qq --editable "$root[test]"; then
+    if ! "$python_of_venv" -m pip --disable-pip-version-check install -qq --editable "${root}[test]"; then
         die "pip could not install what the tests need into .venv (see above)" \
             "It needs PyPI, or a mirror (PIP_INDEX_URL), or a folder that holds the wheels:" \
             "PIP_NO_INDEX=1 PIP_FIND_LINKS=/path/to/wheels $program"
