@@ -140,7 +140,8 @@ class Builder:
 
     # Types and plain objects.
 
-    def type(self, name: str, flags: int = 0, basic_size: int = 16, dict_offset: int = 0, keys: int = 0) -> int:
+    def type(self, name: str, flags: int = 0, basic_size: int = 16, dict_offset: int = 0,
+             keys: int = 0) -> int:
         """The type of this name, made once; a heap type where it has shared keys."""
         found = self._types.get(name)
         if found is None:
@@ -176,8 +177,10 @@ class Builder:
         kind = 1 if largest < 256 else 2 if largest < 65536 else 4
         if made.form == "wstr":
             kind = 4
-        raw = b"".join(ord(character).to_bytes(kind, "little") for character in made.value)
-        struct = {"compact": "PyASCIIObject" if ascii_ else "PyCompactUnicodeObject"}.get(made.form, "PyUnicodeObject")
+        raw = made.value.encode({1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[kind], "surrogatepass")
+        struct = "PyUnicodeObject"
+        if made.form == "compact":
+            struct = "PyASCIIObject" if ascii_ else "PyCompactUnicodeObject"
         address = self.object(type_ or self.type("str", UNICODE), struct, len(raw) + kind)
         self.set(address, "PyASCIIObject", "length", 0 if made.form == "wstr" else len(made.value))
         self.set(address, "PyASCIIObject", "state.kind", 0 if made.form == "wstr" else kind)
@@ -222,7 +225,8 @@ class Builder:
     def use_15_bit_digits(self) -> None:
         """As --enable-big-digits=15 builds ints."""
         struct = self.layout["PyLongObject"]
-        fields = {path: (field[0], 2) if path.endswith("ob_digit") else field for path, field in struct.fields.items()}
+        fields = {path: (field[0], 2) if path.endswith("ob_digit") else field
+                  for path, field in struct.fields.items()}
         self.layout.replace("PyLongObject", Struct(struct.name, struct.size, fields))
 
     def bytes(self, value: bytes) -> int:
@@ -385,7 +389,7 @@ class Builder:
         return code + self.layout["PyCodeObject"].offset("co_code_adaptive")
 
     def lines(self, *ranges: Tuple[int, int]) -> bytes:
-        """A line table of (bytes of code, lines further than the one before), the first from co_firstlineno."""
+        """A line table of (bytes of code, lines further than those before), from co_firstlineno on."""
         if self.version < (3, 10):
             # lnotab names the distance to the next line.
             raw = bytearray()
@@ -415,12 +419,13 @@ class Builder:
             return address
         address = self.struct("_PyInterpreterFrame", previous=back, owner=owner)
         self.set_first(address, "_PyInterpreterFrame", code, "f_executable", "f_code")
-        self.set_first(address, "_PyInterpreterFrame", self.instructions(code) + offset, "instr_ptr", "prev_instr")
+        self.set_first(address, "_PyInterpreterFrame", self.instructions(code) + offset, "instr_ptr",
+                       "prev_instr")
         return address
 
     def shim(self, back: int) -> int:
         """What 3.12 and 3.13 put between two activations of the evaluation loop."""
-        address = self.struct("_PyInterpreterFrame", previous=back, owner=3, instr_ptr=0) if (
-            self.version >= (3, 13)) else self.struct("_PyInterpreterFrame", previous=back, owner=3, prev_instr=0)
+        address = self.struct("_PyInterpreterFrame", previous=back, owner=3)
+        self.set_first(address, "_PyInterpreterFrame", 0, "instr_ptr", "prev_instr")
         self.set_first(address, "_PyInterpreterFrame", self.none(), "f_executable", "f_code")
         return address

@@ -1,4 +1,4 @@
-"""Run by each interpreter, 3.6 and newer: prints code objects with the line that it gives for each instruction.
+"""Run by each interpreter, 3.6 and newer: prints code objects with the line that it gives each instruction.
 
 One JSON list: [name, first line, table in hexadecimal, [line or -1 for each two bytes of code]].
 PyCode_Addr2Line() is the interpreter's own decoder in every version.
@@ -120,7 +120,8 @@ def sources():
         blank = "\n" * gap
         yield "gap %d" % gap, "def f(a):\n    a()\n" + blank + "    a()\n" + blank + "    return a\n"
         # The line goes back: the arguments come after the name that is called at the end.
-        yield "back %d" % gap, "def f(a):\n    a(" + blank + "1, a(2),\n" + blank + "b=3).c(" + blank + "4)\n    return a\n"
+        yield "back %d" % gap, (
+            "def f(a):\n    a(" + blank + "1, a(2),\n" + blank + "b=3).c(" + blank + "4)\n    return a\n")
     for count in (10, 62, 63, 64, 126, 127, 128, 129, 200, 300, 700):
         # Many instructions on one line, then on lines far away.
         yield "wide %d" % count, "def f(a):\n    b = [" + "a, " * count + "]\n    return b\n"

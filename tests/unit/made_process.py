@@ -224,7 +224,8 @@ class MadeProcess:
         b.set_first(interpreter, "PyInterpreterState", modules, "imports.modules", "modules")
         b.set(interpreter, "PyInterpreterState", "sysdict", b.namespace(names))
 
-    def add_thread(self, interpreter: int, calls: Sequence[Call] = (Call(),), ident: Optional[int] = None) -> int:
+    def add_thread(self, interpreter: int, calls: Sequence[Call] = (Call(),),
+                   ident: Optional[int] = None) -> int:
         """A thread state at the head of its interpreter's list, with the calls innermost first."""
         b = self.builder
         others = self.states[interpreter]
@@ -285,7 +286,8 @@ class MadeProcess:
         b = self.builder
         threads = [(b.int(ident), b.instance("Thread", {"_target": b.none(), "_name": b.text(name)}))
                    for ident, name in names.items()]
-        self.add_module(interpreter, "threading", {"_limbo": b.dict([]), "_active": b.dict(threads, "general", 5)})
+        self.add_module(interpreter, "threading",
+                        {"_limbo": b.dict([]), "_active": b.dict(threads, "general", 5)})
 
     def image(self) -> FakeImage:
         """The image that the process runs."""
@@ -293,7 +295,8 @@ class MadeProcess:
 
     def open(self) -> List[Python]:
         """What process.open_all() says."""
-        return process.open_all([FakeImage("/made/up/libc.so"), self.image()], self.memory, lambda image: None)
+        return process.open_all([FakeImage("/made/up/libc.so"), self.image()], self.memory,
+                                lambda image: None)
 
 
 def started(table: tables.Table, fill: int = 0) -> MadeProcess:

@@ -1,4 +1,4 @@
-"""gdbext.layout.debug_offsets and cpython.corrections: a table of another micro release of 3.13, set right."""
+"""gdbext.layout.debug_offsets and cpython.corrections: tables of other micro releases of 3.13, put right."""
 
 import itertools
 from typing import List, Tuple
@@ -14,7 +14,8 @@ from tests.unit.made_process import COOKIE, Call, MadeProcess, debug_offsets as 
 
 NEW = {name: made for name, made in TABLES.items() if made.name.version >= (3, 13)}
 SECTIONS = {
-    "_PyRuntimeState": "runtime_state", "PyInterpreterState": "interpreter_state", "PyThreadState": "thread_state",
+    "_PyRuntimeState": "runtime_state", "PyInterpreterState": "interpreter_state",
+    "PyThreadState": "thread_state",
     "_PyInterpreterFrame": "interpreter_frame", "PyCodeObject": "code_object", "PyObject": "pyobject",
     "PyTypeObject": "type_object", "PyTupleObject": "tuple_object", "PyListObject": "list_object",
     "PyDictObject": "dict_object", "PyFloatObject": "float_object", "PyLongObject": "long_object",
@@ -28,11 +29,13 @@ PAIRS = list(itertools.permutations(NEW, 2))
 # What is read on the way to a traceback and a list of threads: these may not be lost.
 NEEDED = {
     "_PyRuntimeState": ("interpreters.head",),
-    "PyInterpreterState": ("next", "id", "threads.head", "runtime", "imports.modules", "sysdict", "ceval.gil"),
-    "PyThreadState": ("prev", "next", "interp", "current_frame", "thread_id", "native_thread_id", "_status.holds_gil"),
+    "PyInterpreterState": ("next", "id", "threads.head", "runtime", "imports.modules", "sysdict",
+                           "ceval.gil"),
+    "PyThreadState": ("prev", "next", "interp", "current_frame", "thread_id", "native_thread_id",
+                      "_status.holds_gil"),
     "_PyInterpreterFrame": ("previous", "f_executable", "instr_ptr", "owner", "localsplus"),
-    "PyCodeObject": ("co_name", "co_qualname", "co_filename", "co_firstlineno", "co_linetable", "co_code_adaptive",
-                     "_co_firsttraceable"),
+    "PyCodeObject": ("co_name", "co_qualname", "co_filename", "co_firstlineno", "co_linetable",
+                     "co_code_adaptive", "_co_firsttraceable"),
     "PyTypeObject": ("tp_name", "tp_flags", "tp_basicsize", "tp_dictoffset"),
     "PyASCIIObject": ("length", "state", "state.kind", "state.compact", "state.ascii"),
     "PyDictObject": ("ma_keys", "ma_values"),
@@ -127,7 +130,7 @@ def across_3_13_8(nearest: str, stated: str) -> bool:
 
 
 @pytest.mark.parametrize("nearest, stated", [
-    pytest.param(*pair, marks=[pytest.mark.xfail(strict=True, reason="structures without offsets are not corrected")]
+    pytest.param(*pair, marks=[pytest.mark.xfail(strict=True, reason="structures without offsets stay")]
                  if across_3_13_8(*pair) else []) for pair in PAIRS])
 def test_no_structure_without_offsets_is_kept_wrong(nearest: str, stated: str) -> None:
     layout = debug_offsets.layout(NEW[nearest], read(NEW[stated], NEW[nearest]))
@@ -149,7 +152,8 @@ def test_a_field_moves_with_its_neighbours_and_is_dropped_where_they_disagree(sh
         struct, "interpreter_state", debug_offsets.DebugOffsets(made.hexversion, False, values))
     assert found.size == struct.size + shift
     assert found.offset("ceval.gil") == struct.offset("ceval.gil")
-    for path in ("next", "id", "threads.head", "runtime", "gc", "gc.generation0", "sysdict", "imports.modules", "_gil"):
+    for path in ("next", "id", "threads.head", "runtime", "gc", "gc.generation0", "sysdict",
+                 "imports.modules", "_gil"):
         assert found.offset(path) == struct.offset(path) + shift
     between = [path for path, field in struct.fields.items()
                if struct.offset("ceval.gil") < field[0] < struct.offset("next")]
@@ -185,7 +189,8 @@ def started(name: str) -> MadeProcess:
     made.add_module(main, "_thread", {
         "LockType": b.type("_thread.lock", 0, b.layout["lockobject"].size),
         "RLock": b.type("_thread.RLock", 0, b.layout["rlockobject"].size)})
-    b.set(main, "PyInterpreterState", "gc.generation0", main + b.layout["PyInterpreterState"].offset("gc.generations"))
+    b.set(main, "PyInterpreterState", "gc.generation0",
+          main + b.layout["PyInterpreterState"].offset("gc.generations"))
     return made
 
 
@@ -215,7 +220,7 @@ def moved_generations(nearest: str, stated: str) -> bool:
 
 
 @pytest.mark.parametrize("nearest, stated", [
-    pytest.param(*pair, marks=[pytest.mark.xfail(strict=True, reason="the permanent generation is moved along")]
+    pytest.param(*pair, marks=[pytest.mark.xfail(strict=True, reason="the permanent one is moved along")]
                  if moved_generations(*pair) else []) for pair in PAIRS])
 def test_the_permanent_generation_is_never_at_a_wrong_place(
         nearest: str, stated: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +243,8 @@ def test_an_older_process_without_its_table_is_read_with_another_or_refused(
         [python] = made.open()
     except process.NoPython:
         assert not any(other.name.version == made.version and other.layout()["PyObject"].size
-                       == made.builder.layout["PyObject"].size for text, other in TABLES.items() if text != name)
+                       == made.builder.layout["PyObject"].size for text, other in TABLES.items()
+                       if text != name)
         return
     assert not python.exact
     [frame] = python.runtime.frames.walk(state)

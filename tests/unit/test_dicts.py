@@ -1,4 +1,4 @@
-"""gdbext.cpython.dicts: dictionaries of every shape, and the attributes of instances as each version keeps them."""
+"""gdbext.cpython.dicts: dictionaries of every shape, and instance attributes as each version has them."""
 
 from typing import List, Tuple
 
@@ -81,7 +81,8 @@ def test_get_passes_over_keys_that_cannot_be_read(builder: Builder, dicts: Dicts
     damaged = builder.text("c")
     builder.set(damaged, "PyObject", "ob_type", 0x1000)
     # An int whose digit lies where a str has its length.
-    made = builder.dict([(0x1000, number), (number, number), (builder.none(), number), (damaged, number), wanted])
+    made = builder.dict([(0x1000, number), (number, number), (builder.none(), number), (damaged, number),
+                         wanted])
     assert dicts.get(made, "b") == wanted[1]
     assert dicts.get(made, "c") is None
 

@@ -85,7 +85,7 @@ def note(kind: int, name: bytes, contents: bytes) -> bytes:
 def build(symbols: Sequence[Made] = SYMBOLS, kind: int = DYN, linked: int = 0, hashes: str = "gnu",
           relocated: bool = True, notes: bytes = b"", buckets: int = 3, mapped: int = BASE,
           extra_dynamic: Sequence[Tuple[int, int]] = ()) -> bytes:
-    """An image of one page and a writable one, as it is mapped at `mapped`. `linked` is its link-time base."""
+    """An image of one page and a writable one, as mapped at `mapped`. `linked` is its link-time base."""
     symbols = list(symbols)
     gnu_raw, symbols = gnu_hash_table(symbols, buckets) if "gnu" in hashes else (b"", symbols)
     sysv_raw = hash_table(symbols, buckets) if "sysv" in hashes else b""
@@ -328,7 +328,8 @@ class FileMemory(Memory):
 def libraries() -> List[Path]:
     """The C library that this Python has mapped."""
     with open("/proc/self/maps", encoding="utf-8") as maps:
-        found = {line.split()[-1] for line in maps if "/libc.so" in line or "/libc-2" in line or "/libm.so" in line}
+        found = {line.split()[-1] for line in maps if "/libc.so" in line or "/libc-2" in line
+                 or "/libm.so" in line}
     return sorted(map(Path, found))
 
 

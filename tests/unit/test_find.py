@@ -62,19 +62,22 @@ def displacement(at: int, wanted: int) -> bytes:
     return (wanted - at).to_bytes(4, "little", signed=True)
 
 
-@pytest.mark.parametrize("before", (b"", ENDBR, ENDBR + b"\x55\x48\x89\xe5", b"\x55\x48\x89\xe5", b"\x48\x83\xec\x08"))
+@pytest.mark.parametrize("before", (b"", ENDBR, ENDBR + b"\x55\x48\x89\xe5", b"\x55\x48\x89\xe5",
+                                    b"\x48\x83\xec\x08"))
 @pytest.mark.parametrize("opcode", (b"\x48\x8b\x05", b"\x48\x8b\x0d", b"\x4c\x8b\x3d", b"\x8b\x05"))
 def test_the_static_variables_of_3_6(memory: FakeMemory, before: bytes, opcode: bytes) -> None:
     end = CODE + len(before) + len(opcode) + 4
     write(memory, CODE, before + opcode + displacement(end, DATA + 0x100) + b"\xc3")
     # mov dword [rip+x], 1 and ret
-    write(memory, CODE + 0x40, before + b"\xc7\x05" + displacement(CODE + 0x40 + len(before) + 10, DATA + 0x200)
+    write(memory, CODE + 0x40, before + b"\xc7\x05"
+          + displacement(CODE + 0x40 + len(before) + 10, DATA + 0x200)
           + b"\x01\0\0\0\xc3")
     image = FakeImage("/python3.6", {
         "_PyThreadState_Current": Place(DATA, 8), "PyInterpreterState_Head": Place(CODE, 16),
         "_PyEval_SignalAsyncExc": Place(CODE + 0x40, 16)})
     [candidate] = find.search([image], memory).candidates
-    assert candidate == find.Candidate(image, None, None, None, find.Globals(DATA + 0x100, DATA, DATA + 0x200))
+    assert candidate == find.Candidate(image, None, None, None,
+                                       find.Globals(DATA + 0x100, DATA, DATA + 0x200))
 
 
 def symbols_of_3_6(head: int = CODE, async_exc: Optional[int] = None) -> dict:
@@ -119,7 +122,8 @@ def gone(*writable: tuple) -> FakeImage:
 def test_a_runtime_is_found_by_its_cookie(memory: FakeMemory) -> None:
     write(memory, DATA + 0x200, COOKIE + (0x030D05F0).to_bytes(8, "little"))
     image = gone((0x1000, 64), (DATA, 2 * PAGE))
-    assert find.search([image], memory) == find.Search([find.Candidate(image, DATA + 0x200, None, 0x030D05F0)], [])
+    found = find.search([image], memory)
+    assert found == find.Search([find.Candidate(image, DATA + 0x200, None, 0x030D05F0)], [])
 
 
 @pytest.mark.parametrize("at", (0x204, 2 * PAGE - 8))

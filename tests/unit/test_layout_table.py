@@ -27,7 +27,8 @@ def test_names(text: str, expected: Tuple) -> None:
     assert table.parse_name(text) == (text,) + expected
 
 
-@pytest.mark.parametrize("text", ("", "3", "3.11", "3.11.", "3.11.7.1", "a.b.c", "3.x.1", "3.11.d", "README", "d", "t"))
+@pytest.mark.parametrize("text", ("", "3", "3.11", "3.11.", "3.11.7.1", "a.b.c", "3.x.1", "3.11.d", "README",
+                                  "d", "t"))
 def test_what_is_no_name(text: str) -> None:
     assert table.parse_name(text) is None
 
@@ -48,7 +49,8 @@ def test_tables_are_listed_oldest_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert [name.text for name in table.names(str(tmp_path))] == ["3.9.2d", "3.9.18"]
 
 
-@pytest.mark.parametrize("contents", ("", "{", "{}", "[]", '{"hexversion": "x", "runtime_size": 1, "structs": {}}'))
+@pytest.mark.parametrize("contents", ("", "{", "{}", "[]",
+                                      '{"hexversion": "x", "runtime_size": 1, "structs": {}}'))
 def test_a_damaged_table_is_an_error(tmp_path: Path, contents: str) -> None:
     (tmp_path / "3.11.1.json").write_text(contents)
     [name] = table.names(str(tmp_path))
@@ -80,8 +82,8 @@ def test_the_fields_of_a_shipped_table_lie_within_their_structures(made: table.T
 @pytest.mark.parametrize("made", TABLES.values(), ids=IDS)
 def test_a_layout_of_a_table(made: table.Table) -> None:
     layout = made.layout()
-    assert layout.source == Source("table", made.name.text, made.name.version, made.hexversion, made.runtime_size,
-                                   made.name.debug)
+    assert layout.source == Source("table", made.name.text, made.name.version, made.hexversion,
+                                   made.runtime_size, made.name.debug)
     assert layout.find("no such structure") is None
     with pytest.raises(MissingField, match="no structure"):
         layout["no such structure"]

@@ -16,7 +16,7 @@ DUMP = Path(__file__).with_name("dump_lines.py")
 
 # Of longer code, about this many instructions are asked for, besides those where the line changes:
 # a decoder begins at the table's start each time.
-MANY = 60
+MANY = 30
 
 
 def decoder_of(version: Tuple[int, ...]) -> Decode:
@@ -66,7 +66,8 @@ LINETABLE = bytes((4, 0, 2, 0x80, 6, 3, 0, 127, 0, 127, 2, 1, 254, 0xF0, 2, 0))
 
 
 @pytest.mark.parametrize("offset, line", (
-    (0, 10), (2, 10), (4, None), (6, 13), (10, 13), (12, 268), (14, 252), (266, 252), (268, 252), (270, None)))
+    (0, 10), (2, 10), (4, None), (6, 13), (10, 13), (12, 268), (14, 252), (266, 252), (268, 252),
+    (270, None)))
 def test_linetable(offset: int, line: Optional[int]) -> None:
     assert line_in_linetable(LINETABLE, 10, offset) == line
 
@@ -83,7 +84,8 @@ LOCATIONS = bytes((
 
 
 @pytest.mark.parametrize("unit, line", (
-    (0, 100), (1, 100), (2, 100), (3, 101), (4, 103), (11, 103), (12, None), (14, None), (15, -57), (16, 1991),
+    (0, 100), (1, 100), (2, 100), (3, 101), (4, 103), (11, 103), (12, None), (14, None), (15, -57),
+    (16, 1991),
     (17, None), (10000, None)))
 def test_locations(unit: int, line: Optional[int]) -> None:
     assert line_in_locations(LOCATIONS, 100, 2 * unit) == line
@@ -91,7 +93,8 @@ def test_locations(unit: int, line: Optional[int]) -> None:
 
 
 @pytest.mark.parametrize("decode", (line_in_lnotab, line_in_linetable, line_in_locations))
-@pytest.mark.parametrize("table", (b"", b"\0", b"\xff", b"\x80", b"\0" * 99, b"\xff" * 99, b"\xf8" * 9, b"\xe8\x7f\x7f",
+@pytest.mark.parametrize("table", (b"", b"\0", b"\xff", b"\x80", b"\0" * 99, b"\xff" * 99, b"\xf8" * 9,
+                                   b"\xe8\x7f\x7f",
                                    bytes(range(256))))
 def test_no_table_makes_a_decoder_fail(decode: Decode, table: bytes) -> None:
     for offset in (0, 1, 2, 255, 1 << 31):

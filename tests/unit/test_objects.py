@@ -185,7 +185,8 @@ def test_int_with_digits_of_unknown_size(builder: Builder) -> None:
     struct = builder.layout["PyLongObject"]
     made = builder.int(5)
     builder.layout.replace("PyLongObject", Struct(struct.name, struct.size, {
-        path: (field[0], 3) if path.endswith("ob_digit") else field for path, field in struct.fields.items()}))
+        path: (field[0], 3) if path.endswith("ob_digit") else field
+        for path, field in struct.fields.items()}))
     with pytest.raises(Damaged, match="3 bytes"):
         Objects(Reader(builder.memory, builder.layout)).int(made)
 

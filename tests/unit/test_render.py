@@ -1,4 +1,4 @@
-"""gdbext.render: nothing from the inferior reaches a terminal raw, and JSON documents are one line of ASCII."""
+"""gdbext.render: nothing of the inferior reaches a terminal raw, and JSON documents are one line of ASCII."""
 
 import json
 import time
@@ -19,10 +19,12 @@ TARGET = {"pid": 1, "core": None, "python": "3.11.7", "free_threaded": False, "d
 
 # Each would do something to a terminal, or to who reads it.
 EVIL = {
-    "escape": "\x1b[2J\x1b]0;title\x07", "c1": "\x9b31m", "newline": "a\nb\r\nc", "nul": "a\0b", "backspace": "a\b\b",
+    "escape": "\x1b[2J\x1b]0;title\x07", "c1": "\x9b31m", "newline": "a\nb\r\nc", "nul": "a\0b",
+    "backspace": "a\b\b",
     "delete": "a\x7f", "bidi": "\u202egnp.exe\u202c", "isolate": "\u2066x\u2069", "mark": "\u200f",
     "zero width": "a\u200bb\ufeff", "line separator": "a\u2028b\u2029", "surrogate": "a\udc80\ud800",
-    "private": "\ue000\U000f0000", "unassigned": "\u0378\U000e0fff", "tags": "\U000e0041", "soft hyphen": "a\xadb",
+    "private": "\ue000\U000f0000", "unassigned": "\u0378\U000e0fff", "tags": "\U000e0041",
+    "soft hyphen": "a\xadb",
     "tab": "a\tb", "vertical": "a\x0bb\x0c", "next line": "a\x85b",
 }
 
@@ -36,7 +38,8 @@ def test_what_a_terminal_would_act_upon_is_escaped(value: str) -> None:
     shown.encode("utf-8")
 
 
-@pytest.mark.parametrize("value", ("", "name", "a b", "имя", "漢字", "é", "e\u0301", "\U0001f40d", "C:\\path", "'\"<>&%",
+@pytest.mark.parametrize("value", ("", "name", "a b", "имя", "漢字", "é", "e\u0301", "\U0001f40d", "C:\\path",
+                                   "'\"<>&%",
                                    "\xa0", "x" * text.MAX_SHOWN))
 def test_what_is_plainly_visible_stays(value: str) -> None:
     assert text.printable(value) == value
@@ -48,20 +51,23 @@ def test_escapes_are_those_of_python() -> None:
 
 
 def test_no_harmful_character_passes() -> None:
-    harmful = set(map(chr, [*range(32), *range(0x7F, 0xA0), *range(0xD800, 0xE000), 0x2028, 0x2029, 0x202E, 0xFEFF]))
+    harmful = set(map(chr, [*range(32), *range(0x7F, 0xA0), *range(0xD800, 0xE000), 0x2028, 0x2029, 0x202E,
+                            0xFEFF]))
     for start in range(0, 0x30000, text.MAX_SHOWN):
         assert not harmful & set(text.printable("".join(map(chr, range(start, start + text.MAX_SHOWN)))))
 
 
 def test_long_text_is_cut_and_its_length_told() -> None:
-    assert text.printable("x" * (text.MAX_SHOWN + 1)) == "x" * text.MAX_SHOWN + f"... ({text.MAX_SHOWN + 1} characters)"
+    length = text.MAX_SHOWN + 1
+    assert text.printable("x" * length) == "x" * text.MAX_SHOWN + f"... ({length} characters)"
     begin = time.monotonic()
     shown = text.printable("\x1b" * 10_000_000)
     assert time.monotonic() - begin < 0.5
     assert len(shown) < 5 * text.MAX_SHOWN and shown.endswith("(10000000 characters)")
 
 
-@pytest.mark.parametrize("value, columns", (("", 0), ("abc", 3), ("имя", 3), ("漢字", 4), ("e\u0301", 1), ("ｆ", 2),
+@pytest.mark.parametrize("value, columns", (("", 0), ("abc", 3), ("имя", 3), ("漢字", 4), ("e\u0301", 1),
+                                            ("ｆ", 2),
                                             ("\U0001f40d", 2)))
 def test_columns(value: str, columns: int) -> None:
     assert text.width(value) == columns
@@ -100,7 +106,8 @@ def made_process(calls: Optional[List[Call]] = None, table: str = "3.11.7") -> M
 def listed(made: MadeProcess) -> List[Thread]:
     """A list with every kind of thread."""
     gil = made.gils[made.interpreters[0]]
-    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "futex", gil), Native(3, 52, 0x1234, "poll", 0)]
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "futex", gil),
+               Native(3, 52, 0x1234, "poll", 0)]
     return list_threads(made.open(), natives)
 
 
@@ -112,7 +119,8 @@ def test_the_table_of_threads() -> None:
         f"*  2   51   {IDENT + 0x1000:#x}  \\x1b[31mимя\\n\\u202e\\udc80  waits  "
         "\\x1b[31mимя\\n\\u202e\\udc80 (/\\x07\\r.py:13)",
         "   3   52   -               -                                 not a Python thread",
-        f"   -   -    {IDENT + 0x2000:#x}  -                                 no Python frames (no thread of this process)",
+        f"   -   -    {IDENT + 0x2000:#x}  -                                 "
+        "no Python frames (no thread of this process)",
         "A note.",
     ]
 
@@ -122,8 +130,8 @@ def test_wide_names_keep_the_columns() -> None:
     main = made.interpreters[0]
     made.add_thread(main, [Call("f")])
     made.name_threads(main, {IDENT: "スレッド", IDENT + 0x1000: "thread"})
-    first, second = list(threads.text(list_threads(made.open(), [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000)]),
-                                      None, []))[1:]
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000)]
+    _headings, first, second = threads.text(list_threads(made.open(), natives), None, [])
     assert text.width(first[:first.index("inner")]) == text.width(second[:second.index("f (")])
 
 
@@ -146,13 +154,13 @@ def test_the_document_of_threads() -> None:
         "frame": {"function": "inner", "qualname": "Class.inner", "file": "/made/up.py", "line": 13}}
     assert second["name"] == EVIL_NAME and second["frame"]["file"] == "/\x07\r.py"
     assert (second["gil"], second["state"]) == ("waits", "waiting")
-    assert second["waiting_on"] == {"kind": "gil", "address": hex(made.gils[made.interpreters[0]]), "owner": IDENT,
-                                    "detail": "the GIL"}
+    assert second["waiting_on"] == {"kind": "gil", "address": hex(made.gils[made.interpreters[0]]),
+                                    "owner": IDENT, "detail": "the GIL"}
     # What is not known is null, and never left out.
     assert native == {"number": 3, "lwp": 52, "ident": None, "name": None, "interpreter": None, "gil": None,
                       "state": "native", "waiting_on": None, "frame": None}
-    assert gone == {"number": None, "lwp": None, "ident": IDENT + 0x2000, "name": None, "interpreter": 0, "gil": None,
-                    "state": "running", "waiting_on": None, "frame": None}
+    assert gone == {"number": None, "lwp": None, "ident": IDENT + 0x2000, "name": None, "interpreter": 0,
+                    "gil": None, "state": "running", "waiting_on": None, "frame": None}
 
 
 def test_the_owner_of_a_gil_that_nobody_holds_is_null() -> None:
@@ -208,13 +216,16 @@ def test_a_thread_in_two_interpreters_has_two_tracebacks() -> None:
     found = [thread for thread in list_threads(made.open(), [Native(1, 50, IDENT)]) if thread.native]
     lines = list(traceback.text([(thread, thread.frames()) for thread in found], no_source))
     assert [line for line in lines if line.startswith("Traceback")] == [
-        f"Traceback in interpreter {thread.state.interpreter.id} (most recent call first):" for thread in found]
+        f"Traceback in interpreter {thread.state.interpreter.id} (most recent call first):"
+        for thread in found]
     assert len(found) == 2
 
 
-@pytest.mark.parametrize("count, more", ((3, None), (4, "1 more time]"), (5, "2 more times]"), (900, "897 more times]")))
+@pytest.mark.parametrize("count, more", ((3, None), (4, "1 more time]"), (5, "2 more times]"),
+                                         (900, "897 more times]")))
 def test_a_recursion_is_folded(count: int, more: Optional[str]) -> None:
-    made = made_process([Call("end", "/r.py", 1, 1)] + [Call("recurse", "/r.py", 9, 1)] * count + [Call("main", "/r.py", 20, 1)])
+    made = made_process([Call("end", "/r.py", 1, 1)] + [Call("recurse", "/r.py", 9, 1)] * count
+                        + [Call("main", "/r.py", 20, 1)])
     lines = list(traceback.text(stack_of(made, 1), no_source))
     expected = ['  File "/r.py", line 10, in recurse'] * 3
     expected += [f"  [Previous line repeated {more}"] if more else []

@@ -198,7 +198,8 @@ def test_the_gate_wants_the_minor_release_that_sys_tells(table: tables.Table) ->
 def test_the_gate_wants_a_hexversion(table: tables.Table) -> None:
     made = MadeProcess(table)
     main = made.add_interpreter()
-    made.builder.set(main, "PyInterpreterState", "sysdict", made.builder.namespace({"path": made.builder.none()}))
+    made.builder.set(main, "PyInterpreterState", "sysdict",
+                     made.builder.namespace({"path": made.builder.none()}))
     assert "hexversion" in gate_says(made)
 
 
@@ -293,7 +294,8 @@ def test_two_live_copies_of_different_releases_are_both_read() -> None:
 def test_threads_are_called_as_threading_calls_them(table: tables.Table) -> None:
     made = started(table)
     main = made.interpreters[0]
-    names = {IDENT: "MainThread", IDENT + 0x1000: "Поток-1", IDENT + 0x2000: "スレッド", IDENT + 0x3000: "\U0001f40d"}
+    names = {IDENT: "MainThread", IDENT + 0x1000: "Поток-1", IDENT + 0x2000: "スレッド",
+             IDENT + 0x3000: "\U0001f40d"}
     made.name_threads(main, names)
     python = open_one(made)
     assert python.runtime.thread_names(python.runtime.interpreters()[-1]) == names
@@ -339,7 +341,8 @@ def test_each_interpreter_has_names_of_its_own(table: tables.Table) -> None:
     made.name_threads(made.interpreters[0], {IDENT: "outer"})
     made.name_threads(second, {IDENT: "inner"})
     runtime = open_one(made).runtime
-    assert [runtime.thread_names(each) for each in runtime.interpreters()] == [{IDENT: "inner"}, {IDENT: "outer"}]
+    names = [runtime.thread_names(each) for each in runtime.interpreters()]
+    assert names == [{IDENT: "inner"}, {IDENT: "outer"}]
 
 
 # The GIL.
@@ -381,7 +384,8 @@ def test_the_gil_is_taken_a_moment_before_its_holder_is_set(table: tables.Table)
     assert runtime.gil(runtime.interpreters()[0]).holder is None
 
 
-@pytest.mark.parametrize("table", [table for table in TABLES.values() if (3, 7) <= table.name.version < (3, 12)],
+@pytest.mark.parametrize("table", [table for table in TABLES.values()
+                                   if (3, 7) <= table.name.version < (3, 12)],
                          ids=lambda table: table.name.text)
 def test_before_the_first_thread_there_is_no_gil_and_one_thread_runs(table: tables.Table) -> None:
     made = started(table)

@@ -29,7 +29,8 @@ def made(request: pytest.FixtureRequest) -> MadeProcess:
 def summary(threads: List[Thread]) -> list:
     """(number, function, GIL) of each line; the number is None without a native thread."""
     return [(thread.native.number if thread.native else None,
-             thread.frame.code.name if thread.frame and thread.frame.code else None, thread.gil) for thread in threads]
+             thread.frame.code.name if thread.frame and thread.frame.code else None, thread.gil)
+             for thread in threads]
 
 
 def test_threads_are_matched_by_their_thread_pointer(made: MadeProcess) -> None:
@@ -37,7 +38,8 @@ def test_threads_are_matched_by_their_thread_pointer(made: MadeProcess) -> None:
     made.add_thread(main, [Call("second")])
     made.add_thread(main, [Call("third")])
     made.name_threads(main, {IDENT: "MainThread", IDENT + 0x2000: "Worker"})
-    natives = [Native(1, 50, IDENT), Native(2, 51, 0x1234), Native(3, 52, IDENT + 0x2000), Native(4, 53, IDENT + 0x1000)]
+    natives = [Native(1, 50, IDENT), Native(2, 51, 0x1234), Native(3, 52, IDENT + 0x2000),
+               Native(4, 53, IDENT + 0x1000)]
     threads = list_threads(made.open(), natives)
     assert summary(threads) == [(1, "inner", HOLDS), (2, None, None), (3, "third", None), (4, "second", None)]
     assert [thread.name for thread in threads] == ["MainThread", None, "Worker", None]
@@ -134,7 +136,8 @@ def in_two(made: MadeProcess, inner_first: bool) -> List[Python]:
             b.u64(at, b.struct("_PyCFrame", current_frame=head))
     elif made.version >= (3, 13):
         at = b.layout["PyThreadState"].offset("current_frame")
-        for each, name in ((inner, "sub" if inner == state else "inner"), (outer, "sub" if outer == state else "inner")):
+        for each, name in ((inner, "sub" if inner == state else "inner"),
+                           (outer, "sub" if outer == state else "inner")):
             made.set_frames(each, made.frames([Call(name)]))
             assert made.memory.u64(each + at)
     made.take_gil(inner)
@@ -162,7 +165,8 @@ def test_a_thread_without_frames_anywhere_has_one_line(made: MadeProcess) -> Non
     made.set_frames(made.states[made.interpreters[0]][0], 0)
     made.add_thread(made.add_interpreter(), [], ident=IDENT)
     threads = list_threads(made.open(), [Native(1, 50, IDENT)])
-    assert [(thread.native.number, thread.frame, thread.state.interpreter.id) for thread in threads] == [(1, None, 0)]
+    assert [(thread.native.number, thread.frame, thread.state.interpreter.id)
+            for thread in threads] == [(1, None, 0)]
 
 
 def test_threads_of_two_pythons() -> None:
