@@ -14,6 +14,8 @@ from .memory import Memory, Unreadable
 # "3.11.2 (main, Apr 28 2025, ...) \n[GCC 12.2.0]", as Py_GetVersion() keeps it in a static buffer.
 _VERSION_TEXT = re.compile(rb"([23]\.\d+\.\d+[0-9a-z+]*) \([^()\0]{1,120}\) ?\n?\[")
 
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:(a|b|rc)(\d+))?\+?")
+
 # A data segment of an interpreter has 1-4 MB; one of a program that embeds it may be larger.
 MAX_DATA = 32 << 20
 # The instruction wanted comes after at most a frame's set-up and a CET marker.
@@ -129,13 +131,26 @@ def _globals(image: Image, memory: Memory) -> Optional[Globals]:
 
 
 def _hexversion(image: Image, memory: Memory) -> Optional[int]:
+    """Py_Version, which 3.11 and later have; None for an older release."""
     symbol = image.symbol("Py_Version")
     if symbol is None:
         return None
     try:
-        return memory.u32(symbol.address)
+        value = memory.u32(symbol.address)
     except Unreadable:
+        value = 0
+    # A constant, so not in a core whose files are gone.
+    return value or _hexversion_of(stated_version(image, memory))
+
+
+def _hexversion_of(text: Optional[str]) -> Optional[int]:
+    """The sys.hexversion of "3.11.2" or "3.15.0b2", None for anything else."""
+    match = _VERSION.fullmatch(text or "")
+    if match is None:
         return None
+    major, minor, micro, level, serial = match.groups()
+    return (int(major) << 24 | int(minor) << 16 | int(micro) << 8
+            | {"a": 0xA, "b": 0xB, "rc": 0xC, None: 0xF}[level] << 4 | int(serial or 0))
 
 
 def _operand(image: Image, function: str, memory: Memory) -> Optional[int]:
