@@ -27,12 +27,12 @@ def launch(interpreter: Interpreter, mode: str, request: pytest.FixtureRequest) 
 
 
 @pytest.fixture(scope="session")
-def make_subject(interpreter: Interpreter, launch: Launch, mode: str) -> Iterator[Callable[..., Subject]]:
+def make_subject(launch: Launch, mode: str) -> Iterator[Callable[..., Subject]]:
     """Makes subjects of programs; they end with the interpreter's turn."""
     made = []
 
     def make(script: str, *arguments: str) -> Subject:
-        made.append(Subject(interpreter, launch, mode, script, *arguments))
+        made.append(Subject(launch, mode, script, *arguments))
         return made[-1]
 
     yield make

@@ -141,7 +141,8 @@ def test_core_without_binaries(interpreter: Interpreter, writer: str, tmp_path: 
         truth = program.truth
         path = gdb.gcore(program.pid, tmp_path / "gcore") if writer == "gcore" else program.die_with_core()
         shutil.rmtree(tmp_path / "machine")
-        run = gdb.run(["thread apply all -q py-bt-plus -json", "py-threads -json"], core=path, mode="stripped")
+        run = gdb.run(["thread apply all -q py-bt-plus -json", "py-threads -json"],
+                      core=path, mode="stripped")
         path.unlink()
     tracebacks, threads = run.answers
     if threads.stderr and interpreter.minor < WITHOUT_BINARIES:

@@ -107,9 +107,10 @@ def test_two_copies(interpreter: Interpreter, tmp_path: Path) -> None:
 def test_modules_with_dwarf(interpreter: Interpreter, stripped_folder: Path) -> None:
     """A stripped interpreter whose extension modules have DWARF: what they know of it is no contradiction."""
     launch = stripped.stripped(interpreter, stripped_folder)
-    home = {"PYTHONHOME": launch.variables["PYTHONHOME"]}
-    preload = {name: value for name, value in launch.variables.items() if name == "LD_PRELOAD"}
-    with processes.running_python(Launch(launch.path, {**home, **preload}, launch.image), "truth.py", ".") as program:
+    # Without PYTHONPATH the modules are those of the installation.
+    variables = {name: value for name, value in launch.variables.items() if name != "PYTHONPATH"}
+    mixed = Launch(launch.path, variables, launch.image)
+    with processes.running_python(mixed, "truth.py", ".") as program:
         processes.wait_until_told(program)
         run = gdb.run(["py-threads -json", "thread apply all -q py-bt-plus -json"],
                       mode="stripped", pid=program.pid)

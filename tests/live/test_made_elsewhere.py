@@ -18,10 +18,12 @@ def test_not_given_to_another_thread(interpreter: Interpreter, launch: Launch, m
     with processes.running_python(launch, "made_elsewhere.py") as program:
         truth = program.truth
         processes.wait_until_told(program)
-        run = gdb.run(["py-threads -json", "thread apply all -q py-bt-plus -json"], mode=mode, pid=program.pid)
+        run = gdb.run(["py-threads -json", "thread apply all -q py-bt-plus -json"],
+                      mode=mode, pid=program.pid)
     threads = run.answers[0].document()
     inside = [thread for thread in threads["threads"] if thread["interpreter"] == 1]
-    assert [compare.frame_line(thread["frame"]) for thread in inside] == [compare.frame_line(truth["inside"][0])]
+    innermost = truth["inside"][0]
+    assert [compare.frame_line(thread["frame"]) for thread in inside] == [compare.frame_line(innermost)]
     lwps = {thread["key"]: thread["lwp"] for thread in truth["threads"]}
     # The right thread, or none where that can't be told.
     assert inside[0]["lwp"] in (lwps["runner"], None)

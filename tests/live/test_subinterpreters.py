@@ -10,7 +10,7 @@ from tests.support.subject import Subject
 
 pytestmark = [
     pytest.mark.parametrize("mode", ["symbols", "hidden"], scope="session"),
-    pytest.mark.parametrize("where", ["live", "kernel core"], scope="session"),
+    pytest.mark.parametrize("where", ["live", "kernel core"]),
 ]
 
 # Interpreters have ids from this version on.
@@ -23,15 +23,18 @@ def subject(make_subject: Callable[..., Subject]) -> Subject:
     return make_subject("subinterpreters.py")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def answers(subject: Subject, where: str) -> Tuple[Dict[str, Any], Dict[str, Any], List[Dict[str, Any]], str]:
     """The truth, py-threads' answer, the tracebacks, py-threads' text."""
     reason = processes.no_kernel_core() if where == "kernel core" else None
     if reason:
         pytest.skip(reason)
-    run = subject.run(where, ["py-threads -json", "thread apply all -q py-bt-plus -json", "py-threads"])
-    threads, tracebacks, text = run.answers
-    return subject.place(where).truth, threads.document(), tracebacks.documents(), text.stdout
+    if where not in subject.answers:
+        run = subject.run(where, ["py-threads -json", "thread apply all -q py-bt-plus -json", "py-threads"])
+        threads, tracebacks, text = run.answers
+        subject.answers[where] = (
+            subject.place(where).truth, threads.document(), tracebacks.documents(), text.stdout)
+    return subject.answers[where]
 
 
 def test_threads(answers: Any, interpreter: Interpreter) -> None:
@@ -62,7 +65,8 @@ def test_tracebacks(answers: Any) -> None:
     inside_first = sorted(truth["threads"], key=lambda thread: thread["interpreter"] == 0)
     for thread in inside_first:
         expected.setdefault(thread["lwp"], []).extend(map(compare.frame_line, thread["frames"]))
-    got = {lwps[traceback["number"]]: list(map(compare.frame_line, traceback["frames"])) for traceback in tracebacks}
+    got = {lwps[traceback["number"]]: list(map(compare.frame_line, traceback["frames"]))
+           for traceback in tracebacks}
     compare.assert_same(expected, got, "tracebacks")
 
 

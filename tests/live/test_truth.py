@@ -16,7 +16,7 @@ from tests.support.subject import WHERE, Place, Subject
 
 pytestmark = [
     pytest.mark.parametrize("mode", list(gdb.MODES), scope="session"),
-    pytest.mark.parametrize("where", WHERE, scope="session"),
+    pytest.mark.parametrize("where", WHERE),
 ]
 
 COMMANDS = ["thread apply all -q py-bt-plus -json", "py-threads -json", "thread apply all py-bt-plus",
@@ -50,12 +50,19 @@ def subject(make_subject: Callable[..., Subject]) -> Subject:
     return make_subject("truth.py", ".")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def answers(subject: Subject, where: str) -> Answers:
     """One run of gdb for all tests."""
     reason = processes.no_kernel_core() if where == "kernel core" else None
     if reason:
         pytest.skip(reason)
+    if where not in subject.answers:
+        subject.answers[where] = ask(subject, where)
+    return subject.answers[where]
+
+
+def ask(subject: Subject, where: str) -> Answers:
+    """Run gdb; there is nothing on stderr."""
     run = subject.run(where, COMMANDS)
     for answer in run.answers:
         assert answer.stderr == "", "%s printed to stderr: %s" % (answer.command, answer.stderr)
@@ -167,10 +174,10 @@ def test_source_lines_text(answers: Answers) -> None:
     lines = answers.tracebacks_text.split("\n")
     seen = 0
     for line, following in zip(lines, lines[1:]):
-        for file, number, _ in compare.text_frames([line]):
-            if file == str(path):
-                assert following.strip() == source[number - 1].strip()
-                seen += 1
+        frame = compare.TEXT_FRAME.fullmatch(line)
+        if frame and frame["file"] == str(path):
+            assert following.strip() == source[int(frame["line"]) - 1].strip()
+            seen += 1
     assert seen >= len(answers.truth)  # nearly every thread has several
 
 

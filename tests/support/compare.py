@@ -71,8 +71,10 @@ def assert_tracebacks(
     for lwp, thread in by_lwp(truth["threads"]).items():
         keys[lwp] = "%s (LWP %d)" % (thread["key"], lwp)
         expected[lwp] = expected_frames(thread, got.get(lwp, []))
-    assert_same({keys.get(lwp, lwp): list(map(frame_line, frames)) for lwp, frames in expected.items()},
-                {keys.get(lwp, lwp): list(map(frame_line, frames)) for lwp, frames in got.items()}, "tracebacks")
+    assert_same(
+        {keys.get(lwp, lwp): list(map(frame_line, frames)) for lwp, frames in expected.items()},
+        {keys.get(lwp, lwp): list(map(frame_line, frames)) for lwp, frames in got.items()},
+        "tracebacks")
 
 
 def assert_threads(truth: Mapping[str, Any], threads: Mapping[str, Any]) -> None:
@@ -93,8 +95,10 @@ def assert_threads(truth: Mapping[str, Any], threads: Mapping[str, Any]) -> None
         expected[lwp] = lines(thread, frame, "waiting" if waits else "running")
     for lwp in truth["native_threads"]:
         expected[lwp] = lines({"ident": None, "name": None, "interpreter": None}, None, "native")
-    assert_same(expected, {lwp: lines(thread, thread["frame"], thread["state"]) for lwp, thread in got.items()},
-                "threads")
+    assert_same(
+        expected,
+        {lwp: lines(thread, thread["frame"], thread["state"]) for lwp, thread in got.items()},
+        "threads")
 
 
 TEXT_FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+), in (?P<function>.*)')
@@ -116,7 +120,8 @@ def text_frames(lines: Iterable[str]) -> List[TextFrame]:
 
 def control_characters(text: str) -> Optional[str]:
     """The first line with a character that a terminal acts upon, None where there is none."""
-    return next((line for line in text.split("\n") if re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", line)), None)
+    found = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]").search
+    return next((line for line in text.split("\n") if found(line)), None)
 
 
 def one_line(text: str) -> str:

@@ -62,7 +62,8 @@ def build_linked(output: Path, interpreter: Interpreter) -> Path:
 
 def build_static(output: Path, interpreter: Interpreter, pie: bool) -> Path:
     """With the interpreter itself in the executable, which is stripped. Raises CannotBuild."""
-    asked = subprocess.run([str(interpreter.path), "-I", "-c", QUESTION], capture_output=True, text=True, check=True)
+    asked = subprocess.run(
+        [str(interpreter.path), "-I", "-c", QUESTION], capture_output=True, text=True, check=True)
     told = json.loads(asked.stdout)
     archives = [Path(told["LIBPL"]) / told["LIBRARY"]]
     # Debian's plain archive is for its own executable, which is no PIE.

@@ -133,7 +133,7 @@ def run(
         arguments += ["-p", str(pid)]
     if core is not None:
         arguments += ["-core", str(core)]
-    mark = "python gdb.write(%r); gdb.flush(); gdb.write(%r, gdb.STDERR); gdb.flush(gdb.STDERR)" % (MARK, MARK)
+    mark = "python for stream in (gdb.STDOUT, gdb.STDERR): gdb.write(%r, stream); gdb.flush(stream)" % MARK
     arguments += ["-ex", mark]
     for command in commands:
         arguments += ["-ex", command, "-ex", mark]

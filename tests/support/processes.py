@@ -164,7 +164,8 @@ def _in_the_child() -> None:
 def start(arguments: Sequence[str], variables: Optional[Mapping[str, str]] = None) -> Program:
     """Start a program in a folder of its own. Whoever starts it must `kill` it and `forget` it."""
     folder = Path(tempfile.mkdtemp(prefix="gdbext-program-"))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_"))}
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("PYTHON", "LD_"))}
     # Python 3.6 takes the C locale's encoding for file names.
     # One malloc arena: gcore writes out every arena's whole reserve, 64 MB a thread.
     environment.update({"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1",

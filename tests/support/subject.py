@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from tests.support import gdb, processes
-from tests.support.interpreters import Interpreter
 from tests.support.stripped import Launch
 
 WHERE = ("live", "gcore", "kernel core")
@@ -24,12 +23,13 @@ class Subject:
     """One of the programs under one interpreter, for gdb in one mode.
 
     The process is started when it is needed, and again after it has died for its core.
+    `answers` is for what tests have learned of it, by where they looked, so that they share it.
     """
 
-    def __init__(self, interpreter: Interpreter, launch: Launch, mode: str, script: str, *arguments: str):
-        self.interpreter = interpreter
-        self.launch = launch
-        self.mode = mode
+    def __init__(self, launch: Launch, mode: str, script: str, *arguments: str):
+        self._launch = launch
+        self._mode = mode
+        self.answers: Dict[str, Any] = {}
         self._command = (script, *arguments)
         self._stack = contextlib.ExitStack()
         self._program: Optional[processes.Program] = None
@@ -38,7 +38,7 @@ class Subject:
     def program(self) -> processes.Program:
         """The live process; its threads are at their places."""
         if self._program is None:
-            program = self._stack.enter_context(processes.running_python(self.launch, *self._command))
+            program = self._stack.enter_context(processes.running_python(self._launch, *self._command))
             processes.wait_until_told(program)
             self._program = program
         return self._program
@@ -63,7 +63,7 @@ class Subject:
     def run(self, where: str, commands: List[str]) -> gdb.Run:
         """gdb's answers."""
         place = self.place(where)
-        return gdb.run(commands, mode=self.mode, pid=place.pid, core=place.core,
+        return gdb.run(commands, mode=self._mode, pid=place.pid, core=place.core,
                        executable=place.executable if place.core else None)
 
     def close(self) -> None:

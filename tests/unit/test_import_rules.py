@@ -91,7 +91,8 @@ def test_imports_are_seen() -> None:
     """The walk finds what there is: imports of all kinds, in several packages."""
     found = {(each.module, each.name) for each in all_imports()}
     assert ("gdbext.init", "gdbext.commands.register") in found
-    assert any(module.startswith("gdbext.cpython.") and name.startswith("gdbext.layout.") for module, name in found)
+    assert any(module.startswith("gdbext.cpython.") and name.startswith("gdbext.layout.")
+               for module, name in found)
     assert any(module.startswith("gdbext.target.") and name == "gdb" for module, name in found)
 
 

@@ -57,8 +57,9 @@ def answers() -> Any:
               "state": "native", "frame": None}
     one = {"number": 1, "lwp": 7, "ident": 70, "name": "n", "interpreter": 0, "gil": None, "state": "waiting",
            "frame": dict(FRAME)}
-    return ([{"number": 1, "frames": [dict(frame) for frame in THREAD["frames"]]}, {"number": 2, "frames": []}],
-            {"threads": [one, native]})
+    tracebacks = [{"number": 1, "frames": [dict(frame) for frame in THREAD["frames"]]},
+                  {"number": 2, "frames": []}]
+    return tracebacks, {"threads": [one, native]}
 
 
 def test_right_answers_pass() -> None:
