@@ -21,7 +21,8 @@ Field = Tuple[int, ...]
 class Wanted(NamedTuple):
     """One C structure to read.
 
-    `c_names`: the names it goes by in the C source, newest first; "struct x" is a tag.
+    `c_names`: the names it goes by in the C source; "struct x" is a tag. No tag that is also the name
+    of a typedef, where that one always exists: for a tag that is not there, gdb reads all of its DWARF.
     `members`: which top-level members to keep; all of them where None.
     `module`: the extension module whose source defines it, where it may lie outside libpython.
     """
@@ -70,7 +71,7 @@ STRUCTS: Dict[str, Wanted] = {
     "PyFrameObject": _same("struct _frame", "PyFrameObject"),
     "PyTryBlock": _same("PyTryBlock"),
     "_PyInterpreterFrame": _same("struct _PyInterpreterFrame", "_PyInterpreterFrame"),
-    "PyCodeObject": _same("struct PyCodeObject", "PyCodeObject"),
+    "PyCodeObject": _same("PyCodeObject"),
     "_PyCodeArray": _same("struct _PyCodeArray", "_PyCodeArray"),
     "PyGenObject": _same("struct _PyGenObject", "PyGenObject"),
     "PyTracebackObject": _same("struct _traceback", "PyTracebackObject"),
