@@ -10,6 +10,9 @@ from ..cpython.runtime import Gil, ThreadState
 HOLDS = "holds"
 WAITS = "waits"
 
+# A thread that waits for a lock; the second takes the place of the first after an earlier stop.
+_FUTEX_CALLS = ("futex", "restart_syscall")
+
 
 class NativeThread(Protocol):
     """A thread as the debugger sees it: target.threads.NativeThread."""
@@ -17,26 +20,30 @@ class NativeThread(Protocol):
     number: int
     lwp: int
     ident: Optional[int]
-    syscall: Optional[str]
-    argument: Optional[int]
+
+    @property
+    def syscall(self) -> Optional[str]:
+        """The name of the system call that it is in, None outside of one."""
+
+    @property
+    def argument(self) -> Optional[int]:
+        """That call's first argument."""
 
 
-class Thread(NamedTuple):
-    """One line of the list of threads.
+class Thread:
+    """One line of the list of threads; what it costs to know is found out when it is asked for.
 
     `native` is None for a thread state that belongs to no thread of the process, `state` and `python`
     for a thread that Python has never seen. A thread in several interpreters has a line for each,
-    the innermost first. `gil` is HOLDS, WAITS or None, of the interpreter's own GIL; `waits_for` is
-    that GIL where it waits.
+    the innermost first.
     """
 
-    native: Optional[NativeThread]
-    python: Optional[Python] = None
-    state: Optional[ThreadState] = None
-    name: Optional[str] = None
-    gil: Optional[str] = None
-    waits_for: Optional[Gil] = None
-    frame: Optional[Frame] = None
+    def __init__(self, native: Optional[NativeThread], python: Optional[Python] = None,
+                 state: Optional[ThreadState] = None, gil: Optional[Gil] = None) -> None:
+        self.native = native
+        self.python = python
+        self.state = state
+        self._gil = gil
 
     @property
     def ident(self) -> Optional[int]:
@@ -44,11 +51,42 @@ class Thread(NamedTuple):
         return self.state.ident if self.state else None
 
     @property
+    def name(self) -> Optional[str]:
+        """What threading calls it, None where threading does not know it or was never imported."""
+        if self.python is None or self.state is None:
+            return None
+        return self.python.runtime.thread_names(self.state.interpreter).get(self.state.ident)
+
+    @property
+    def holds_gil(self) -> bool:
+        """Whether it has the GIL of its interpreter."""
+        return self._gil is not None and self.state is not None and self._gil.holder == self.state.address
+
+    @property
+    def waits_for(self) -> Optional[Gil]:
+        """The GIL that it waits for: its futex is within that GIL."""
+        native, gil = self.native, self._gil
+        if (native is None or gil is None or self.holds_gil or native.syscall not in _FUTEX_CALLS
+                or native.argument is None or not gil.start <= native.argument < gil.end):
+            return None
+        return gil
+
+    @property
+    def gil(self) -> Optional[str]:
+        """HOLDS, WAITS, or None."""
+        return HOLDS if self.holds_gil else WAITS if self.waits_for else None
+
+    @property
     def activity(self) -> str:
         """ "running", "waiting" (in a system call), or "native" where there is no Python. """
         if self.state is None:
             return "native"
         return "waiting" if self.native is not None and self.native.syscall is not None else "running"
+
+    @property
+    def frame(self) -> Optional[Frame]:
+        """The innermost Python frame, None where there is none."""
+        return next(self.frames(), None)
 
     def frames(self) -> Iterator[Frame]:
         """The Python frames of this thread state, innermost first."""
@@ -75,28 +113,10 @@ def list_threads(pythons: Sequence[Python], natives: Sequence[NativeThread]) -> 
         # the register leaves the kernel's number.
         states = by_ident.get(native.ident, []) if native.ident is not None else by_native_id.get(native.lwp, [])
         claimed.update(state.address for _python, state in states)
-        threads = [_thread(native, python, state, gils) for python, state in states]
+        threads = [Thread(native, python, state, gils.of(python, state)) for python, state in states]
         found.extend(_shown(threads) or [Thread(native)])
-    found.extend(_thread(None, python, state, gils) for python, state in left if state.address not in claimed)
+    found.extend(Thread(None, python, state, gils.of(python, state)) for python, state in left if state.address not in claimed)
     return found
-
-
-def _thread(native: Optional[NativeThread], python: Python, state: ThreadState, gils: "_Gils") -> Thread:
-    gil = gils.of(python, state)
-    role = waits_for = None
-    if gil is not None:
-        if gil.holder == state.address:
-            role = HOLDS
-        elif native is not None and _waits_in(native, gil):
-            role, waits_for = WAITS, gil
-    return Thread(
-        native, python, state, python.runtime.thread_names(state.interpreter).get(state.ident), role, waits_for,
-        next(python.runtime.frames.walk(state.address), None))
-
-
-def _waits_in(native: NativeThread, gil: Gil) -> bool:
-    return (native.syscall in ("futex", "restart_syscall") and native.argument is not None
-            and gil.start <= native.argument < gil.end)
 
 
 def _shown(threads: List[Thread]) -> List[Thread]:
@@ -120,7 +140,7 @@ def _depth(thread: Thread) -> Tuple[int, bool, int]:
         entry = thread.python.runtime.frames.entry_address(thread.state.address)
     except READ_ERRORS:
         entry = None
-    return entry or 0, thread.gil != HOLDS, -thread.state.interpreter.id
+    return entry or 0, not thread.holds_gil, -thread.state.interpreter.id
 
 
 class _Gils:

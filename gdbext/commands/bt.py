@@ -3,16 +3,14 @@
 from itertools import islice
 from typing import Any, Dict
 
-import gdb
-
-from .command import JSON, Command, Option, write
+from .command import JSON, STACK, Command, Option, write
 
 
 class Backtrace(Command):
     """Prints or dumps the frames of every interpreter that the thread is in, innermost first."""
 
     NAME = "py-bt-plus"
-    CLASS = gdb.COMMAND_STACK
+    CLASS = STACK
     SUMMARY = "Print the Python traceback of the selected thread, most recent call first."
     USAGE = "py-bt-plus [-limit N] [-json]"
     OPTIONS = (Option("limit", "Print the N most recent calls only.", "N"), JSON)

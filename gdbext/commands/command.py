@@ -4,6 +4,10 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import gdb
 
+# The classes of gdb's commands under which `help` lists ours.
+STACK = gdb.COMMAND_STACK
+STATUS = gdb.COMMAND_STATUS
+
 
 class Option(NamedTuple):
     """An option of a command: `-name`, or `-name VALUE` where `value` names what it takes, a whole number."""

@@ -2,16 +2,14 @@
 
 from typing import Any, Dict
 
-import gdb
-
-from .command import JSON, Command, write
+from .command import JSON, STATUS, Command, write
 
 
 class Threads(Command):
     """Prints or dumps the list of threads."""
 
     NAME = "py-threads"
-    CLASS = gdb.COMMAND_STATUS
+    CLASS = STATUS
     SUMMARY = "List the threads with their Python names, who holds the GIL and who waits for it."
     USAGE = "py-threads [-json]"
     OPTIONS = (JSON,)

@@ -1,31 +1,75 @@
 """The inferior's native threads and the registers that tell what they wait for."""
 
+import sys
 from contextlib import contextmanager
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, Optional
 
 import gdb
-
-
-class NativeThread(NamedTuple):
-    """A thread as the kernel and gdb see it.
-
-    `number` is gdb's, `lwp` the kernel's. `ident` is the thread pointer, which is what
-    pthread_self() and so threading.get_ident() return; None where it can't be read. `syscall` is the
-    name of the system call that the thread is in (its number where gdbext has no name for it), None
-    outside of one; `argument` is the call's first argument.
-    """
-
-    number: int
-    lwp: int
-    ident: Optional[int]
-    syscall: Optional[str]
-    argument: Optional[int]
 
 
 # x86-64. orig_rax is -1 outside of a system call.
 _THREAD_POINTER, _SYSCALL, _ARGUMENT = "fs_base", "orig_rax", "rdi"
 # restart_syscall takes the place of a call that an earlier stop interrupted; its registers stay.
 _SYSCALL_NAMES = {202: "futex", 219: "restart_syscall"}
+
+
+class NativeThread:
+    """A thread as the kernel and gdb see it: `number` is gdb's, `lwp` the kernel's.
+
+    `ident` is the thread pointer, which is what pthread_self() and so threading.get_ident() return;
+    None where it can't be read.
+    """
+
+    def __init__(self, thread: gdb.InferiorThread) -> None:
+        _pid, lwp, tid = thread.ptid
+        self.number = thread.num
+        self.lwp = lwp or tid
+        self._thread = thread
+        self._registers: Optional[Dict[str, int]] = None
+        self.ident = self._handle()
+        if self.ident is None:
+            self.ident = self._register(_THREAD_POINTER)
+
+    @property
+    def syscall(self) -> Optional[str]:
+        """The name of the system call that the thread is in, its number where gdbext has no name for it.
+
+        None outside of a system call, and for a thread that is running.
+        """
+        number = self._register(_SYSCALL)
+        if number is None or number >> 63:
+            return None
+        return _SYSCALL_NAMES.get(number, str(number))
+
+    @property
+    def argument(self) -> Optional[int]:
+        """The first argument of the system call, None outside of one."""
+        return self._register(_ARGUMENT) if self.syscall is not None else None
+
+    def _handle(self) -> Optional[int]:
+        """The pthread_t, where gdb has a libthread_db that fits; it costs no frame of the thread."""
+        try:
+            return int.from_bytes(self._thread.handle(), sys.byteorder)
+        except (gdb.error, AttributeError):
+            return None
+
+    def _register(self, name: str) -> Optional[int]:
+        if self._registers is None:
+            self._registers = self._read_registers()
+        return self._registers.get(name)
+
+    def _read_registers(self) -> Dict[str, int]:
+        """The registers that are needed, as unsigned numbers; those that can't be read are left out."""
+        found: Dict[str, int] = {}
+        with selection_kept():
+            try:
+                self._thread.switch()
+                frame = gdb.selected_frame()
+                for name in (_THREAD_POINTER, _SYSCALL, _ARGUMENT):
+                    found[name] = int(frame.read_register(name)) & (1 << 64) - 1
+            except (gdb.error, ValueError):
+                pass
+        return found
 
 
 @contextmanager
@@ -55,32 +99,7 @@ def selected_number() -> Optional[int]:
 
 
 def native_threads() -> List[NativeThread]:
-    """All threads of the selected inferior, by number. One that is running has no registers."""
-    found = []
+    """All threads of the selected inferior, by number."""
     with selection_kept():
-        for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num):
-            found.append(_read(thread))
-    return found
-
-
-def _read(thread: gdb.InferiorThread) -> NativeThread:
-    ident = syscall = argument = None
-    _pid, lwp, tid = thread.ptid
-    try:
-        thread.switch()
-        ident = _register(_THREAD_POINTER)
-        number = _register(_SYSCALL, signed=True)
-        if number is not None and number >= 0:
-            syscall = _SYSCALL_NAMES.get(number, str(number))
-            argument = _register(_ARGUMENT)
-    except gdb.error:
-        pass
-    return NativeThread(thread.num, lwp or tid, ident, syscall, argument)
-
-
-def _register(name: str, signed: bool = False) -> Optional[int]:
-    try:
-        number = int(gdb.selected_frame().read_register(name))
-    except (gdb.error, ValueError):
-        return None
-    return number if signed else number & (1 << 64) - 1
+        return [NativeThread(thread)
+                for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num)]
