@@ -1,7 +1,7 @@
 """What a table of another micro release gets wrong and the gate can't see, set right from the process itself.
 
-3.13.1 made _thread.lock a PyMutex, 3.14.5 gave the collector its generations back, and Debian packs
-the generations of 3.13 differently: none of it is on the way of a traceback.
+3.13.1 made _thread.lock a PyMutex, a later 3.13 aligned PyGC_Head to 4 bytes, 3.13.8 gave exception
+groups another field, 3.14.5 gave the collector its generations back: none of it is on the way of a traceback.
 Facts: Modules/_threadmodule.c, Include/internal/pycore_gc.h, pycore_interp_structs.h.
 """
 
@@ -17,11 +17,11 @@ _MODULE_TYPES = (
     ("rlockobject", "_thread", "RLock"),
     ("PyThreadHandleObject", "_thread", "_ThreadHandle"),
     ("simplequeueobject", "_queue", "SimpleQueue"),
+    ("PyBaseExceptionGroupObject", "builtins", "BaseExceptionGroup"),
 )
 
 # How far the generations may lie from where the table has them, in bytes.
 _MAX_MOVE = 256
-
 
 def apply(runtime: Runtime, others: Callable[[str], Iterable[Struct]]) -> None:
     """Correct a layout in place; what can't be confirmed is dropped from it.
@@ -70,10 +70,7 @@ def _correct_generations(runtime: Runtime, main: Interpreter) -> None:
     if not move:
         return
     fields = dict(owner.fields)
-    for path, field in owner.fields.items():
-        if path.startswith(("gc.generations", "gc.permanent_generation")):
-            if -_MAX_MOVE <= move <= _MAX_MOVE:
-                fields[path] = (field[0] + move,) + field[1:]
-            else:
-                del fields[path]
+    offset, size = fields.pop("gc.generations")
+    if -_MAX_MOVE <= move <= _MAX_MOVE:
+        fields["gc.generations"] = (offset + move, size)
     layout.replace(owner.name, Struct(owner.name, owner.size, fields))

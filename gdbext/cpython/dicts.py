@@ -6,7 +6,7 @@ is a small class, chosen once for an interpreter by what its layout has.
 Facts: Objects/dictobject.c, Include/internal/pycore_dict.h, Include/internal/pycore_object.h.
 """
 
-from typing import Iterator, Optional, Tuple
+from typing import Iterable, Iterator, Optional, Sequence, Tuple
 
 from .memory import Damaged
 from .objects import DICT_SUBCLASS, INLINE_VALUES, MANAGED_DICT, MAX_ITEMS, Objects, Type
@@ -57,6 +57,41 @@ class _LoggedKeys:
         return keys + self._indices + (1 << log2), entry.size, entry.offset("me_key"), entry.offset("me_value")
 
 
+class _Values:
+    """Up to 3.10: the values of a split table are a bare array, set in the order of the keys."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def items_at(self, values: int) -> int:
+        """The address of the array of values."""
+        return values
+
+    def order(self, values: int, count: int) -> Sequence[int]:
+        """The places in the array that were set, in the order in which they were."""
+        return range(count)
+
+
+class _ValuesWithPrefix(_Values):
+    """3.11 and 3.12: before the array its size, how much of it is used, and the order, each a byte, backwards."""
+
+    def order(self, values: int, count: int) -> Sequence[int]:
+        used = self._reader.memory.integer(values - 2, 1)
+        return self._reader.memory.read(values - 2 - used, used)[::-1]
+
+
+class _ValuesWithHeader(_Values):
+    """3.13 and later (gh-115776): a header with capacity and size, the array, then the order."""
+
+    def items_at(self, values: int) -> int:
+        return values + self._reader.layout["PyDictValues"].offset("values")
+
+    def order(self, values: int, count: int) -> Sequence[int]:
+        used = self._reader.integer(values, "PyDictValues", "size")
+        capacity = self._reader.integer(values, "PyDictValues", "capacity")
+        return self._reader.memory.read(self.items_at(values) + 8 * capacity, used)
+
+
 class Dicts:
     """Reads dictionaries and instance attributes. All methods raise Unreadable, Damaged or MissingField."""
 
@@ -65,9 +100,12 @@ class Dicts:
         self._reader = reader = objects.reader
         logged = reader.has("PyDictKeysObject", "dk_log2_size")
         self._keys = _LoggedKeys(reader) if logged else _SizedKeys(reader)
-        values = reader.layout.find("PyDictValues")
-        # Up to 3.10 the values of a split table are a bare array.
-        self._values_offset = values.offset("values") if values else 0
+        if reader.has("PyDictValues", "capacity"):
+            self._values: _Values = _ValuesWithHeader(reader)
+        elif reader.layout.find("PyDictValues"):
+            self._values = _ValuesWithPrefix(reader)
+        else:
+            self._values = _Values(reader)
         self._attributes = _attributes_of(self, objects)
 
     def items(self, address: int) -> Iterator[Item]:
@@ -75,7 +113,7 @@ class Dicts:
         self._objects.expect(address, DICT_SUBCLASS, "dict")
         keys = self._reader.pointer(address, "PyDictObject", "ma_keys")
         values = self._reader.pointer(address, "PyDictObject", "ma_values")
-        return self.entries(keys, values + self._values_offset if values else None)
+        return self.entries(keys, values or None)
 
     def entries(self, keys: int, values: Optional[int]) -> Iterator[Item]:
         """The items of a keys object; of a split table where `values` is the address of its values."""
@@ -84,12 +122,16 @@ class Dicts:
             raise Damaged(keys, f"dict with {count} entries")
         entries, size, key_at, value_at = self._keys.entries(keys)
         memory = self._reader.memory
-        for index in range(count):
-            entry = entries + index * size
-            if values is None:
-                value = memory.u64(entry + value_at)
-            else:
-                value = memory.u64(values + 8 * index)
+        if values is None:
+            places: Iterable[Item] = ((entries + index * size, entries + index * size + value_at) for index in range(count))
+        else:
+            array = self._values.items_at(values)
+            order = self._values.order(values, count)
+            if any(index >= count for index in order):
+                raise Damaged(values, "values of keys that are not there")
+            places = [(entries + index * size, array + 8 * index) for index in order]
+        for entry, place in places:
+            value = memory.u64(place)
             if value:
                 yield memory.u64(entry + key_at), value
 
@@ -121,7 +163,7 @@ class Dicts:
 
     def split_items(self, type_: Type, values: int) -> Iterator[Item]:
         """The attributes of an instance whose values lie at `values`, in a PyDictValues."""
-        return self.entries(self.cached_keys(type_), values + self._values_offset)
+        return self.entries(self.cached_keys(type_), values)
 
 
 class _OffsetAttributes:

@@ -16,6 +16,9 @@ _VERSION_TEXT = re.compile(rb"([23]\.\d+\.\d+[0-9a-z+]*) \([^()\0]{1,120}\) ?\n?
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:(a|b|rc)(\d+))?\+?")
 
+# What may follow the cookie: 3.13 up to the end of major version 3.
+_FIRST_WITH_COOKIE, _LAST_HEXVERSION = 0x030D0000, 0x03FFFFFF
+
 # A data segment of an interpreter has 1-4 MB; one of a program that embeds it may be larger.
 MAX_DATA = 32 << 20
 # The instruction wanted comes after at most a frame's set-up and a CET marker.
@@ -114,9 +117,10 @@ def _by_cookie(image: Image, memory: Memory) -> Optional[Candidate]:
             data = memory.read(address, min(size, MAX_DATA))
         except Unreadable:
             continue
-        at = data.find(COOKIE)
-        if at >= 0 and at % 8 == 0 and at + 16 <= len(data):
-            return Candidate(image, address + at, None, int.from_bytes(data[at + 8:at + 16], "little"))
+        for match in re.finditer(COOKIE, data):
+            hexversion = int.from_bytes(data[match.end():match.end() + 8], "little")
+            if (address + match.start()) % 8 == 0 and _FIRST_WITH_COOKIE <= hexversion <= _LAST_HEXVERSION:
+                return Candidate(image, address + match.start(), None, hexversion)
     return None
 
 

@@ -120,10 +120,9 @@ class Objects:
         if kind not in (1, 2, 4) or not 0 <= length <= MAX_TEXT:
             raise Damaged(address, f"str of kind {kind} and length {length}")
         raw = reader.memory.read(data, length * kind)
-        encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[kind]
         try:
-            return raw.decode(encoding, "surrogatepass")
-        except UnicodeDecodeError:
+            return _decoded(raw, length, kind)
+        except ValueError:
             raise Damaged(address, "str with impossible characters") from None
 
     def bytes(self, address: int) -> bytes:
@@ -182,3 +181,13 @@ class Objects:
     def optional_text(self, address: int) -> Optional[str]:
         """The characters of a str, None for a null pointer."""
         return self.text(address) if address else None
+
+
+def _decoded(raw: bytes, length: int, kind: int) -> str:
+    """The characters of which `raw` has one in every `kind` bytes. Raises ValueError."""
+    encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[kind]
+    text = raw.decode(encoding, "surrogatepass")
+    if len(text) != length:
+        # Two lone surrogates in a row, which UTF-16 takes for one character and Python does not.
+        text = "".join(map(chr, memoryview(raw).cast("H")))
+    return text

@@ -37,6 +37,11 @@ _STRUCT_OF_SECTION = {
 }
 # CPython's names for the offsets leave out a structure's own prefix, or join a path with "_".
 _PREFIXES = ("", "_", "co_", "f_", "gi_", "long_value.")
+# Between two fields that are farther apart than this, in bytes, two changes may cancel each other out.
+MAX_GAP = 512
+# Known to have changed within a minor release, with no offset that tells (3.13.8: a field more in the
+# thread state before it).
+_UNSTATED = frozenset({"_PyThreadStateImpl"})
 
 
 class DebugOffsets(NamedTuple):
@@ -98,15 +103,18 @@ def _known_places(struct: Struct, section: str, offsets: DebugOffsets) -> Tuple[
     return known, size
 
 
-def corrected(struct: Struct, section: str, offsets: DebugOffsets) -> Struct:
+def corrected(struct: Struct, section: str, offsets: DebugOffsets, same_release: bool = False) -> Struct:
     """The structure with the process's own offsets in place of the table's.
 
-    A field that is not among them moves with its neighbours, where those on both sides of it
-    moved by the same number of bytes; else it is left out.
+    A field that is not among them moves with its neighbours, where those on both sides of it are
+    near and moved by the same number of bytes; else it is left out. All stays where the process says
+    nothing, or where nothing at all has moved since a table of the `same_release`.
     """
     known, size = _known_places(struct, section, offsets)
     moves: List[Tuple[int, int]] = sorted(
         [(0, 0), (struct.size, size)] + [(struct.fields[path][0], place) for path, place in known.items()])
+    if not known or same_release and all(old == new for old, new in moves):
+        return struct
     anchors = [old for old, _new in moves]
     fields = {}
     for path, field in struct.fields.items():
@@ -115,7 +123,7 @@ def corrected(struct: Struct, section: str, offsets: DebugOffsets) -> Struct:
         else:
             below = moves[bisect_right(anchors, field[0]) - 1]
             above = moves[min(bisect_left(anchors, field[0]), len(moves) - 1)]
-            if below[1] - below[0] != above[1] - above[0]:
+            if above[1] - above[0] != below[1] - below[0] or above[0] - below[0] > MAX_GAP:
                 continue
             place = field[0] + below[1] - below[0]
         fields[path] = (place,) + field[1:]
@@ -125,11 +133,12 @@ def corrected(struct: Struct, section: str, offsets: DebugOffsets) -> Struct:
 def layout(table: Table, offsets: DebugOffsets) -> Layout:
     """The table's layout, brought into line with what the process says of itself."""
     section_of = {struct: section for section, struct in _STRUCT_OF_SECTION.items()}
+    same_release = table.hexversion == offsets.hexversion
 
     def load(name: str) -> Optional[Struct]:
         struct = table.struct(name)
-        if struct is None or name not in section_of:
-            return struct
-        return corrected(struct, section_of[name], offsets)
+        if struct is not None and name in section_of:
+            return corrected(struct, section_of[name], offsets, same_release)
+        return struct if same_release or name not in _UNSTATED else None
 
     return Layout(table.source("table+debug-offsets"), load)

@@ -95,7 +95,6 @@ def test_an_ordered_dict_is_a_dict(builder: Builder, dicts: Dicts) -> None:
 
 
 # A class' attributes may be set in another order than the first instance's: 3.11 and later keep that order.
-@pytest.mark.xfail(strict=True, reason="the order of insertion of a split table is not read")
 @pytest.mark.parametrize("table", [name for name in IDS if TABLES[name].name.version >= (3, 11)])
 def test_a_split_table_has_an_order_of_its_own(table: str) -> None:
     builder = Builder(TABLES[table])

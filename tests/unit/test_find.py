@@ -133,7 +133,6 @@ def test_a_cookie_at_an_impossible_place(memory: FakeMemory, at: int) -> None:
     assert find.search([image], memory) == find.Search([], [image])
 
 
-@pytest.mark.xfail(strict=True, reason="only the first occurrence of the cookie is looked at")
 def test_a_copy_of_the_cookie_before_the_runtime(memory: FakeMemory) -> None:
     # The constant itself, as in the text of a debugger that is part of the program.
     write(memory, DATA + 0x101, COOKIE)

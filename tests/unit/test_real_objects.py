@@ -18,12 +18,6 @@ from tests.unit.builder import TABLES
 
 MAKE = Path(__file__).with_name("make_objects.py")
 
-# What gdbext gets wrong, and why.
-KNOWN = {
-    "text surrogate pair": "str of kind 2 is decoded as UTF-16, which joins the two",
-    "reordered": "the order of insertion of a split table is not read",
-}
-
 
 class ProcessMemory(Memory):
     """The memory of a child."""
@@ -120,20 +114,5 @@ def answers(interpreter: Interpreter) -> Iterator[Dict[str, Tuple[Any, Any]]]:
 def test_everything_is_decoded_as_the_interpreter_has_it(answers: Dict[str, Tuple[Any, Any]]) -> None:
     assert len(answers) > 70
     wrong = {case: decoded for case, (contents, decoded) in answers.items()
-             if decoded != contents and case not in KNOWN}
+             if decoded != contents}
     assert wrong == {}
-
-
-@pytest.mark.xfail(strict=True, reason=KNOWN["text surrogate pair"])
-def test_a_pair_of_lone_surrogates(answers: Dict[str, Tuple[Any, Any]]) -> None:
-    contents, decoded = answers["text surrogate pair"]
-    assert decoded == contents
-
-
-def test_attributes_in_the_order_in_which_they_were_set(
-        interpreter: Interpreter, answers: Dict[str, Tuple[Any, Any]],
-        request: pytest.FixtureRequest) -> None:
-    if interpreter.minor >= (3, 11):
-        request.applymarker(pytest.mark.xfail(strict=True, reason=KNOWN["reordered"]))
-    contents, decoded = answers["reordered"]
-    assert decoded == contents
