@@ -50,7 +50,7 @@ class NativeThread:
         """The pthread_t, where gdb has a libthread_db that fits; it costs no frame of the thread."""
         try:
             return int.from_bytes(self._thread.handle(), sys.byteorder)
-        except (gdb.error, AttributeError):
+        except RuntimeError:
             return None
 
     def _register(self, name: str) -> Optional[int]:
