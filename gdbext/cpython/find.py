@@ -158,14 +158,14 @@ def _hexversion_of(text: Optional[str]) -> Optional[int]:
 
 
 def _operand(image: Image, function: str, memory: Memory) -> Optional[int]:
-    """The variable that a function returns or sets: the first one it addresses relative to itself (x86-64)."""
+    """The variable that a function returns or sets: the first one it addresses relative to itself (x86-64).
+
+    None where there is no such function. Raises Unreadable where its code is not in the core.
+    """
     symbol = image.symbol(function)
     if symbol is None:
         return None
-    try:
-        code = memory.read(symbol.address, _MAX_PROLOGUE)
-    except Unreadable:
-        return None
+    code = memory.read(symbol.address, _MAX_PROLOGUE)
     for position in range(len(code) - 6):
         # `mov reg, [rip+disp32]` is 8b /r with mod 00 and r/m 101, `mov dword [rip+disp32], imm32` is c7 05.
         if code[position] == 0x8B and code[position + 1] & 0xC7 == 0x05:
