@@ -106,6 +106,14 @@ def test_a_split_table_has_an_order_of_its_own(table: str) -> None:
 # Damage.
 
 
+@pytest.mark.parametrize("order", ([4], [0, 255], [7, 0, 1]))
+def test_an_order_of_attributes_that_are_not_there(builder: Builder, dicts: Dicts, order: List[int]) -> None:
+    if builder.version >= (3, 11):
+        made = builder.dict(pairs(builder, 4), "split", order=order)
+        with pytest.raises(Damaged, match="not there"):
+            list(dicts.items(made))
+
+
 @pytest.mark.parametrize("count", (-1, 1 << 60, objects_module.MAX_ITEMS + 1))
 def test_an_impossible_number_of_entries(builder: Builder, dicts: Dicts, count: int) -> None:
     made = builder.dict(pairs(builder, 2))
