@@ -23,7 +23,8 @@ MARK = "\x1e"
 # gdb's own complaint about the register notes of this kernel's cores, once a thread: it does not know
 # the size of the processor's extended state. Under `thread apply` it goes to stdout.
 GDB_WARNING = re.compile(
-    r"\n?warning: (?:Unexpected size of section|Section) `\.reg-xstate/\d+' in core file(?: too small)?\.\n")
+    r"(?m)(?:^|(?<=%s))\n?warning: "
+    r"(?:Unexpected size of section|Section) `\.reg-xstate/\d+' in core file(?: too small)?\.\n" % MARK)
 
 # How much gdb is allowed to know of the interpreter.
 MODES: Dict[str, Sequence[str]] = {

@@ -135,3 +135,11 @@ def test_documents() -> None:
         gdb.Answer("c", 'hello\n{"a": 1}\n', "").documents()
     with pytest.raises(AssertionError, match="0 documents"):
         gdb.Answer("c", "", "why").document()
+
+
+def test_gdbs_own_warning_is_left_out() -> None:
+    """Wherever it comes, the lines around it stay whole."""
+    warning = "warning: Section `.reg-xstate/12' in core file too small.\n"
+    for text in (gdb.MARK + warning + "{}\n", gdb.MARK + "\n" + warning + "{}\n", gdb.MARK + "{}\n" + warning,
+                 gdb.MARK + "{}\n\n" + warning + warning, warning + gdb.MARK + "{}\n"):
+        assert gdb.GDB_WARNING.sub("", text) == gdb.MARK + "{}\n"
