@@ -55,6 +55,7 @@ class Command(gdb.Command):
         """Called by gdb. Raises gdb.GdbError with the reason and the remedy."""
         from ..cpython.process import NoPython
         from ..cpython.reader import READ_ERRORS
+        from ..render.text import printable
         from ..target.stop import NoInferior
 
         options = parse(self.NAME, self.OPTIONS, gdb.string_to_argv(arguments))
@@ -63,10 +64,9 @@ class Command(gdb.Command):
         except NoInferior:
             raise gdb.GdbError(f"{self.NAME}: no process and no core. "
                                "Attach to a process (attach PID) or open a core (core-file FILE).") from None
-        except NoPython as error:
-            raise gdb.GdbError(f"{self.NAME}: {error}") from None
-        except READ_ERRORS as error:
-            raise gdb.GdbError(f"{self.NAME}: {error}") from None
+        except (NoPython,) + READ_ERRORS as error:
+            # The names of mapped files are in it, and those are the inferior's.
+            raise gdb.GdbError(f"{self.NAME}: {printable(str(error))}") from None
 
     def complete(self, text: str, word: str) -> Sequence[str]:
         """The options that begin with what was typed. gdb splits words at "-", so it is left out."""

@@ -40,8 +40,9 @@ class Session:
         for python in self.pythons:
             source = python.runtime.layout.source
             if not python.exact:
-                notes.append(f"Python {python.version} is read with the nearest layout, that of {source.table}; "
-                             "it passed all checks.")
+                own = " and the process's own offsets" if source.kind == "table+debug-offsets" else ""
+                notes.append(f"Python {python.version} is read with the table of {source.table}{own}: "
+                             "not made for this build, but it passed all checks.")
         return notes
 
     def target(self) -> Dict[str, Any]:

@@ -6,7 +6,7 @@ pulls in libpython), so all that are found are told.
 """
 
 import re
-from typing import Iterable, List, NamedTuple, Optional, Protocol, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Protocol, Tuple
 
 from ..layout.debug_offsets import COOKIE
 from .memory import Memory, Unreadable
@@ -21,6 +21,8 @@ _FIRST_WITH_COOKIE, _LAST_HEXVERSION = 0x030D0000, 0x03FFFFFF
 
 # A data segment of an interpreter has 1-4 MB; one of a program that embeds it may be larger.
 MAX_DATA = 32 << 20
+# How much of it is read at a time, and how much longer than that what is looked for can be.
+_PIECE, _OVERLAP = 1 << 16, 256
 # The instruction wanted comes after at most a frame's set-up and a CET marker.
 _MAX_PROLOGUE = 32
 
@@ -112,16 +114,22 @@ def _by_symbols(image: Image, memory: Memory) -> Optional[Candidate]:
 
 def _by_cookie(image: Image, memory: Memory) -> Optional[Candidate]:
     """The runtime of 3.13 and later by what its debug offsets start with: a cookie, then sys.hexversion."""
-    for address, size in image.writable():
-        try:
-            data = memory.read(address, min(size, MAX_DATA))
-        except Unreadable:
-            continue
+    for address, data in _written_data(image, memory):
         for match in re.finditer(COOKIE, data):
             hexversion = int.from_bytes(data[match.end():match.end() + 8], "little")
             if (address + match.start()) % 8 == 0 and _FIRST_WITH_COOKIE <= hexversion <= _LAST_HEXVERSION:
                 return Candidate(image, address + match.start(), None, hexversion)
     return None
+
+
+def _written_data(image: Image, memory: Memory) -> Iterator[Tuple[int, bytes]]:
+    """The image's .data and .bss in pieces that overlap, as (address, bytes); what can't be read is left out."""
+    for start, size in image.writable():
+        for address in range(start, start + min(size, MAX_DATA), _PIECE):
+            try:
+                yield address, memory.read(address, min(_PIECE + _OVERLAP, start + size - address))
+            except Unreadable:
+                continue
 
 
 def _globals(image: Image, memory: Memory) -> Optional[Globals]:
@@ -181,11 +189,8 @@ def _operand(image: Image, function: str, memory: Memory) -> Optional[int]:
 
 def stated_version(image: Image, memory: Memory) -> Optional[str]:
     """The version that Py_GetVersion() has written into the image's data, None where it was never called."""
-    for address, size in image.writable():
-        try:
-            found = _VERSION_TEXT.search(memory.read(address, min(size, MAX_DATA)))
-        except Unreadable:
-            continue
+    for _address, data in _written_data(image, memory):
+        found = _VERSION_TEXT.search(data)
         if found:
             return found.group(1).decode("ascii")
     return None

@@ -10,6 +10,9 @@ _MASK = PAGE - 1
 # The pages kept at one time: 128 MB. A walk over the heap reads more, and seldom the same twice.
 MAX_PAGES = 32768
 
+# Most names are shorter.
+_C_STRING_PIECE = 64
+
 _U64 = struct.Struct("<Q")
 _U32 = struct.Struct("<I")
 
@@ -106,9 +109,12 @@ class Memory:
         """The bytes at `address` up to NUL, `limit` at the most. Raises Unreadable."""
         found = b""
         while len(found) < limit:
-            # Never past the end of the page: the next one need not be mapped.
-            size = min(limit - len(found), PAGE - ((address + len(found)) & _MASK))
-            piece = self.read(address + len(found), size)
+            # Never past a page: what comes after the NUL need not be mapped.
+            size = min(limit - len(found), _C_STRING_PIECE, PAGE - ((address + len(found)) & _MASK))
+            try:
+                piece = self.read(address + len(found), size)
+            except Unreadable:
+                piece = self.read(address + len(found), 1)
             end = piece.find(b"\0")
             if end >= 0:
                 return found + piece[:end]

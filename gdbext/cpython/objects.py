@@ -17,6 +17,7 @@ TUPLE_SUBCLASS = 1 << 26
 BYTES_SUBCLASS = 1 << 27
 UNICODE_SUBCLASS = 1 << 28
 DICT_SUBCLASS = 1 << 29
+TYPE_SUBCLASS = 1 << 31
 
 # Names, paths and messages are shorter; what a damaged length would have us read is not.
 MAX_TEXT = 1 << 20
@@ -67,6 +68,11 @@ class Objects:
             name = reader.memory.c_string(reader.pointer(address, "PyTypeObject", "tp_name"), MAX_TYPE_NAME)
         except Unreadable:
             name = b""
+        if not name:
+            # Then at least it has to be a type: its own type is one whose instances are types.
+            metatype = reader.memory.u64(address + self._ob_type)
+            if not reader.integer(metatype, "PyTypeObject", "tp_flags") & TYPE_SUBCLASS:
+                raise Damaged(address, "no type object")
         return Type(
             address,
             name.decode("utf-8", "backslashreplace"),
