@@ -1,14 +1,21 @@
 """The threads of a process, native and Python: which thread state is whose, and who has the GIL."""
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Collection, Dict, Iterator, List, Optional, Protocol, Sequence, Set, Tuple
 
 from ..cpython.frames import Frame
+from ..cpython.memory import PAGE, Memory, Unreadable
 from ..cpython.process import Python
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Gil, ThreadState
 
 HOLDS = "holds"
 WAITS = "waits"
+
+# How much of a C stack is searched, from its inner end, and how much at a time: bytes. The evaluation
+# loop that runs the innermost Python frame is among the inner ones.
+MAX_STACK = 1 << 20
+STACK_PIECE = 1 << 16
+MAX_ADDRESS = 1 << 64
 
 # A thread that waits for a lock; the second takes the place of the first after an earlier stop.
 _FUTEX_CALLS = ("futex", "restart_syscall")
@@ -29,33 +36,42 @@ class NativeThread(Protocol):
     def argument(self) -> Optional[int]:
         """That call's first argument."""
 
+    @property
+    def stack_pointer(self) -> Optional[int]:
+        """Where its C stack ends, None where that can't be read."""
+
+    @property
+    def registers(self) -> Collection[int]:
+        """The values of its general registers, as far as they can be read."""
+
+
+Entry = Tuple[Python, ThreadState]
+
 
 class Thread:
     """One line of the list of threads; what it costs to know is found out when it is asked for.
 
     `native` is None for a thread state that belongs to no thread of the process, `state` and `python`
-    for a thread that Python has never seen. A thread in several interpreters has a line for each,
-    the innermost first.
+    for a thread that Python has never seen. `ident` is threading.get_ident() of the thread, None where
+    there is none or where it is not known which thread the state belongs to. A thread in several
+    interpreters has a line for each, the innermost first.
     """
 
     def __init__(self, native: Optional[NativeThread], python: Optional[Python] = None,
-                 state: Optional[ThreadState] = None, gil: Optional[Gil] = None) -> None:
+                 state: Optional[ThreadState] = None, gil: Optional[Gil] = None,
+                 ident: Optional[int] = None) -> None:
         self.native = native
         self.python = python
         self.state = state
+        self.ident = ident
         self._gil = gil
-
-    @property
-    def ident(self) -> Optional[int]:
-        """threading.get_ident() of the thread, None for one that Python has never seen."""
-        return self.state.ident if self.state else None
 
     @property
     def name(self) -> Optional[str]:
         """What threading calls it, None where threading does not know it or was never imported."""
-        if self.python is None or self.state is None:
+        if self.python is None or self.state is None or self.ident is None:
             return None
-        return self.python.runtime.thread_names(self.state.interpreter).get(self.state.ident)
+        return self.python.runtime.thread_names(self.state.interpreter).get(self.ident)
 
     @property
     def holds_gil(self) -> bool:
@@ -98,24 +114,95 @@ class Thread:
 def list_threads(pythons: Sequence[Python], natives: Sequence[NativeThread]) -> List[Thread]:
     """Every thread of the process in the order of `natives`, then thread states without a thread."""
     gils = _Gils()
-    left: List[Tuple[Python, ThreadState]] = [
-        (python, state) for python in pythons for state in python.thread_states()]
+    entries = [(python, state) for python in pythons for state in python.thread_states()]
+    owned, unclear = _owners(entries, natives)
     found: List[Thread] = []
-    by_ident: Dict[int, List[Tuple[Python, ThreadState]]] = {}
-    by_native_id: Dict[int, List[Tuple[Python, ThreadState]]] = {}
-    for entry in left:
-        by_ident.setdefault(entry[1].ident, []).append(entry)
-        if entry[1].native_id:
-            by_native_id.setdefault(entry[1].native_id, []).append(entry)
     claimed = set()
-    for native in natives:
-        # The thread pointer is the ident, whatever PID namespace; only a target that does not give
-        # the register leaves the kernel's number.
-        states = by_ident.get(native.ident, []) if native.ident is not None else by_native_id.get(native.lwp, [])
+    for native, states in zip(natives, owned):
         claimed.update(state.address for _python, state in states)
-        threads = [Thread(native, python, state, gils.of(python, state)) for python, state in states]
+        threads = [Thread(native, python, state, gils.of(python, state),
+                          state.ident if native.ident is None else native.ident) for python, state in states]
         found.extend(_shown(threads) or [Thread(native)])
-    found.extend(Thread(None, python, state, gils.of(python, state)) for python, state in left if state.address not in claimed)
+    for python, state in entries:
+        if state.address not in claimed:
+            ident = None if state.address in unclear else state.ident
+            found.append(Thread(None, python, state, gils.of(python, state), ident))
+    return found
+
+
+def _owners(entries: Sequence[Entry], natives: Sequence[NativeThread]) -> Tuple[List[List[Entry]], Set[int]]:
+    """The thread states of each of the native threads, and the addresses of those of which it is not known whose.
+
+    The thread pointer is the ident, whatever PID namespace; only a target that does not give the
+    register leaves the kernel's number.
+    """
+    by_ident: Dict[int, List[Entry]] = {}
+    by_native_id: Dict[Optional[int], List[Entry]] = {}
+    for entry in entries:
+        by_ident.setdefault(entry[1].ident, []).append(entry)
+        by_native_id.setdefault(entry[1].native_id, []).append(entry)
+    owned = [list(by_ident.get(native.ident, ()) if native.ident is not None else by_native_id.get(native.lwp, ()))
+             for native in natives]
+    unclear: Set[int] = set()
+    for index, states in enumerate(owned):
+        busy = [(entry, frame) for entry, frame in zip(states, map(_innermost, states)) if frame is not None]
+        for entry, frame in busy:
+            python, state = entry
+            if len(busy) == 1 and not state.interpreter.id:
+                continue
+            # Up to 3.12 a thread state has the ident of the thread that made it; another may run it.
+            memory = python.runtime.memory
+            on = [each for each in range(len(natives)) if _place(natives[each], frame.address, memory) is not None]
+            if index in on or not on and not state.interpreter.id:
+                continue
+            states.remove(entry)
+            if len(on) == 1:
+                owned[on[0]].append(entry)
+            else:
+                unclear.add(state.address)
+    return owned, unclear
+
+
+def _innermost(entry: Entry) -> Optional[Frame]:
+    python, state = entry
+    return next(python.runtime.frames.walk(state.address), None)
+
+
+def _place(native: NativeThread, frame: int, memory: Memory) -> Optional[int]:
+    """Where a thread's C stack holds the address of a Python frame, as that of the evaluation loop running it does.
+
+    0 where a register holds it, None where neither does, or the stack can't be read.
+    """
+    if frame in native.registers:
+        return 0
+    start = native.stack_pointer
+    if start is None:
+        return None
+    wanted = frame.to_bytes(8, "little")
+    for address in range(start & ~7, start + MAX_STACK, STACK_PIECE):
+        try:
+            piece = memory.read(address, STACK_PIECE)
+        except Unreadable:
+            # Perhaps the last piece of the stack.
+            piece = _readable_pages(memory, address)
+        at = piece.find(wanted)
+        while at >= 0 and at % 8:
+            at = piece.find(wanted, at + 1)
+        if at >= 0:
+            return address + at
+        if len(piece) < STACK_PIECE:
+            break
+    return None
+
+
+def _readable_pages(memory: Memory, address: int) -> bytes:
+    found = b""
+    try:
+        while len(found) < STACK_PIECE:
+            size = PAGE - (address + len(found)) % PAGE
+            found += memory.read(address + len(found), size)
+    except Unreadable:
+        pass
     return found
 
 
@@ -127,20 +214,23 @@ def _shown(threads: List[Thread]) -> List[Thread]:
     busy = [thread for thread in threads if thread.frame is not None]
     if not busy:
         return sorted(threads, key=lambda thread: thread.state.interpreter.id)[:1]
-    return sorted(busy, key=_depth)
+    return sorted(busy, key=_depth) if len(busy) > 1 else busy
 
 
 def _depth(thread: Thread) -> Tuple[int, bool, int]:
     """Sorts the inner thread state before the outer one: the C stack grows downwards.
 
-    Up to 3.10 no address tells; there the holder of the GIL is the inner one, and a sub-interpreter
-    is within the interpreter that was there before it.
+    Where no address tells, the holder of the GIL is the inner one, and a sub-interpreter is within the
+    interpreter that was there before it.
     """
+    runtime = thread.python.runtime
     try:
-        entry = thread.python.runtime.frames.entry_address(thread.state.address)
+        place = runtime.frames.entry_address(thread.state.address)
     except READ_ERRORS:
-        entry = None
-    return entry or 0, not thread.holds_gil, -thread.state.interpreter.id
+        place = None
+    if place is None:
+        place = _place(thread.native, thread.frame.address, runtime.memory)
+    return (MAX_ADDRESS if place is None else place, not thread.holds_gil, -thread.state.interpreter.id)
 
 
 class _Gils:

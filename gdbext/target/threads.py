@@ -2,13 +2,14 @@
 
 import sys
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional
+from typing import Collection, Dict, Iterable, Iterator, List, Optional
 
 import gdb
 
 
 # x86-64. orig_rax is -1 outside of a system call.
-_THREAD_POINTER, _SYSCALL, _ARGUMENT = "fs_base", "orig_rax", "rdi"
+_THREAD_POINTER, _SYSCALL, _ARGUMENT, _STACK_POINTER = "fs_base", "orig_rax", "rdi", "rsp"
+_GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
 # restart_syscall takes the place of a call that an earlier stop interrupted; its registers stay.
 _SYSCALL_NAMES = {202: "futex", 219: "restart_syscall"}
 
@@ -46,6 +47,16 @@ class NativeThread:
         """The first argument of the system call, None outside of one."""
         return self._register(_ARGUMENT) if self.syscall is not None else None
 
+    @property
+    def stack_pointer(self) -> Optional[int]:
+        """Where the C stack ends, None where that can't be read."""
+        return self._register(_STACK_POINTER)
+
+    @property
+    def registers(self) -> Collection[int]:
+        """The values of the general registers, as far as they can be read."""
+        return self._read_registers(_GENERAL).values()
+
     def _handle(self) -> Optional[int]:
         """The pthread_t, where gdb has a libthread_db that fits; it costs no frame of the thread."""
         try:
@@ -55,17 +66,17 @@ class NativeThread:
 
     def _register(self, name: str) -> Optional[int]:
         if self._registers is None:
-            self._registers = self._read_registers()
+            self._registers = self._read_registers((_THREAD_POINTER, _SYSCALL, _ARGUMENT, _STACK_POINTER))
         return self._registers.get(name)
 
-    def _read_registers(self) -> Dict[str, int]:
-        """The registers that are needed, as unsigned numbers; those that can't be read are left out."""
+    def _read_registers(self, names: Iterable[str]) -> Dict[str, int]:
+        """Registers by name as unsigned numbers; those that can't be read are left out."""
         found: Dict[str, int] = {}
         with selection_kept():
             try:
                 self._thread.switch()
                 frame = gdb.selected_frame()
-                for name in (_THREAD_POINTER, _SYSCALL, _ARGUMENT):
+                for name in names:
                     found[name] = int(frame.read_register(name)) & (1 << 64) - 1
             except (gdb.error, ValueError):
                 pass
