@@ -12,7 +12,7 @@ from gdbext.cpython.frames import Frame
 from gdbext.render import document, text, threads, traceback
 from tests.unit.builder import TABLES
 from tests.unit.made_process import IDENT, Call, MadeProcess, started
-from tests.unit.test_threads_analysis import Native
+from tests.unit.test_threads_analysis import Native, head
 
 TARGET = {"pid": 1, "core": None, "python": "3.11.7", "free_threaded": False, "debug_build": False,
           "layout": {"source": "table", "table": "3.11.7", "exact": True}}
@@ -212,8 +212,10 @@ def test_threads_without_a_traceback_say_so_in_one_line() -> None:
 def test_a_thread_in_two_interpreters_has_two_tracebacks() -> None:
     made = made_process()
     second = made.add_interpreter()
-    made.add_thread(second, [Call("sub")], ident=IDENT)
-    found = [thread for thread in list_threads(made.open(), [Native(1, 50, IDENT)]) if thread.native]
+    state = made.add_thread(second, [Call("sub")], ident=IDENT)
+    native = Native(1, 50, IDENT, registers=[head(made, state)])
+    found = [thread for thread in list_threads(made.open(), [native]) if thread.native]
+    assert len(found) == 2
     lines = list(traceback.text([(thread, thread.frames()) for thread in found], no_source))
     assert [line for line in lines if line.startswith("Traceback")] == [
         f"Traceback in interpreter {thread.state.interpreter.id} (most recent call first):"

@@ -1,10 +1,11 @@
 """gdbext.analysis.threads: which native thread has which thread state, and who holds and awaits the GIL."""
 
-from typing import List, NamedTuple, Optional
+from typing import Collection, Dict, List, NamedTuple, Optional, Tuple
 
 import pytest
 
-from gdbext.analysis.threads import HOLDS, WAITS, Thread, list_threads
+from gdbext.analysis.threads import HOLDS, MAX_STACK, STACK_PIECE, WAITS, Thread, list_threads
+from gdbext.cpython.memory import PAGE
 from gdbext.cpython.process import Python
 from tests.unit.builder import IDS, TABLES
 from tests.unit.made_process import IDENT, NATIVE_ID, Call, MadeProcess, started
@@ -18,6 +19,8 @@ class Native(NamedTuple):
     ident: Optional[int]
     syscall: Optional[str] = None
     argument: Optional[int] = None
+    stack_pointer: Optional[int] = None
+    registers: Collection[int] = ()
 
 
 @pytest.fixture(params=IDS)
@@ -114,10 +117,28 @@ def test_a_gil_that_cannot_be_read_leaves_the_threads(made: MadeProcess) -> None
 # Sub-interpreters.
 
 
-def in_two(made: MadeProcess, inner_first: bool) -> List[Python]:
-    """One thread with frames in the main interpreter and, from there, in a second one.
+STACK = 0x7FFE_0000_0000
 
-    Since 3.11 addresses on the C stack tell which is the inner one, before that the GIL.
+
+def head(made: MadeProcess, state: int) -> int:
+    """The address of a thread state's innermost frame."""
+    [python] = made.open()
+    return next(python.runtime.frames.walk(state)).address
+
+
+def stack(made: MadeProcess, words: Dict[int, int], size: int = 3 * STACK_PIECE) -> int:
+    """A C stack with words at places, counted in bytes from its inner end."""
+    data = made.memory.map(STACK, bytearray(size))
+    for place, word in words.items():
+        data[place:place + 8] = word.to_bytes(8, "little")
+    return STACK
+
+
+def in_two(made: MadeProcess, inner_first: bool) -> Tuple[List[Python], Native]:
+    """One thread with frames in the main interpreter and in a second one, of which one calls the other.
+
+    In 3.11 and 3.12 addresses on the C stack tell which is the inner one; before, where that stack
+    holds the frames; since then, the shims.
     """
     b = made.builder
     main = made.interpreters[0]
@@ -132,27 +153,62 @@ def in_two(made: MadeProcess, inner_first: bool) -> List[Python]:
         places = [b.layout["PyThreadState"].offset("cframe") + each for each in (inner, outer)]
         heads = [made.memory.u64(made.memory.u64(at)
                                  + b.layout["_PyCFrame"].offset("current_frame")) for at in places]
-        for at, head in zip(places, heads):
-            b.u64(at, b.struct("_PyCFrame", current_frame=head))
+        for at, current in zip(places, heads):
+            b.u64(at, b.struct("_PyCFrame", current_frame=current))
     elif made.version >= (3, 13):
-        at = b.layout["PyThreadState"].offset("current_frame")
         for each, name in ((inner, "sub" if inner == state else "inner"),
                            (outer, "sub" if outer == state else "inner")):
             made.set_frames(each, made.frames([Call(name)]))
-            assert made.memory.u64(each + at)
-    made.take_gil(inner)
-    return made.open()
+    top = stack(made, {STACK_PIECE + 64: head(made, inner), 2 * STACK_PIECE: head(made, outer)})
+    return made.open(), Native(1, 50, IDENT, stack_pointer=top)
 
 
 def test_a_thread_in_two_interpreters_has_a_line_for_each_the_inner_first(made: MadeProcess) -> None:
-    threads = list_threads(in_two(made, True), [Native(1, 50, IDENT)])
+    pythons, native = in_two(made, True)
+    threads = list_threads(pythons, [native])
     assert [(number, name) for number, name, _gil in summary(threads)] == [(1, "sub"), (1, "inner")]
     assert [thread.state.interpreter.id for thread in threads] == [1, 0]
 
 
 def test_an_outer_sub_interpreter(made: MadeProcess) -> None:
-    threads = list_threads(in_two(made, False), [Native(1, 50, IDENT)])
-    assert [name for _number, name, _gil in summary(threads)] == ["inner", "sub"]
+    pythons, native = in_two(made, False)
+    assert [name for _number, name, _gil in summary(list_threads(pythons, [native]))] == ["inner", "sub"]
+
+
+def test_a_state_belongs_to_the_thread_that_has_its_frame(made: MadeProcess) -> None:
+    """In a register or on the stack, whatever ident the state kept of the thread that made it."""
+    second = made.add_interpreter()
+    state = made.add_thread(second, [Call("sub")], ident=IDENT)
+    made.name_threads(second, {IDENT: "maker", 0x99: "runner"})
+    frame = head(made, state)
+    maker, runner = Native(1, 50, IDENT), Native(2, 51, 0x99)
+    for evidence in ({"registers": (1, frame)}, {"stack_pointer": stack(made, {4096: frame})}):
+        threads = list_threads(made.open(), [maker, runner._replace(**evidence)])
+        assert [(number, name) for number, name, _gil in summary(threads)] == [(1, "inner"), (2, "sub")]
+        assert (threads[1].ident, threads[1].name) == (0x99, "runner")
+
+
+@pytest.mark.parametrize("place", (4097, MAX_STACK + 8))
+def test_without_evidence_it_is_not_known_whose_a_state_is(made: MadeProcess, place: int) -> None:
+    state = made.add_thread(made.add_interpreter(), [Call("sub")], ident=IDENT)
+    top = stack(made, {place: head(made, state)}, MAX_STACK + PAGE)
+    threads = list_threads(made.open(), [Native(1, 50, IDENT, stack_pointer=top), Native(2, 51, 0x99)])
+    assert [(number, name) for number, name, _gil in summary(threads)] == [
+        (1, "inner"), (2, None), (None, "sub")]
+    assert (threads[2].ident, threads[2].name) == (None, None)
+
+
+def test_evidence_on_two_threads_is_none(made: MadeProcess) -> None:
+    frame = head(made, made.add_thread(made.add_interpreter(), [Call("sub")], ident=IDENT))
+    natives = [Native(1, 50, IDENT), Native(2, 51, 0x98, registers=[frame]), Native(3, 52, 0x99, registers=[frame])]
+    assert summary(list_threads(made.open(), natives))[-1][:2] == (None, "sub")
+
+
+def test_the_last_pages_of_a_stack_are_searched(made: MadeProcess) -> None:
+    state = made.add_thread(made.add_interpreter(), [Call("sub")], ident=IDENT)
+    top = stack(made, {PAGE + 16: head(made, state)}, 2 * PAGE)
+    threads = list_threads(made.open(), [Native(1, 50, IDENT), Native(2, 51, 0x99, stack_pointer=top)])
+    assert [(number, name) for number, name, _gil in summary(threads)] == [(1, "inner"), (2, "sub")]
 
 
 def test_an_interpreter_that_the_thread_has_left_is_not_shown(made: MadeProcess) -> None:
