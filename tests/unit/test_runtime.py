@@ -251,11 +251,11 @@ def test_a_process_without_python_is_told_how_many_images_it_has() -> None:
 def test_a_core_without_its_files_names_those_that_look_like_python_first() -> None:
     made = MadeProcess(TABLES["3.11.7"])
     images = [FakeImage(f"/made/up/{name}", readable=False)
-              for name in ("a.so", "b.so", "c.so", "libpython3.11.so.1.0")]
+              for name in ("service", "_a.cpython-311-x86_64-linux-gnu.so", "b.so", "libpython3.11.so.1.0")]
     with pytest.raises(process.NoPython) as error:
         process.open_all(images, made.memory, lambda image: None)
     message = str(error.value)
-    assert message.index("libpython3.11.so.1.0") < message.index("a.so")
+    assert message.index("libpython3.11.so.1.0") < message.index("service") < message.index("_a.cpython")
     assert "1 more" in message and "\n" not in message
 
 
