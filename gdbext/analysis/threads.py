@@ -117,7 +117,7 @@ def list_threads(pythons: Sequence[Python], natives: Sequence[NativeThread]) -> 
     entries = [(python, state) for python in pythons for state in python.thread_states()]
     owned, unclear = _owners(entries, natives)
     found: List[Thread] = []
-    claimed = set()
+    claimed: Set[int] = set()
     for native, states in zip(natives, owned):
         claimed.update(state.address for _python, state in states)
         threads = [Thread(native, python, state, gils.of(python, state),
@@ -131,7 +131,7 @@ def list_threads(pythons: Sequence[Python], natives: Sequence[NativeThread]) -> 
 
 
 def _owners(entries: Sequence[Entry], natives: Sequence[NativeThread]) -> Tuple[List[List[Entry]], Set[int]]:
-    """The thread states of each of the native threads, and the addresses of those of which it is not known whose.
+    """The thread states of each native thread, and the addresses of those whose thread is not known.
 
     The thread pointer is the ident, whatever PID namespace; only a target that does not give the
     register leaves the kernel's number.
@@ -169,7 +169,7 @@ def _innermost(entry: Entry) -> Optional[Frame]:
 
 
 def _place(native: NativeThread, frame: int, memory: Memory) -> Optional[int]:
-    """Where a thread's C stack holds the address of a Python frame, as that of the evaluation loop running it does.
+    """Where a thread's C stack holds the address of a Python frame, as under the loop that evaluates it.
 
     0 where a register holds it, None where neither does, or the stack can't be read.
     """

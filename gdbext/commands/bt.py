@@ -19,9 +19,9 @@ class Backtrace(Command):
     def run(self, options: Dict[str, Any]) -> None:
         """Answer for the selected thread; one that is not Python's gets one line and no error."""
         from ..render import traceback
-        from . import session, source
+        from . import model, source
 
-        current = session.current()
+        current = model.current()
         threads = current.selected()
         stacks = [(thread, islice(thread.frames(), options["limit"])) for thread in threads]
         if options["json"]:

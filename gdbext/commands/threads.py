@@ -19,9 +19,9 @@ class Threads(Command):
         """Answer for all threads of the selected inferior."""
         from ..render import threads
         from ..target.threads import selected_number
-        from . import session
+        from . import model
 
-        current = session.current()
+        current = model.current()
         listed = current.threads()
         if options["json"]:
             write([threads.document(current.target(), listed)])

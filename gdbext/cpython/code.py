@@ -92,6 +92,6 @@ class Codes:
             reader.integer(address, "PyCodeObject", "co_firstlineno", signed=True),
             start,
             first_traceable,
-            objects.bytes(reader.pointer(address, "PyCodeObject", "co_linetable", "co_lnotab")),
+            objects.data(reader.pointer(address, "PyCodeObject", "co_linetable", "co_lnotab")),
             self._decode,
         )

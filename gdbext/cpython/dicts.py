@@ -123,7 +123,8 @@ class Dicts:
         entries, size, key_at, value_at = self._keys.entries(keys)
         memory = self._reader.memory
         if values is None:
-            places: Iterable[Item] = ((entries + index * size, entries + index * size + value_at) for index in range(count))
+            places: Iterable[Item] = (
+                (entries + index * size, entries + index * size + value_at) for index in range(count))
         else:
             array = self._values.items_at(values)
             order = self._values.order(values, count)
@@ -175,7 +176,7 @@ class _OffsetAttributes:
 
     def items(self, address: int) -> Iterator[Item]:
         """The attributes of the instance."""
-        type_ = self._objects.type(address)
+        type_ = self._objects.type_of(address)
         memory = self._objects.reader.memory
         if type_.flags & MANAGED_DICT:
             return self._managed(address, type_)

@@ -133,7 +133,7 @@ def _written_data(image: Image, memory: Memory) -> Iterator[Tuple[int, bytes]]:
 
 
 def _globals(image: Image, memory: Memory) -> Optional[Globals]:
-    """The static variables of 3.6, of which exported functions return or set one each (Python/pystate.c, ceval.c)."""
+    """The static variables of 3.6: exported functions return or set one each (Python/pystate.c, ceval.c)."""
     current = image.symbol("_PyThreadState_Current")
     interp_head = _operand(image, "PyInterpreterState_Head", memory)
     if current is None or interp_head is None:

@@ -6,7 +6,7 @@ marks each entry into the evaluation loop.
 Facts: Include/internal/pycore_frame.h, Python/ceval.c, Objects/frameobject.c.
 """
 
-from typing import Iterator, NamedTuple, Optional, Union
+from typing import Iterator, NamedTuple, Optional, Set, Union
 
 from .code import Code, Codes
 from .memory import Damaged
@@ -132,7 +132,7 @@ class Frames:
         except READ_ERRORS as error:
             yield Frame(thread_state, None, 0, str(error))
             return
-        seen = set()
+        seen: Set[int] = set()
         while address:
             if address in seen or len(seen) >= MAX_FRAMES:
                 yield Frame(address, None, 0, str(Damaged(address, "frames without an end")))

@@ -52,7 +52,7 @@ def check(runtime: Runtime, version: Optional[Tuple[int, int]]) -> Identity:
     hexversion_at = runtime.dicts.get(sys_dict, "hexversion")
     if hexversion_at is None:
         raise WrongLayout("sys has no hexversion")
-    hexversion = runtime.objects.int(hexversion_at)
+    hexversion = runtime.objects.integer(hexversion_at)
     found = (hexversion >> 24, hexversion >> 16 & 255)
     if version is not None and found != version:
         raise WrongLayout(f"this is Python {found[0]}.{found[1]}")

@@ -28,7 +28,7 @@ def line_in_lnotab(table: bytes, first_line: int, offset: int) -> Optional[int]:
 
 
 def line_in_linetable(table: bytes, first_line: int, offset: int) -> Optional[int]:
-    """co_linetable, 3.10: pairs of (bytes of code, signed lines), the lines counted at a range's start (PEP 626)."""
+    """co_linetable, 3.10 (PEP 626): pairs of (bytes of code, signed lines), lines counted where a range starts."""
     line = first_line
     end = 0
     for position in range(0, len(table) - 1, 2):

@@ -54,7 +54,7 @@ class Objects:
         self._ob_type = layout["PyObject"].offset("ob_type")
         self._ob_size = layout["PyVarObject"].offset("ob_size")
 
-    def type(self, address: int) -> Type:
+    def type_of(self, address: int) -> Type:
         """The type of the object at `address`."""
         pointer = self.reader.memory.u64(address + self._ob_type)
         found = self._types.get(pointer)
@@ -83,14 +83,14 @@ class Objects:
 
     def expect(self, address: int, flag: int, what: str) -> Type:
         """The type of the object at `address`, which must have `flag`. Raises Damaged."""
-        found = self.type(address)
+        found = self.type_of(address)
         if not found.flags & flag:
             raise Damaged(address, f"{found.name!r} object instead of {what}")
         return found
 
     def expect_exactly(self, address: int, name: str) -> None:
         """Raise Damaged unless the object is of the static type called `name`, or of one that can't be told."""
-        found = self.type(address)
+        found = self.type_of(address)
         if found.name not in (name, ""):
             raise Damaged(address, f"{found.name!r} object instead of {name}")
 
@@ -131,13 +131,13 @@ class Objects:
         except ValueError:
             raise Damaged(address, "str with impossible characters") from None
 
-    def bytes(self, address: int) -> bytes:
+    def data(self, address: int) -> bytes:
         """The contents of a bytes object."""
         self.expect(address, BYTES_SUBCLASS, "bytes")
         size = self._bounded_size(address, MAX_BYTES, "bytes")
         return self.reader.memory.read(address + self.reader.layout["PyBytesObject"].offset("ob_sval"), size)
 
-    def int(self, address: int) -> int:
+    def integer(self, address: int) -> int:
         """The value of an int."""
         self.expect(address, LONG_SUBCLASS, "int")
         reader = self.reader
@@ -164,13 +164,13 @@ class Objects:
             value = value << bits | digit
         return -value if negative else value
 
-    def tuple(self, address: int) -> List[int]:
+    def tuple_items(self, address: int) -> List[int]:
         """The addresses of a tuple's items."""
         self.expect(address, TUPLE_SUBCLASS, "tuple")
         count = self._bounded_size(address, MAX_ITEMS, "tuple")
         return self.pointers(address + self.reader.layout["PyTupleObject"].offset("ob_item"), count)
 
-    def list(self, address: int) -> List[int]:
+    def list_items(self, address: int) -> List[int]:
         """The addresses of a list's items."""
         self.expect(address, LIST_SUBCLASS, "list")
         count = self._bounded_size(address, MAX_ITEMS, "list")
@@ -182,7 +182,7 @@ class Objects:
 
     def is_int(self, address: int) -> bool:
         """Whether the object is an int, bool included."""
-        return bool(self.type(address).flags & LONG_SUBCLASS)
+        return bool(self.type_of(address).flags & LONG_SUBCLASS)
 
     def optional_text(self, address: int) -> Optional[str]:
         """The characters of a str, None for a null pointer."""

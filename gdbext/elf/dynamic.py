@@ -170,11 +170,11 @@ class Image:
         for byte in wanted:
             value = (value * 33 + byte) & 0xFFFFFFFF
         bucket_base = table + 16 + 8 * bloom
-        index = self._u32(bucket_base + 4 * (value % buckets))
-        if index < first:
+        first_in_bucket = self._u32(bucket_base + 4 * (value % buckets))
+        if first_in_bucket < first:
             return None
         chain = bucket_base + 4 * buckets
-        for index in range(index, index + MAX_CHAIN):
+        for index in range(first_in_bucket, first_in_bucket + MAX_CHAIN):
             entry = self._u32(chain + 4 * (index - first))
             if (entry ^ value) >> 1 == 0:
                 symbol = self._defined(index, wanted, dynamic)

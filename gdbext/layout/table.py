@@ -14,7 +14,7 @@ HIDDEN_VARIABLE = "GDBEXT_HIDE_TABLES"
 
 
 class Name(NamedTuple):
-    """What a table's file name says: the release as (major, minor, micro, suffix such as "rc1") and the build."""
+    """What a table's file name says: the release, and the kind of build."""
 
     text: str
     version: Tuple[int, int]
@@ -24,7 +24,10 @@ class Name(NamedTuple):
 
 
 class Table(NamedTuple):
-    """One table; `runtime_size` is st_size of _PyRuntime in bytes, None before 3.7; `hexversion` is sys.hexversion."""
+    """One table.
+
+    `hexversion` is sys.hexversion; `runtime_size` is st_size of _PyRuntime in bytes, None before 3.7.
+    """
 
     name: Name
     hexversion: int

@@ -1,7 +1,7 @@
 """Tracebacks, most recent call first."""
 
 from itertools import chain
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 from ..analysis.threads import Thread
 from ..cpython.frames import Frame
@@ -24,7 +24,7 @@ def frame_text(frame: Frame) -> str:
             f"in {printable(frame.code.name)}")
 
 
-def text(stacks: List[Stack], source_line: SourceLine) -> Iterator[str]:
+def text(stacks: Sequence[Stack], source_line: SourceLine) -> Iterator[str]:
     """The traceback of one thread, in each interpreter that it is in. `source_line` gives a line of a file."""
     for thread, frames in stacks:
         if thread.state is None:
@@ -82,7 +82,7 @@ def frame_json(frame: Frame) -> Dict[str, Any]:
     }
 
 
-def document(target: Dict[str, Any], stacks: List[Stack]) -> str:
+def document(target: Dict[str, Any], stacks: Sequence[Stack]) -> str:
     """The JSON document of py-bt-plus."""
     native = stacks[0][0].native if stacks else None
     frames = [

@@ -6,7 +6,6 @@ from typing import Collection, Dict, Iterable, Iterator, List, Optional
 
 import gdb
 
-
 # x86-64. orig_rax is -1 outside of a system call.
 _THREAD_POINTER, _SYSCALL, _ARGUMENT, _STACK_POINTER = "fs_base", "orig_rax", "rdi", "rsp"
 _GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")

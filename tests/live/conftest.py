@@ -5,8 +5,8 @@ from typing import Callable, Iterator
 
 import pytest
 
+from tests.support import embedding, stripped
 from tests.support import gdb as gdb_runner
-from tests.support import stripped
 from tests.support.interpreters import Interpreter
 from tests.support.stripped import Launch
 from tests.support.subject import Subject
@@ -38,3 +38,12 @@ def make_subject(launch: Launch, mode: str) -> Iterator[Callable[..., Subject]]:
     yield make
     for subject in made:
         subject.close()
+
+
+@pytest.fixture(scope="session")
+def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program that loads libpython by path."""
+    try:
+        return embedding.build(tmp_path_factory.mktemp("embed") / "embed")
+    except embedding.CannotBuild as error:
+        pytest.skip(str(error))

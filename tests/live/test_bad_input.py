@@ -7,7 +7,7 @@ from typing import Iterator, List
 
 import pytest
 
-from tests.support import compare, embedding, gdb, processes, stripped
+from tests.support import compare, gdb, processes, stripped
 from tests.support.interpreters import Interpreter
 
 COMMANDS = ["py-threads", "py-bt-plus", "py-threads -json", "py-bt-plus -json"]
@@ -69,15 +69,6 @@ def test_not_python() -> None:
         shutil.rmtree(program.folder)
     for message in refusals(run):
         assert "no CPython here" in message
-
-
-@pytest.fixture(scope="session")
-def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that loads libpython by path."""
-    try:
-        return embedding.build(tmp_path_factory.mktemp("embed") / "embed")
-    except embedding.CannotBuild as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("mode", ["symbols", "hidden"])

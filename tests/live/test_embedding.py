@@ -14,15 +14,6 @@ from tests.support.stripped import Launch
 READ = "0"  # the system call of x86-64
 
 
-@pytest.fixture(scope="session")
-def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that loads libpython by path."""
-    try:
-        return embedding.build(tmp_path_factory.mktemp("embed") / "embed")
-    except embedding.CannotBuild as error:
-        pytest.skip(str(error))
-
-
 def shared(interpreter: Interpreter) -> Path:
     """The interpreter's shared libpython; without one the test is skipped."""
     if interpreter.libpython is None:

@@ -4,12 +4,12 @@
 Runs on CPython 3.6 to 3.15, in sub-interpreters too.
 """
 
+import _thread
 import functools
 import json
 import os
 import sys
 import time
-import _thread
 
 DEADLINE = 60.0  # seconds; far more than is needed, so that a hang ends in a message
 

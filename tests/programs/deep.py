@@ -1,4 +1,4 @@
-"""Recurses as deep as its second argument says in a thread of its own, and waits there for its standard input to end."""
+"""Recurses as deep as its second argument says, in a thread, and waits there for its standard input to end."""
 
 import os
 import sys

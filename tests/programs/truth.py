@@ -8,6 +8,7 @@ Runs on CPython 3.6 to 3.15. When every thread is where it should be (the kernel
 prints "ready" and ends. The process then stays as it is until it is killed.
 """
 
+import _thread
 import ast
 import asyncio
 import contextlib
@@ -24,7 +25,6 @@ import threading
 import time
 import weakref
 import zlib
-import _thread
 
 import common
 from common import HOLD_FD, arrivals, arrive, chain, hold

@@ -10,7 +10,8 @@ from gdbext.cpython.memory import Unreadable
 from gdbext.layout import debug_offsets, table
 from gdbext.layout.layout import Layout
 from tests.unit.builder import TABLES
-from tests.unit.made_process import COOKIE, Call, MadeProcess, debug_offsets as stated_bytes, stated_offsets
+from tests.unit.made_process import COOKIE, Call, MadeProcess, stated_offsets
+from tests.unit.made_process import debug_offsets as stated_bytes
 
 NEW = {name: made for name, made in TABLES.items() if made.name.version >= (3, 13)}
 SECTIONS = {

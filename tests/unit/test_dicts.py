@@ -227,7 +227,7 @@ def test_shared_keys_that_are_damaged(builder: Builder, dicts: Dicts) -> None:
     if builder.version < (3, 11):
         return
     made = builder.instance("Thread", {"_name": builder.text("x")})
-    type_ = dicts._objects.type(made)
+    type_ = dicts._objects.type_of(made)
     for keys in (0, 0x1000):
         builder.set(type_.address, "PyHeapTypeObject", "ht_cached_keys", keys)
         with pytest.raises(READ_ERRORS):

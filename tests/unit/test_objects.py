@@ -27,39 +27,40 @@ def objects(builder: Builder) -> Objects:
 
 def test_a_type(builder: Builder, objects: Objects) -> None:
     made = builder.type("collections.OrderedDict", 1 << 29 | 1 << 5, 112, -8)
-    found = objects.type(builder.object(made))
+    found = objects.type_of(builder.object(made))
     assert found == (made, "collections.OrderedDict", 1 << 29 | 1 << 5, 112, -8)
 
 
 def test_a_type_is_read_once(builder: Builder, objects: Objects) -> None:
     made = builder.type("thing")
-    assert objects.type(builder.object(made)) is objects.type(builder.object(made))
+    assert objects.type_of(builder.object(made)) is objects.type_of(builder.object(made))
 
 
 def test_a_type_name_that_is_not_utf8_or_has_no_end(builder: Builder, objects: Objects) -> None:
     made = builder.type("a")
     builder.set(made, "PyTypeObject", "tp_name", builder.raw(b"a\xff\xfe\0"))
-    assert objects.type(builder.object(made)).name == "a\\xff\\xfe"
+    assert objects.type_of(builder.object(made)).name == "a\\xff\\xfe"
     endless = builder.type("b")
     builder.set(endless, "PyTypeObject", "tp_name", builder.raw(b"b" * 5000))
-    assert objects.type(builder.object(endless)).name == "b" * objects_module.MAX_TYPE_NAME
+    assert objects.type_of(builder.object(endless)).name == "b" * objects_module.MAX_TYPE_NAME
 
 
 def test_an_object_whose_type_is_not_mapped(builder: Builder, objects: Objects) -> None:
     for pointer in (0, 8, 0x1000, (1 << 64) - 8):
         stray = builder.object(pointer)
-        for read in (objects.type, objects.text, objects.int, objects.bytes, objects.tuple, objects.list):
+        for read in (objects.type_of, objects.text, objects.integer, objects.data,
+                     objects.tuple_items, objects.list_items):
             with pytest.raises(Unreadable):
                 read(stray)
     with pytest.raises(Unreadable):
-        objects.type(0)
+        objects.type_of(0)
 
 
 def test_an_object_of_another_type_is_refused(builder: Builder, objects: Objects) -> None:
     text, number, data = builder.text("x"), builder.int(1), builder.bytes(b"x")
     tuple_, list_ = builder.tuple([]), builder.list([])
-    readers = {objects.text: text, objects.int: number, objects.bytes: data, objects.tuple: tuple_,
-               objects.list: list_}
+    readers = {objects.text: text, objects.integer: number, objects.data: data, objects.tuple_items: tuple_,
+               objects.list_items: list_}
     for read, right in readers.items():
         read(right)
         for other in readers.values():
@@ -153,18 +154,18 @@ def test_optional_text(builder: Builder, objects: Objects) -> None:
 
 @pytest.mark.parametrize("value", (0, -1) + MANY)
 def test_int(builder: Builder, objects: Objects, value: int) -> None:
-    assert objects.int(builder.int(value)) == value
+    assert objects.integer(builder.int(value)) == value
 
 
 @pytest.mark.parametrize("value", (0, -1) + MANY)
 def test_int_with_digits_of_15_bits(builder: Builder, value: int) -> None:
     builder.use_15_bit_digits()
-    assert Objects(Reader(builder.memory, builder.layout)).int(builder.int(value)) == value
+    assert Objects(Reader(builder.memory, builder.layout)).integer(builder.int(value)) == value
 
 
 def test_bool_and_subclasses_are_ints(builder: Builder, objects: Objects) -> None:
     bool_ = builder.type("bool", LONG)
-    assert objects.int(builder.int(1, bool_)) == 1
+    assert objects.integer(builder.int(1, bool_)) == 1
     assert objects.is_int(builder.int(0, bool_))
     assert not objects.is_int(builder.text("1"))
 
@@ -177,7 +178,7 @@ def test_int_of_impossible_size(builder: Builder, objects: Objects, count: int) 
     else:
         builder.set(made, "PyVarObject", "ob_size", -count)
     with pytest.raises(Damaged, match="digits"):
-        objects.int(made)
+        objects.integer(made)
 
 
 def test_int_with_digits_of_unknown_size(builder: Builder) -> None:
@@ -187,7 +188,7 @@ def test_int_with_digits_of_unknown_size(builder: Builder) -> None:
         path: (field[0], 3) if path.endswith("ob_digit") else field
         for path, field in struct.fields.items()}))
     with pytest.raises(Damaged, match="3 bytes"):
-        Objects(Reader(builder.memory, builder.layout)).int(made)
+        Objects(Reader(builder.memory, builder.layout)).integer(made)
 
 
 # bytes, tuple, list.
@@ -195,33 +196,33 @@ def test_int_with_digits_of_unknown_size(builder: Builder) -> None:
 
 @pytest.mark.parametrize("value", (b"", b"abc", b"\0\xff" * 5000))
 def test_bytes(builder: Builder, objects: Objects, value: bytes) -> None:
-    assert objects.bytes(builder.bytes(value)) == value
+    assert objects.data(builder.bytes(value)) == value
 
 
 def test_tuple_and_list(builder: Builder, objects: Objects) -> None:
     items = [builder.int(index) for index in range(5)]
     for count in (0, 1, 5):
-        assert objects.tuple(builder.tuple(items[:count])) == items[:count]
-        assert objects.list(builder.list(items[:count])) == items[:count]
+        assert objects.tuple_items(builder.tuple(items[:count])) == items[:count]
+        assert objects.list_items(builder.list(items[:count])) == items[:count]
 
 
 def test_null_items_are_given_as_they_are(builder: Builder, objects: Objects) -> None:
     # As in a tuple that is being built.
     item = builder.int(1)
-    assert objects.tuple(builder.tuple([0, item, 0])) == [0, item, 0]
-    assert objects.list(builder.list([item, 0])) == [item, 0]
+    assert objects.tuple_items(builder.tuple([0, item, 0])) == [0, item, 0]
+    assert objects.list_items(builder.list([item, 0])) == [item, 0]
 
 
 def test_a_named_tuple_is_a_tuple(builder: Builder, objects: Objects) -> None:
     made = builder.tuple([1, 2])
     builder.set(made, "PyObject", "ob_type", builder.type("Point", TUPLE))
-    assert objects.tuple(made) == [1, 2]
+    assert objects.tuple_items(made) == [1, 2]
 
 
 @pytest.mark.parametrize("size", (-1, 1 << 60, -(1 << 63), (1 << 63) - 1))
 def test_impossible_sizes(builder: Builder, objects: Objects, size: int) -> None:
-    for read, made in ((objects.bytes, builder.bytes(b"abc")), (objects.tuple, builder.tuple([1])),
-                       (objects.list, builder.list([1]))):
+    for read, made in ((objects.data, builder.bytes(b"abc")), (objects.tuple_items, builder.tuple([1])),
+                       (objects.list_items, builder.list([1]))):
         builder.set(made, "PyVarObject", "ob_size", size)
         with pytest.raises(Damaged, match="impossible size"):
             read(made)
@@ -231,12 +232,12 @@ def test_items_that_cannot_be_read(builder: Builder, objects: Objects) -> None:
     made = builder.list([1, 2])
     builder.set(made, "PyListObject", "ob_item", 0)
     with pytest.raises(Unreadable):
-        objects.list(made)
+        objects.list_items(made)
     # A size that is possible, but leads out of the mapped memory.
     tuple_ = builder.tuple([1])
     builder.set(tuple_, "PyVarObject", "ob_size", objects_module.MAX_ITEMS)
     with pytest.raises(Unreadable):
-        objects.tuple(tuple_)
+        objects.tuple_items(tuple_)
 
 
 # The layout itself.

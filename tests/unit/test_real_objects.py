@@ -56,11 +56,11 @@ class Decoder:
         if kind == "text":
             return list(map(ord, objects.text(address)))
         if kind == "int":
-            return str(objects.int(address))
+            return str(objects.integer(address))
         if kind == "bytes":
-            return objects.bytes(address).hex()
+            return objects.data(address).hex()
         if kind in ("tuple", "list"):
-            return [objects.int(item) for item in getattr(objects, kind)(address)]
+            return [objects.integer(item) for item in getattr(objects, kind + "_items")(address)]
         if kind == "dict":
             return self._pairs(self.dicts.items(address))
         if kind == "ends":
@@ -74,7 +74,7 @@ class Decoder:
 
     def _pairs(self, items: Iterable[Item]) -> List[List[Any]]:
         objects = self.objects
-        return [[objects.int(key) if objects.is_int(key) else objects.text(key), objects.int(value)]
+        return [[objects.integer(key) if objects.is_int(key) else objects.text(key), objects.integer(value)]
                 for key, value in items]
 
 

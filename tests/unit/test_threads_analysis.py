@@ -200,7 +200,7 @@ def test_without_evidence_it_is_not_known_whose_a_state_is(made: MadeProcess, pl
 
 def test_evidence_on_two_threads_is_none(made: MadeProcess) -> None:
     frame = head(made, made.add_thread(made.add_interpreter(), [Call("sub")], ident=IDENT))
-    natives = [Native(1, 50, IDENT), Native(2, 51, 0x98, registers=[frame]), Native(3, 52, 0x99, registers=[frame])]
+    natives = [Native(1, 50, IDENT)] + [Native(2, 51, ident, registers=[frame]) for ident in (0x98, 0x99)]
     assert summary(list_threads(made.open(), natives))[-1][:2] == (None, "sub")
 
 

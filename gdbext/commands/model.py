@@ -7,7 +7,7 @@ from ..cpython import process
 from ..target import images, memory, stop, threads, types
 
 
-class Session:
+class Model:
     """What several answers need of one stop. Raises process.NoPython where there is no Python to read."""
 
     def __init__(self) -> None:
@@ -59,6 +59,6 @@ class Session:
         }
 
 
-def current() -> Session:
-    """The session of this stop. Raises stop.NoInferior, process.NoPython."""
-    return stop.per_stop(Session)
+def current() -> Model:
+    """The model of this stop. Raises stop.NoInferior, process.NoPython."""
+    return stop.per_stop(Model)
