@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 # The oldest and newest minor version that gdbext reads.
-SUPPORTED = ((3, 6), (3, 13))
+SUPPORTED = ((3, 6), (3, 15))
 # Free-threaded builds have other structures throughout.
 FREE_THREADED_SUPPORTED = False
 
