@@ -16,5 +16,6 @@ class InferiorMemory(Memory):
         """Exactly `size` bytes from the inferior. Raises Unreadable."""
         try:
             return self._inferior.read_memory(address, size).tobytes()
-        except (gdb.MemoryError, OverflowError):
+        except (gdb.error, OverflowError):
+            # gdb.MemoryError, or since gdb 18 a plain gdb.error for what a core lacks.
             raise Unreadable(address, size) from None

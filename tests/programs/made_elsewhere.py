@@ -22,8 +22,10 @@ except ImportError:
     ARGUMENTS = {"isolated": False} if sys.version_info >= (3, 9) else {}
 
 SOURCE = "import os\ndef inside():\n    os.read(%d, 1)\ninside()\n" % common.HOLD_FD
-INSIDE = [{"function": "inside", "qualname": "inside", "file": "<string>", "line": 3},
-          {"function": "<module>", "qualname": "<module>", "file": "<string>", "line": 4}]
+# What run_string() calls the file of its code.
+FILE = "<script>" if sys.version_info >= (3, 14) else "<string>"
+INSIDE = [{"function": "inside", "qualname": "inside", "file": FILE, "line": 3},
+          {"function": "<module>", "qualname": "<module>", "file": FILE, "line": 4}]
 
 chains = {}
 
