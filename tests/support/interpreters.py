@@ -21,9 +21,28 @@ FREE_THREADED_SUPPORTED = False
 PYTHONS_VARIABLE = "GDBEXT_PYTHONS"
 # What must be there; see `missing`.
 REQUIRE_VARIABLE = "GDBEXT_REQUIRE"
+# The interpreters are below this folder, which is their root: see `enter`.
+ROOT_VARIABLE = "GDBEXT_ROOT"
 
 EXECUTABLE_NAME = re.compile(r"python3\.\d+[dt]*\Z")
 ASKING_TIMEOUT = 30  # seconds; a cold disk takes a few
+
+# $1: the root; $2 and so on: folders that are at the same place in it; after "--": what to run there,
+# in the current folder if that is there too. One exec after the other: what it runs has the process id
+# that the caller knows. The mounts are in a namespace of their own, which ends with its last process.
+ENTER = r"""
+set -eu
+root=$1; shift
+mount -t proc proc "$root/proc"
+while [ "$1" != -- ]; do
+    mkdir -p "$root$1"
+    mount --rbind "$1" "$root$1"
+    shift
+done
+shift
+test -d "$root$PWD" || cd /
+exec chroot "$root" env --chdir="$PWD" "$@"
+"""
 
 # What an interpreter says of itself. Runs on 3.6 and newer, and on PyPy.
 QUESTION = r"""
@@ -61,12 +80,15 @@ class Interpreter:
     libpython: Optional[Path]  # None: the executable holds the interpreter itself
     dynload: Optional[Path]  # where its extension modules lie
     vendor: str  # "debian" for the system's own; "" for others
+    root: Optional[Path] = None  # the folder that it has for its root; all paths are as it sees them
 
     @property
     def id(self) -> str:
         """A name for people and for test ids: "3.11.7", "3.13.0t", "3.11.2-debian"."""
         build = ("t" if self.free_threaded else "") + ("d" if self.debug else "")
-        return self.version + build + ("-" + self.vendor if self.vendor else "")
+        names = [self.vendor] if self.vendor else []
+        names += ["in", self.root.name] if self.root else []
+        return "-".join([self.version + build, *names])
 
     @property
     def minor(self) -> Tuple[int, int]:
@@ -102,19 +124,34 @@ class Found(NamedTuple):
     left_out: Tuple[Left, ...]
 
 
-def ask(path: Path) -> Interpreter:
+def enter(root: Path, *folders: Path) -> List[str]:
+    """The beginning of a command that runs in another root and mount namespace, with /proc there.
+
+    The folders are there too, in their own place. The process keeps the id of the command. Needs
+    root's rights.
+    """
+    return ["unshare", "--mount", "sh", "-c", ENTER, "enter", str(root), *map(str, folders), "--"]
+
+
+def ask(path: Path, root: Optional[Path] = None) -> Interpreter:
     """Run an executable and have it describe itself.
 
-    Raises NotUsable where it is no CPython 3.6 or newer, or does not run.
+    With a root the path is below that, and the executable is run in it. Raises NotUsable where it
+    is no CPython 3.6 or newer, or does not run.
     """
     path = path.resolve()
+    command = [str(path)]
+    if root is not None:
+        root = root.resolve()
+        path = Path("/") / path.relative_to(root)
+        command = [*enter(root), str(path)]
     try:
-        with open(path, "rb") as file:
+        with open("%s%s" % (root or "", path), "rb") as file:
             if file.read(4) != b"\x7fELF":
                 raise NotUsable("not an ELF executable (a shim or a script)")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         answer = subprocess.run(
-            [str(path), "-I", "-c", QUESTION], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            [*command, "-I", "-c", QUESTION], stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=ASKING_TIMEOUT, env=environment, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotUsable("does not run: %s" % error) from error
@@ -135,15 +172,16 @@ def ask(path: Path) -> Interpreter:
         free_threaded=told["free_threaded"],
         libpython=Path(told["libpython"]).resolve() if told["libpython"] else None,
         dynload=Path(told["dynload"]) if told["dynload"] else None,
-        vendor=system_name() if path.parent == Path("/usr/bin") else "",
+        vendor=system_name(root or Path("/")) if path.parent == Path("/usr/bin") else "",
+        root=root,
     )
 
 
 @functools.lru_cache(maxsize=None)
-def system_name() -> str:
+def system_name(root: Path) -> str:
     """The distribution's short name: "debian"; "system" where it has none."""
     try:
-        text = Path("/etc/os-release").read_text()
+        text = (root / "etc/os-release").read_text()
     except OSError:
         return "system"
     found = re.search(r'(?m)^ID="?([^"\n]+)', text)
@@ -157,6 +195,11 @@ def candidates() -> List[Path]:
     folders += [Path("/usr/bin"), Path("/usr/local/bin")]
     folders += sorted(Path("/opt").glob("*/bin")) + sorted(Path("/opt").glob("*/*/bin"))
     folders += [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    return candidates_in(folders)
+
+
+def candidates_in(folders: Iterable[Path]) -> List[Path]:
+    """Files in the folders that may be interpreters, by their names."""
     paths = []
     for folder in folders:
         try:
@@ -174,18 +217,25 @@ def _by_number(path: Path) -> Sequence:
 def find(named: Iterable[str] = ()) -> Found:
     """Every usable interpreter once, and why others are left out.
 
-    `named` (else the environment's GDBEXT_PYTHONS) replaces the search. Raises NotUsable
-    where one that was named can't be used: who names one wants it tested.
+    `named` (else the environment's GDBEXT_PYTHONS) replaces the search; GDBEXT_ROOT says that these
+    have another root, below which they are. Raises NotUsable where one that was named can't be used:
+    who names one wants it tested.
     """
     named = list(named) or [path for path in os.environ.get(PYTHONS_VARIABLE, "").split(os.pathsep) if path]
+    root = Path(os.environ[ROOT_VARIABLE]) if os.environ.get(ROOT_VARIABLE) else None
+    return choose([Path(name) for name in named] or candidates(), bool(named), root)
+
+
+def choose(paths: Iterable[Path], named: bool, root: Optional[Path] = None) -> Found:
+    """Those of the files that can be used, once each; if they were named, the others raise NotUsable."""
     interpreters, left_out, seen = [], [], set()
-    for path in [Path(name) for name in named] or candidates():
+    for path in paths:
         try:
             status = path.stat()  # several names may lead to one file, by symbolic or hard links
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            interpreter = ask(path)
+            interpreter = ask(path, root)
             reason = interpreter.unsupported()
             if reason:
                 raise NotUsable("is Python %s: %s" % (interpreter.id, reason))

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence
 
+from tests.support.interpreters import enter
 from tests.support.stripped import Launch
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
@@ -193,8 +194,12 @@ def running(arguments: Sequence[str], variables: Optional[Mapping[str, str]] = N
 def running_python(launch: Launch, script: str, *arguments: str) -> Iterator[Program]:
     """One of the programs, under an interpreter. Its arguments: TRUTH.json, and those given."""
     command = [str(launch.path), "-u", str(PROGRAMS / script), "truth.json", *arguments]
+    image = launch.image
+    if launch.root is not None:
+        command = [*enter(launch.root, PROGRAMS, Path(tempfile.gettempdir())), *command]
+        image = launch.root / image.relative_to("/")
     with running(command, launch.variables) as program:
-        assert launch.image in program.mapped(), "%s does not run from %s" % (script, launch.image)
+        assert image in program.mapped(), "%s does not run from %s" % (script, image)
         yield program
 
 

@@ -4,22 +4,26 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Dict, NamedTuple, Optional
 
 from tests.support.interpreters import Interpreter
 
 
 class Launch(NamedTuple):
-    """How to start an interpreter: its executable, variables for it, and the image it then runs."""
+    """How to start an interpreter: its executable, variables for it, and the image it then runs.
+
+    With a root, the paths are as the interpreter sees them.
+    """
 
     path: Path
     variables: Dict[str, str]
     image: Path
+    root: Optional[Path] = None
 
 
 def as_installed(interpreter: Interpreter) -> Launch:
     """The interpreter as it is."""
-    return Launch(interpreter.path, {}, interpreter.image)
+    return Launch(interpreter.path, {}, interpreter.image, interpreter.root)
 
 
 def stripped(interpreter: Interpreter, folder: Path) -> Launch:
