@@ -7,7 +7,7 @@ Facts: System V ABI (ELF-64), and the GNU hash section as binutils' ld writes it
 """
 
 import struct
-from typing import Dict, List, NamedTuple, Optional, Protocol
+from typing import Dict, Iterator, List, NamedTuple, Optional, Protocol
 
 _PT_LOAD = 1
 _PT_DYNAMIC = 2
@@ -17,15 +17,21 @@ _ET_EXEC = 2
 _DT_HASH = 4
 _DT_STRTAB = 5
 _DT_SYMTAB = 6
+_DT_DEBUG = 21
 _DT_GNU_HASH = 0x6FFFFEF5
 _NT_GNU_BUILD_ID = 3
 _SYMBOL_SIZE = 24
+# <link.h>: r_map in struct r_debug; l_addr, l_name and l_next in struct link_map.
+_R_MAP = 8
+_LINK_MAP = struct.Struct("<QQQQ")
 
 # Bounds against damaged headers; real images stay far below.
 MAX_PROGRAM_HEADERS = 64
 MAX_DYNAMIC_ENTRIES = 512
 MAX_CHAIN = 4096
 MAX_NOTES = 64
+MAX_LOADED = 4096
+MAX_PATH = 4096
 
 
 class Readable(Protocol):
@@ -33,6 +39,9 @@ class Readable(Protocol):
 
     def read(self, address: int, size: int) -> bytes:
         """The bytes at an address; raises when any of them can't be read."""
+
+    def c_string(self, address: int, limit: int) -> bytes:
+        """The bytes up to a NUL, `limit` at the most; raises when any of them can't be read."""
 
 
 class NotAnImage(ValueError):
@@ -51,6 +60,13 @@ class Segment(NamedTuple):
     address: int
     file_size: int
     memory_size: int
+
+
+class Loaded(NamedTuple):
+    """What the dynamic linker says of an image that it has loaded: its bias, and its path."""
+
+    bias: int
+    path: bytes
 
 
 class Symbol(NamedTuple):
@@ -130,6 +146,19 @@ class Image:
             return self._by_hash(wanted, dynamic)
         return None
 
+    def loaded(self) -> Iterator[Loaded]:
+        """All images of the process, of which this is the executable: itself first, with an empty path.
+
+        None of them before the dynamic linker has come that far, and in a program that it did not load.
+        """
+        place = self._entries().get(_DT_DEBUG)
+        entry = self._u64(place + _R_MAP) if place else 0
+        for _ in range(MAX_LOADED):
+            if not entry:
+                break
+            bias, name, _dynamic, entry = _LINK_MAP.unpack(self._memory.read(entry, _LINK_MAP.size))
+            yield Loaded(bias, self._memory.c_string(name, MAX_PATH))
+
     def _entries(self) -> Dict[int, int]:
         """The dynamic section: tag to value; the tables' addresses as they are in memory."""
         if self._dynamic is None:
@@ -157,6 +186,9 @@ class Image:
             if not any(symbol) or not any(name):
                 raise NoSymbols(f"no symbols in the image at {self.base:#x}")
             self._tables_checked = True
+
+    def _u64(self, address: int) -> int:
+        return int.from_bytes(self._memory.read(address, 8), "little")
 
     def _u32(self, address: int) -> int:
         return int.from_bytes(self._memory.read(address, 4), "little")

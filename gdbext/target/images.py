@@ -1,7 +1,7 @@
 """The ELF images that are mapped into the inferior, live or in a core."""
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 import gdb
 
@@ -12,6 +12,10 @@ from ..elf import dynamic
 _MAPPING = re.compile(r"\s*(0x[0-9a-f]+)\s+(0x[0-9a-f]+)\s+0x[0-9a-f]+\s+(0x[0-9a-f]+)"
                       r"(?:\s+([-rwxsp]{4,5}))?(?:\s+(\S.*?))?\s*$")
 _DELETED = " (deleted)"
+# A line of `info auxv`: where the executable's program headers are.
+_PROGRAM_HEADERS = re.compile(r"(?m)^3\s+AT_PHDR\s.*\s(0x[0-9a-f]+)$")
+# Linkers put them behind the file header.
+_FILE_HEADER_SIZE = 64
 
 
 class Mapping(NamedTuple):
@@ -29,6 +33,11 @@ class MappedImage:
     def __init__(self, path: str, image: dynamic.Image) -> None:
         self.path = path
         self._image = image
+
+    @property
+    def machine(self) -> int:
+        """The e_machine of its ELF header: which processor it is for."""
+        return self._image.machine
 
     def symbol(self, name: str) -> Optional[dynamic.Symbol]:
         """The dynamic symbol that the image defines, None where it does not.
@@ -74,7 +83,11 @@ def mappings() -> List[Mapping]:
 
 
 def images(memory: Memory) -> List[MappedImage]:
-    """The images of the selected inferior, in the order of their addresses."""
+    """The images of the selected inferior, in the order of their addresses.
+
+    Where the target does not tell what is mapped (a remote stub, a core without NT_FILE), these are the
+    executable and what the dynamic linker has loaded, as the linker's own list in memory has it.
+    """
     found = []
     for mapping in mappings():
         if mapping.offset:
@@ -83,4 +96,38 @@ def images(memory: Memory) -> List[MappedImage]:
             found.append(MappedImage(mapping.path, dynamic.Image(memory, mapping.start)))
         except (dynamic.NotAnImage, Unreadable):
             continue
-    return found
+    return found or [image for _base, image in sorted(_listed_by_linker(memory), key=lambda each: each[0])]
+
+
+def _listed_by_linker(memory: Memory) -> Iterator[Tuple[int, MappedImage]]:
+    """The executable and the images that it lists, each behind its address."""
+    base = _executable_base()
+    if base is None:
+        return
+    try:
+        executable = dynamic.Image(memory, base)
+    except (dynamic.NotAnImage, Unreadable):
+        return
+    yield base, MappedImage(gdb.current_progspace().filename or "", executable)
+    try:
+        for loaded in executable.loaded():
+            if not loaded.path:
+                continue
+            try:
+                # Libraries are linked to begin at 0.
+                image = dynamic.Image(memory, loaded.bias)
+            except (dynamic.NotAnImage, Unreadable):
+                continue
+            yield loaded.bias, MappedImage(loaded.path.decode("utf-8", "surrogateescape"), image)
+    except Unreadable:
+        # What the list has shown so far is true.
+        return
+
+
+def _executable_base() -> Optional[int]:
+    """Where the executable's file header is, as the kernel told the process; None where gdb is not told."""
+    try:
+        match = _PROGRAM_HEADERS.search(gdb.execute("info auxv", to_string=True))
+    except gdb.error:
+        return None
+    return int(match.group(1), 16) - _FILE_HEADER_SIZE if match else None

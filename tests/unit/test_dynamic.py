@@ -7,7 +7,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 import pytest
 
 from gdbext.cpython.memory import PAGE, Memory, Unreadable
-from gdbext.elf.dynamic import Image, NoSymbols, NotAnImage, Symbol
+from gdbext.elf.dynamic import MAX_LOADED, Image, Loaded, NoSymbols, NotAnImage, Symbol
 from tests.support.interpreters import Interpreter
 from tests.unit.builder import FakeMemory
 
@@ -301,6 +301,58 @@ def test_tables_that_cannot_be_read() -> None:
 
 
 # Real libraries.
+
+
+# What the dynamic linker has loaded.
+
+LINKER = 0x7F00_0000_0000
+DT_DEBUG = 21
+
+
+def linked(*images: Tuple[int, bytes], last: int = 0) -> Tuple[FakeMemory, Image]:
+    """An executable with a list of (bias, path) in memory; `last` is where the list leads behind its end."""
+    memory = FakeMemory()
+    memory.map(BASE, build(extra_dynamic=[(DT_DEBUG, LINKER)]))
+    # struct r_debug, then a struct link_map and its name for each.
+    raw = struct.pack("<QQ", 1, LINKER + 0x100 if images else last)
+    for index, (bias, path) in enumerate(images):
+        place = LINKER + 0x100 * (index + 1)
+        after = place + 0x100 if index + 1 < len(images) else last
+        raw = raw.ljust(place - LINKER, b"\0")
+        raw += struct.pack("<QQQQQ", bias, place + 0x80, 0, after, 0).ljust(0x80, b"\0") + path + b"\0"
+    memory.map(LINKER, raw.ljust(PAGE, b"\0"))
+    return memory, Image(memory, BASE)
+
+
+def test_what_the_dynamic_linker_has_loaded() -> None:
+    images = (BASE, b""), (0x5000, b"/lib/libc.so.6"), (0x7000, "/tmp/ä.so".encode())
+    _memory, executable = linked(*images)
+    assert list(executable.loaded()) == [Loaded(*image) for image in images]
+
+
+def test_nothing_is_loaded_yet_or_ever() -> None:
+    assert list(linked()[1].loaded()) == []
+    # The dynamic linker has not come to setting DT_DEBUG; a static program has none.
+    assert list(mapped(build(extra_dynamic=[(DT_DEBUG, 0)])).loaded()) == []
+    assert list(mapped(build()).loaded()) == []
+
+
+def test_a_damaged_list_of_what_is_loaded() -> None:
+    images = (BASE, b""), (0x5000, b"/lib/libc.so.6")
+    assert len(list(linked(*images, last=LINKER + 0x100)[1].loaded())) == MAX_LOADED
+    loaded = linked(*images, last=0x1000)[1].loaded()
+    assert [next(loaded), next(loaded)] == [Loaded(*image) for image in images]
+    with pytest.raises(Unreadable):
+        next(loaded)
+
+
+def test_the_machine_of_an_image() -> None:
+    raw = bytearray(build())
+    raw[18:20] = struct.pack("<H", 183)
+    image = mapped(bytes(raw))
+    assert image.machine == 183
+    # Of that too, symbols are read alike.
+    assert image.symbol("main") == Symbol(BASE + 0x400, 9)
 
 
 class FileMemory(Memory):
