@@ -6,7 +6,7 @@ pulls in libpython), so all that are found are told.
 """
 
 import re
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Protocol, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Protocol, Tuple
 
 from ..layout.debug_offsets import COOKIE
 from .memory import Memory, Unreadable
@@ -23,7 +23,9 @@ _FIRST_WITH_COOKIE, _LAST_HEXVERSION = 0x030D0000, 0x03FFFFFF
 MAX_DATA = 32 << 20
 # How much of it is read at a time, and how much longer than that what is looked for can be.
 _PIECE, _OVERLAP = 1 << 16, 256
-# The instruction wanted comes after at most a frame's set-up and a CET marker.
+# e_machine (System V ABI).
+_EM_X86_64, _EM_AARCH64 = 62, 183
+# The instruction wanted comes after at most a frame's set-up and a CET or BTI marker.
 _MAX_PROLOGUE = 32
 
 
@@ -38,6 +40,10 @@ class Image(Protocol):
     """A mapped image, as far as a search needs it."""
 
     path: str
+
+    @property
+    def machine(self) -> int:
+        """Its e_machine."""
 
     def symbol(self, name: str) -> Optional[Symbol]:
         """The dynamic symbol that the image defines, None where it does not. Raises Unreadable."""
@@ -166,14 +172,23 @@ def _hexversion_of(text: Optional[str]) -> Optional[int]:
 
 
 def _operand(image: Image, function: str, memory: Memory) -> Optional[int]:
-    """The variable that a function returns or sets: the first one it addresses relative to itself (x86-64).
+    """The variable that a function returns or sets: the first one it addresses relative to itself.
 
-    None where there is no such function. Raises Unreadable where its code is not in the core.
+    None where there is no such function, or not for a machine whose code is understood here. Raises
+    Unreadable where its code is not in the core.
     """
     symbol = image.symbol(function)
     if symbol is None:
         return None
     code = memory.read(symbol.address, _MAX_PROLOGUE)
+    if image.machine == _EM_X86_64:
+        return _addressed_by_x86_64(code, symbol.address)
+    if image.machine == _EM_AARCH64:
+        return _addressed_by_aarch64(code, symbol.address)
+    return None
+
+
+def _addressed_by_x86_64(code: bytes, address: int) -> Optional[int]:
     for position in range(len(code) - 6):
         # `mov reg, [rip+disp32]` is 8b /r with mod 00 and r/m 101, `mov dword [rip+disp32], imm32` is c7 05.
         if code[position] == 0x8B and code[position + 1] & 0xC7 == 0x05:
@@ -183,7 +198,26 @@ def _operand(image: Image, function: str, memory: Memory) -> Optional[int]:
         else:
             continue
         displacement = int.from_bytes(code[position + 2:position + 6], "little", signed=True)
-        return symbol.address + end + displacement
+        return address + end + displacement
+    return None
+
+
+def _addressed_by_aarch64(code: bytes, address: int) -> Optional[int]:
+    """What the first ldr or str with an address made by adrp, and perhaps add, accesses (Arm ARM, C6.2)."""
+    pointers: Dict[int, int] = {}
+    for position in range(0, len(code), 4):
+        word = int.from_bytes(code[position:position + 4], "little")
+        target, base, immediate = word & 31, word >> 5 & 31, word >> 10 & 0xFFF
+        if word & 0x9F000000 == 0x90000000:  # adrp: 21 bits of a page, the lowest two in bits 29 and 30
+            pages = (word >> 5 & 0x7FFFF) << 2 | word >> 29 & 3
+            pages -= (pages & 1 << 20) << 1
+            pointers[target] = (address + position & ~0xFFF) + (pages << 12)
+        elif base in pointers and word & 0xFFC00000 == 0x91000000:  # add x, x, imm
+            pointers[target] = pointers[base] + immediate
+        elif base in pointers and word & 0xBF800000 == 0xB9000000:  # ldr, str of 4 or 8 bytes
+            return pointers[base] + (immediate << (word >> 30))
+        elif word == 0xD65F03C0:  # ret
+            break
     return None
 
 

@@ -93,8 +93,9 @@ class FakeImage:
     """An image with the symbols and data that the test gives it."""
 
     def __init__(self, path: str, symbols: Optional[Dict[str, Place]] = None,
-                 writable: Sequence[Tuple[int, int]] = (), readable: bool = True) -> None:
+                 writable: Sequence[Tuple[int, int]] = (), readable: bool = True, machine: int = 62) -> None:
         self.path = path
+        self.machine = machine
         self.symbols = symbols or {}
         self.data = list(writable)
         self.readable = readable

@@ -1,6 +1,6 @@
 """gdbext.cpython.find: images that define a runtime, what their code and data tell, and versions as text."""
 
-from typing import Optional
+from typing import List, Optional
 
 import pytest
 
@@ -86,6 +86,49 @@ def symbols_of_3_6(head: int = CODE, async_exc: Optional[int] = None) -> dict:
     if async_exc is not None:
         found["_PyEval_SignalAsyncExc"] = Place(async_exc, 16)
     return found
+
+
+# Of Debian's python3.11 for arm64, as `x/i` of gdb-multiarch shows them at 0x471314 and 0x68d910.
+ADRP_A36 = {0x471314: 0xB0002E20, 0x467510: 0xF0002E60, 0x68D910: 0xB0001D40}  # adrp x0, 0xa36000
+ADD_8, LDR_600, LDR_48, LDR_W_612, STR_W_124 = 0x91002000, 0xF9412C01, 0xF9401800, 0xB9426400, 0xB9007C02
+CBZ, RET, BTI_C = 0xB4000061, 0xD65F03C0, 0xD503245F
+AARCH64, RISCV = 183, 243
+
+
+def words(*instructions: int) -> bytes:
+    """Machine code of instructions of four bytes."""
+    return b"".join(instruction.to_bytes(4, "little") for instruction in instructions)
+
+
+@pytest.mark.parametrize("at, code, variable", (
+    (0x68D910, [LDR_48, RET], 0xA36000 + 48),
+    (0x68D910, [BTI_C, LDR_48, RET], 0xA36000 + 48),
+    (0x471314, [ADD_8, LDR_600, CBZ], 0xA36008 + 600),
+    (0x471314, [ADD_8, LDR_W_612, CBZ], 0xA36008 + 612),
+    (0x467510, [STR_W_124, RET], 0xA36000 + 124),
+    (0x471314, [RET, LDR_48], None),
+    (0x471314, [CBZ, RET], None)))
+def test_a_static_variable_of_3_6_on_aarch64(at: int, code: List[int], variable: Optional[int]) -> None:
+    memory = FakeMemory()
+    memory.map(at & -PAGE, bytes(at % PAGE) + words(ADRP_A36[at], *code) + bytes(PAGE))
+    image = FakeImage("/python3.6", symbols_of_3_6(at), machine=AARCH64)
+    candidates = find.search([image], memory).candidates
+    assert [each.globals for each in candidates] == ([find.Globals(variable, DATA, None)] if variable else [])
+
+
+def test_a_variable_below_its_function_on_aarch64(memory: FakeMemory) -> None:
+    # adrp x0, -0x1000
+    write(memory, CODE, words(0xF0FFFFE0, LDR_48, RET))
+    [candidate] = find.search([FakeImage("/p", symbols_of_3_6(), machine=AARCH64)], memory).candidates
+    assert candidate.globals == find.Globals(CODE - 0x1000 + 48, DATA, None)
+
+
+def test_the_code_of_another_machine_is_not_read(memory: FakeMemory) -> None:
+    write(memory, CODE, b"\x48\x8b\x05" + displacement(CODE + 7, DATA))
+    image = FakeImage("/p", symbols_of_3_6(), machine=62)
+    assert len(find.search([image], memory).candidates) == 1
+    for machine in (AARCH64, RISCV):
+        assert find.search([FakeImage("/p", symbols_of_3_6(), machine=machine)], memory).candidates == []
 
 
 def test_a_variable_of_ceval_may_be_missing(memory: FakeMemory) -> None:
