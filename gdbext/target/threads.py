@@ -2,33 +2,41 @@
 
 import sys
 from contextlib import contextmanager
-from typing import Collection, Dict, Iterable, Iterator, List, Optional
+from functools import lru_cache
+from typing import Callable, Collection, Dict, Iterator, List, Optional, Tuple
 
 import gdb
 
-# x86-64. orig_rax is -1 outside of a system call.
-_THREAD_POINTER, _SYSCALL, _ARGUMENT, _STACK_POINTER = "fs_base", "orig_rax", "rdi", "rsp"
-_GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
-# restart_syscall takes the place of a call that an earlier stop interrupted; its registers stay.
-_SYSCALL_NAMES = {202: "futex", 219: "restart_syscall"}
+from ..cpython.memory import Memory, Unreadable
+from . import images
+from .architecture import ARCHITECTURES, Architecture, Syscall, syscall
+from .memory import InferiorMemory
+
+# glibc's size of struct pthread, for libthread_db; a dynamic symbol since glibc 2.34 (nptl_db/structs.def).
+_DESCRIPTOR_SIZE = "_thread_db_sizeof_pthread"
+# It has 1.7 to 2.3 KB. What is larger is no such size.
+_MAX_DESCRIPTOR_SIZE = 1 << 14
 
 
 class NativeThread:
     """A thread as the kernel and gdb see it: `number` is gdb's, `lwp` the kernel's.
 
-    `ident` is the thread pointer, which is what pthread_self() and so threading.get_ident() return;
-    None where it can't be read.
+    `ident` is what pthread_self() and so threading.get_ident() return, None where it is not known.
+    Of an architecture that gdbext does not know, no register is read.
     """
 
-    def __init__(self, thread: gdb.InferiorThread) -> None:
+    def __init__(self, thread: gdb.InferiorThread, memory: Memory,
+                 descriptor_size: Callable[[], Optional[int]]) -> None:
+        """`descriptor_size` gives the size in bytes of what pthread_self() points to, None where unknown."""
         _pid, lwp, tid = thread.ptid
         self.number = thread.num
         self.lwp = lwp or tid
         self._thread = thread
-        self._registers: Optional[Dict[str, int]] = None
+        self._memory = memory
+        self._control: Optional[Tuple[Optional[Architecture], Dict[str, int]]] = None
         self.ident = self._handle()
         if self.ident is None:
-            self.ident = self._register(_THREAD_POINTER)
+            self.ident = self._ident_of_thread_pointer(descriptor_size)
 
     @property
     def syscall(self) -> Optional[str]:
@@ -36,25 +44,25 @@ class NativeThread:
 
         None outside of a system call, and for a thread that is running.
         """
-        number = self._register(_SYSCALL)
-        if number is None or number >> 63:
-            return None
-        return _SYSCALL_NAMES.get(number, str(number))
+        found = self._syscall()
+        return found.name if found is not None else None
 
     @property
     def argument(self) -> Optional[int]:
-        """The first argument of the system call, None outside of one."""
-        return self._register(_ARGUMENT) if self.syscall is not None else None
+        """The first argument of the system call, None outside of one and where it is not known."""
+        found = self._syscall()
+        return found.argument if found is not None else None
 
     @property
     def stack_pointer(self) -> Optional[int]:
         """Where the C stack ends, None where that can't be read."""
-        return self._register(_STACK_POINTER)
+        architecture, registers = self._control_registers()
+        return registers.get(architecture.stack_pointer) if architecture is not None else None
 
     @property
     def registers(self) -> Collection[int]:
         """The values of the general registers, as far as they can be read."""
-        return self._read_registers(_GENERAL).values()
+        return self._read_registers(lambda architecture: architecture.general)[1].values()
 
     def _handle(self) -> Optional[int]:
         """The pthread_t, where gdb has a libthread_db that fits; it costs no frame of the thread."""
@@ -63,23 +71,51 @@ class NativeThread:
         except RuntimeError:
             return None
 
-    def _register(self, name: str) -> Optional[int]:
-        if self._registers is None:
-            self._registers = self._read_registers((_THREAD_POINTER, _SYSCALL, _ARGUMENT, _STACK_POINTER))
-        return self._registers.get(name)
+    def _ident_of_thread_pointer(self, descriptor_size: Callable[[], Optional[int]]) -> Optional[int]:
+        architecture, registers = self._control_registers()
+        if architecture is None:
+            return None
+        pointer = next((registers[name] for name in architecture.thread_pointers if name in registers), None)
+        if not pointer or not architecture.ident_is_below:
+            return pointer or None
+        size = descriptor_size()
+        return pointer - size if size is not None else None
 
-    def _read_registers(self, names: Iterable[str]) -> Dict[str, int]:
-        """Registers by name as unsigned numbers; those that can't be read are left out."""
+    def _syscall(self) -> Optional[Syscall]:
+        architecture, registers = self._control_registers()
+        return syscall(architecture, registers, self._read) if architecture is not None else None
+
+    def _read(self, address: int, size: int) -> Optional[bytes]:
+        try:
+            return self._memory.read(address, size)
+        except Unreadable:
+            return None
+
+    def _control_registers(self) -> Tuple[Optional[Architecture], Dict[str, int]]:
+        if self._control is None:
+            self._control = self._read_registers(lambda architecture: architecture.control)
+        return self._control
+
+    def _read_registers(self, names_of: Callable[[Architecture], Tuple[str, ...]]
+                        ) -> Tuple[Optional[Architecture], Dict[str, int]]:
+        """Registers by name as unsigned numbers; those that the target does not give are left out.
+
+        Nothing of a thread that runs, nor of an architecture that gdbext does not know.
+        """
         found: Dict[str, int] = {}
         with selection_kept():
             try:
                 self._thread.switch()
                 frame = gdb.selected_frame()
-                for name in names:
+                architecture = ARCHITECTURES.get(frame.architecture().name())
+            except gdb.error:
+                return None, found
+            for name in names_of(architecture) if architecture is not None else ():
+                try:
                     found[name] = int(frame.read_register(name)) & (1 << 64) - 1
-            except (gdb.error, ValueError):
-                pass
-        return found
+                except (gdb.error, ValueError):
+                    continue
+        return architecture, found
 
 
 @contextmanager
@@ -110,6 +146,21 @@ def selected_number() -> Optional[int]:
 
 def native_threads() -> List[NativeThread]:
     """All threads of the selected inferior, by number."""
+    memory = InferiorMemory()
+    descriptor_size = lru_cache(maxsize=None)(lambda: _descriptor_size(memory))
     with selection_kept():
-        return [NativeThread(thread)
+        return [NativeThread(thread, memory, descriptor_size)
                 for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num)]
+
+
+def _descriptor_size(memory: Memory) -> Optional[int]:
+    """The size in bytes of glibc's struct pthread, None where no image tells: not glibc, or before 2.34."""
+    for image in images.images(memory):
+        try:
+            symbol = image.symbol(_DESCRIPTOR_SIZE)
+            size = int.from_bytes(memory.read(symbol.address, 4), "little") if symbol is not None else 0
+        except Unreadable:
+            continue
+        if 0 < size < _MAX_DESCRIPTOR_SIZE:
+            return size
+    return None
