@@ -93,6 +93,16 @@ class Thread:
         return HOLDS if self.holds_gil else WAITS if self.waits_for else None
 
     @property
+    def attachment(self) -> Optional[str]:
+        """Runtime.attachment() of the thread state, None where there is none or it can't be read."""
+        if self.python is None or self.state is None or self._gil is not None:
+            return None
+        try:
+            return self.python.runtime.attachment(self.state)
+        except READ_ERRORS:
+            return None
+
+    @property
     def activity(self) -> str:
         """ "running", "waiting" (in a system call), or "native" where there is no Python. """
         if self.state is None:

@@ -24,6 +24,10 @@ MAX_THREADS = 200_000
 _CEVAL_GLOBALS_REACH = 1024
 
 
+# PyThreadState.state (Include/internal/pycore_pystate.h).
+_ATTACHMENTS = {0: "detached", 1: "attached", 2: "suspended", 3: "shutting down"}
+
+
 class Gil(NamedTuple):
     """A GIL. `holder` is a thread state, None when nobody has it or the last word is not in yet.
 
@@ -182,6 +186,17 @@ class Runtime:
         elif locked == -1:
             holder = self._running()
         return Gil(address, address + reader.layout["_gil_runtime_state"].size, holder or None)
+
+    def attachment(self, state: ThreadState) -> Optional[str]:
+        """What takes the GIL's place in a free-threaded build (PEP 703): "attached" to the interpreter and
+        so running Python or touching its objects, "detached" as in a blocking call, "suspended" for
+        another thread that has stopped the world, "shutting down". None in other builds, and while the
+        GIL is enabled. Raises READ_ERRORS.
+        """
+        if not self.layout.free_threaded or self.gil(state.interpreter) is not None:
+            return None
+        value = self.reader.integer(state.address, "PyThreadState", "state")
+        return _ATTACHMENTS.get(value)
 
     def _says_that_it_holds(self, thread_state: int) -> bool:
         """The thread state's own word: `locked` is set a moment before `last_holder`."""

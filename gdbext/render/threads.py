@@ -1,27 +1,33 @@
 """The list of threads."""
 
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from ..analysis.threads import HOLDS, WAITS, Thread
 from .document import document as _document
 from .text import printable, width
 from .traceback import frame_json
 
-_HEADINGS = ("", "Id", "LWP", "Python ident", "Name", "GIL", "Frame")
+Row = Tuple[str, ...]
+
+
+def _headings(threads: List[Thread]) -> Row:
+    """The column of the GIL tells of thread states where there is no GIL."""
+    gil = "State" if any(thread.attachment for thread in threads) else "GIL"
+    return ("", "Id", "LWP", "Python ident", "Name", gil, "Frame")
 
 
 def text(threads: List[Thread], selected: Optional[int], notes: List[str]) -> Iterator[str]:
     """A table, a thread a line, then the notes; `selected` is gdb's number of the selected thread."""
     several = len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
-    rows = [_HEADINGS] + [_row(thread, selected, several) for thread in threads]
-    widths = [max(width(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
+    rows = [_headings(threads)] + [_row(thread, selected, several) for thread in threads]
+    widths = [max(map(width, column)) for column in list(zip(*rows))[:-1]]
     for row in rows:
         cells = [cell + " " * (room - width(cell)) for cell, room in zip(row, widths)]
         yield "  ".join(cells + [row[-1]]).rstrip()
     yield from notes
 
 
-def _row(thread: Thread, selected: Optional[int], several: bool) -> tuple:
+def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
     native, state = thread.native, thread.state
     mark = "*" if native is not None and native.number == selected else ""
     number = str(native.number) if native is not None else "-"
@@ -33,8 +39,9 @@ def _row(thread: Thread, selected: Optional[int], several: bool) -> tuple:
         name += f" [interpreter {state.interpreter.id}]"
     where = _where(thread)
     if native is None:
-        where += " (no thread of this process)"
-    return (mark, number, lwp, f"{state.ident:#x}", name, thread.gil or "", where)
+        where += " (no thread of this process)" if thread.ident is not None else " (not known in which thread)"
+    ident = f"{thread.ident:#x}" if thread.ident is not None else "-"
+    return (mark, number, lwp, ident, name, thread.gil or thread.attachment or "", where)
 
 
 def _where(thread: Thread) -> str:
@@ -62,6 +69,7 @@ def _thread(thread: Thread, holders: Dict[int, Optional[int]]) -> Dict[str, Any]
         "name": thread.name,
         "interpreter": thread.state.interpreter.id if thread.state else None,
         "gil": thread.gil,
+        "attachment": thread.attachment,
         "state": thread.activity,
         "waiting_on": {
             "kind": "gil",
