@@ -6,13 +6,14 @@ pulls in libpython), so all that are found are told.
 """
 
 import re
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Protocol, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Pattern, Protocol, Tuple
 
 from ..layout.debug_offsets import COOKIE
 from .memory import Memory, Unreadable
 
 # "3.11.2 (main, Apr 28 2025, ...) \n[GCC 12.2.0]", as Py_GetVersion() keeps it in a static buffer.
-_VERSION_TEXT = re.compile(rb"([23]\.\d+\.\d+[0-9a-z+]*) \([^()\0]{1,120}\) ?\n?\[")
+# A free-threaded build has "free-threading build" before the parenthesis, 3.13 "experimental" as well.
+_VERSION_TEXT = re.compile(rb"([23]\.\d+\.\d+[0-9a-z+]*)(?: [a-z -]+ build)? \([^()\0]{1,120}\) ?\n?\[")
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:(a|b|rc)(\d+))?\+?")
 
@@ -223,8 +224,13 @@ def _addressed_by_aarch64(code: bytes, address: int) -> Optional[int]:
 
 def stated_version(image: Image, memory: Memory) -> Optional[str]:
     """The version that Py_GetVersion() has written into the image's data, None where it was never called."""
+    return text_in_data(image, memory, _VERSION_TEXT)
+
+
+def text_in_data(image: Image, memory: Memory, pattern: Pattern[bytes]) -> Optional[str]:
+    """The first group of what matches in the image's writable data: ASCII. None where nothing does."""
     for _address, data in _written_data(image, memory):
-        found = _VERSION_TEXT.search(data)
+        found = pattern.search(data)
         if found:
             return found.group(1).decode("ascii")
     return None

@@ -5,7 +5,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 
 from ..layout import choose, table
 from ..layout.layout import Layout, Struct
-from . import corrections, find, gate
+from . import corrections, find, gate, other_pythons
 from .memory import Memory
 from .reader import READ_ERRORS
 from .runtime import Runtime, ThreadState
@@ -47,14 +47,19 @@ class NoPython(Exception):
     """There is no CPython here that can be read; the message says why, in one line."""
 
 
+class NotPython(NoPython):
+    """No image of the process defines a CPython runtime, though it may be another Python's."""
+
+
 def open_all(images: Iterable[find.Image], memory: Memory, dwarf_of: DwarfOf) -> List[Python]:
     """Every initialized CPython of the process. Raises NoPython when there is none."""
     images = list(images)
     candidates, unreadable = find.search(images, memory)
     if not candidates:
+        _refuse_other(images, memory)
         if unreadable:
             raise NoPython(_missing_files(unreadable))
-        raise NoPython(f"no CPython here: none of {len(images)} mapped images defines a Python runtime")
+        raise NotPython(f"no CPython here: none of {len(images)} mapped images defines a Python runtime")
     opened = []
     idle = []
     refused = []
@@ -68,9 +73,24 @@ def open_all(images: Iterable[find.Image], memory: Memory, dwarf_of: DwarfOf) ->
     if not opened:
         if refused:
             raise NoPython("; ".join(refused[:MAX_REASONS]))
+        # An extension module may have brought a libpython along.
+        _refuse_other(images, memory)
         raise NoPython(
             f"{_describe(idle[0], memory)} has no interpreter: it is not initialized yet, or already finalized")
     return opened
+
+
+def named(images: Iterable[find.Image], memory: Memory) -> List[str]:
+    """The CPythons of a process, initialized or not: "Python 3.11.2 in /usr/bin/python3.11"."""
+    return [_describe(candidate, memory) for candidate in find.search(images, memory).candidates]
+
+
+def _refuse_other(images: List[find.Image], memory: Memory) -> None:
+    """Raises NotPython where this is a Python that is not CPython."""
+    other = other_pythons.recognise(images, memory)
+    if other is not None:
+        raise NotPython(f"this is {other.text}, which gdbext does not read: it reads CPython {_known_versions()} "
+                        f"(recognised by {other.image.path})")
 
 
 def _missing_files(images: List[find.Image]) -> str:
