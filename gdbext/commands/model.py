@@ -4,7 +4,10 @@ from typing import Any, Dict, List, Optional
 
 from ..analysis.threads import Thread, list_threads
 from ..cpython import process
-from ..target import images, memory, stop, threads, types
+from ..target import images, memory, processes, stop, threads, types
+
+# How many children with a Python one message names.
+MAX_CHILDREN = 3
 
 
 class Model:
@@ -12,9 +15,12 @@ class Model:
 
     def __init__(self) -> None:
         self.memory = memory.InferiorMemory()
-        self.pythons = process.open_all(
-            images.images(self.memory), self.memory, lambda image: types.loader(image.path))
         self._where = stop.target()
+        try:
+            self.pythons = process.open_all(
+                images.images(self.memory), self.memory, lambda image: types.loader(image.path))
+        except process.NotPython as error:
+            raise process.NoPython(f"{error}{_in_children(self._where.pid)}") from None
         self._threads: Optional[List[Thread]] = None
         self._by_number: Dict[int, List[Thread]] = {}
 
@@ -57,6 +63,20 @@ class Model:
             "debug_build": python.identity.debug,
             "layout": {"source": source.kind, "table": source.table, "exact": python.exact},
         }
+
+
+def _in_children(pid: Optional[int]) -> str:
+    """Which children of a process without Python have one: a launcher, a shell, a supervisor. "" for none."""
+    if pid is None or not processes.is_traced_here(pid):
+        return ""
+    found = []
+    for child in processes.descendants(pid):
+        memory_of_child = processes.ProcessMemory(child)
+        names = process.named(processes.images_of(child, memory_of_child), memory_of_child)
+        if names:
+            found.append(f"child process {child} runs {names[0]}")
+    more = f", {len(found) - MAX_CHILDREN} more have one" if len(found) > MAX_CHILDREN else ""
+    return "".join(f"; {text}" for text in found[:MAX_CHILDREN]) + more
 
 
 def current() -> Model:

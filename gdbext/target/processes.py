@@ -1,0 +1,83 @@
+"""Other processes of the machine that gdb runs on: the children of a live inferior, through /proc.
+
+A child's memory may be read by whoever may attach to its parent.
+"""
+
+import os
+import re
+from typing import Dict, List
+
+from ..cpython.memory import Memory, Unreadable
+from ..elf import dynamic
+from .images import MappedImage
+
+# Descendants that are looked at. A supervisor of more has them all alike.
+MAX_DESCENDANTS = 64
+
+_MAPPING = re.compile(r"(?m)^([0-9a-f]+)-[0-9a-f]+ \S+ 0+ \S+ \d+ +(/.*?)(?: \(deleted\))?$")
+
+
+class ProcessMemory(Memory):
+    """The memory of a process of this machine, stopped or running."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self._path = f"/proc/{pid}/mem"
+
+    def fetch(self, address: int, size: int) -> bytes:
+        """Exactly `size` bytes. Raises Unreadable, also where the process is gone or another user's."""
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                data = os.pread(file.fileno(), size, address)
+        except (OSError, OverflowError):
+            data = b""
+        if len(data) != size:
+            raise Unreadable(address, size)
+        return data
+
+
+def is_traced_here(pid: int) -> bool:
+    """Whether a pid is that of a process of this machine and gdb its tracer.
+
+    A core and a remote target have pids too, which may be anybody's here.
+    """
+    found = re.search(r"(?m)^TracerPid:\s*(\d+)$", _text(pid, "status"))
+    return found is not None and int(found.group(1)) == os.getpid()
+
+
+def descendants(pid: int) -> List[int]:
+    """The children of a process, and theirs, nearest first. Empty where the kernel does not tell."""
+    found: Dict[int, None] = {}
+    parents = [pid]
+    for parent in parents:
+        try:
+            tasks = os.listdir(f"/proc/{parent}/task")
+        except OSError:
+            continue
+        for task in tasks:
+            for child in map(int, _text(parent, f"task/{task}/children").split()):
+                if len(found) >= MAX_DESCENDANTS:
+                    return list(found)
+                if child not in found:
+                    found[child] = None
+                    parents.append(child)
+    return list(found)
+
+
+def images_of(pid: int, memory: ProcessMemory) -> List[MappedImage]:
+    """The images that are mapped into a process. Empty where it is gone, or may not be looked at."""
+    found = []
+    for start, path in _MAPPING.findall(_text(pid, "maps")):
+        try:
+            found.append(MappedImage(path, dynamic.Image(memory, int(start, 16))))
+        except (dynamic.NotAnImage, Unreadable):
+            continue
+    return found
+
+
+def _text(pid: int, name: str) -> str:
+    try:
+        with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
