@@ -1,11 +1,11 @@
-"""Building programs/embed.c: a program that has CPython in it, loaded or linked."""
+"""Building programs that have CPython in them, loaded or linked: programs/embed.c and others in C."""
 
 import json
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 from tests.support.interpreters import Interpreter
 from tests.support.processes import PROGRAMS
@@ -13,7 +13,7 @@ from tests.support.processes import PROGRAMS
 # What linking with the static library needs.
 QUESTION = """
 import json, sysconfig
-names = ("LIBPL", "LIBRARY", "MODLIBS", "LIBS", "SYSLIBS", "LINKFORSHARED")
+names = ("LIBPL", "LIBRARY", "MODLIBS", "LIBS", "SYSLIBS", "LINKFORSHARED", "INCLUDEPY", "CONFINCLUDEPY")
 print(json.dumps({name: sysconfig.get_config_var(name) or "" for name in names}))
 """
 
@@ -41,10 +41,10 @@ def compiler() -> str:
     return path
 
 
-def build(output: Path, options: Optional[List[str]] = None) -> Path:
-    """Compile the program; without options it loads libpython by path. Raises CannotBuild."""
+def build(output: Path, options: Optional[List[str]] = None, source: str = "embed.c") -> Path:
+    """Compile a program; without options embed.c loads libpython by path. Raises CannotBuild."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    command = [compiler(), "-o", str(output), str(PROGRAMS / "embed.c"), *(options or []), "-ldl"]
+    command = [compiler(), "-o", str(output), str(PROGRAMS / source), *(options or []), "-ldl"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         lines = ended.stderr.strip().splitlines() or [""]
@@ -52,19 +52,32 @@ def build(output: Path, options: Optional[List[str]] = None) -> Path:
     return output
 
 
-def build_linked(output: Path, interpreter: Interpreter) -> Path:
+def build_linked(output: Path, interpreter: Interpreter, source: str = "embed.c") -> Path:
     """With the shared libpython as a needed library. Raises CannotBuild."""
     library = interpreter.libpython
     if library is None:
         raise CannotBuild("%s has no shared libpython" % interpreter.id)
-    return build(output, ["-DLINKED", str(library), "-Wl,-rpath,%s" % library.parent])
+    headers = [] if source == "embed.c" else _headers(_ask(interpreter))
+    return build(output, ["-DLINKED", *headers, str(library), "-Wl,-rpath,%s" % library.parent, "-lpthread"], source)
 
 
-def build_static(output: Path, interpreter: Interpreter, pie: bool) -> Path:
-    """With the interpreter itself in the executable, which is stripped. Raises CannotBuild."""
+def _ask(interpreter: Interpreter) -> Dict[str, str]:
     asked = subprocess.run(
         [str(interpreter.path), "-I", "-c", QUESTION], capture_output=True, text=True, check=True)
-    told = json.loads(asked.stdout)
+    return json.loads(asked.stdout)
+
+
+def _headers(told: Dict[str, str]) -> List[str]:
+    """The options for a program that includes Python.h. Raises CannotBuild where there is none."""
+    folders = list(dict.fromkeys([told["INCLUDEPY"], told["CONFINCLUDEPY"]]))
+    if not (Path(folders[0]) / "Python.h").exists():
+        raise CannotBuild("no Python.h in %s" % folders[0])
+    return ["-I%s" % folder for folder in folders if folder]
+
+
+def build_static(output: Path, interpreter: Interpreter, pie: bool, source: str = "embed.c") -> Path:
+    """With the interpreter itself in the executable, which is stripped. Raises CannotBuild."""
+    told = _ask(interpreter)
     archives = [Path(told["LIBPL"]) / told["LIBRARY"]]
     # Debian's plain archive is for its own executable, which is no PIE.
     if pie:
@@ -73,5 +86,6 @@ def build_static(output: Path, interpreter: Interpreter, pie: bool) -> Path:
     if archive is None:
         raise CannotBuild("%s comes without libpython.a" % interpreter.id)
     words = shlex.split("%(MODLIBS)s %(LIBS)s %(SYSLIBS)s %(LINKFORSHARED)s" % told)
-    return build(output, ["-DLINKED", "-pie" if pie else "-no-pie", *(["-fPIE"] if pie else []), "-s",
-                          "-Wl,--export-dynamic", str(archive), *words, "-lm", "-lpthread", "-lutil"])
+    headers = [] if source == "embed.c" else _headers(told)
+    return build(output, ["-DLINKED", "-pie" if pie else "-no-pie", *(["-fPIE"] if pie else []), "-s", *headers,
+                          "-Wl,--export-dynamic", str(archive), *words, "-lm", "-lpthread", "-lutil"], source)

@@ -1,0 +1,166 @@
+"""Programs that run Python in threads of their own making: PyGILState, interpreters with their own GIL,
+two runtimes in one process. gdbext's answers against what the program tells of itself."""
+
+import contextlib
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple
+
+import pytest
+
+from tests.support import compare, embedding, gdb, processes, stripped
+from tests.support.interpreters import Found, Interpreter
+
+QUESTIONS = ["py-threads -json", "thread apply all -q py-bt-plus -json", "py-threads", "thread apply all -q py-bt-plus"]
+
+# Interpreters with a GIL of their own, PEP 684.
+WITH_OWN_GIL = (3, 12)
+
+NO_FRAMES = "no Python frames"
+
+
+class Answers(NamedTuple):
+    """What the program and gdbext say."""
+
+    truth: Dict[str, Any]
+    threads: Dict[str, Any]
+    tracebacks: List[Dict[str, Any]]
+    text: str
+    text_tracebacks: str
+
+    def without(self, lwps: List[int]) -> "Answers":
+        """The same, as if these threads were not there."""
+        numbers = {thread["number"] for thread in self.threads["threads"] if thread["lwp"] in lwps}
+        rest = [thread for thread in self.threads["threads"] if thread["lwp"] not in lwps]
+        return self._replace(
+            threads={**self.threads, "threads": rest},
+            tracebacks=[each for each in self.tracebacks if each["number"] not in numbers])
+
+
+def ask(program: processes.Program) -> Answers:
+    """gdbext's answers about a program at its place."""
+    run = gdb.run(QUESTIONS, mode="hidden", pid=program.pid)
+    threads, tracebacks, text, text_tracebacks = run.answers
+    return Answers(program.truth, threads.document(), tracebacks.documents(), text.stdout, text_tracebacks.stdout)
+
+
+@contextlib.contextmanager
+def running(executable: Path, interpreter: Interpreter) -> Iterator[processes.Program]:
+    """A program in C, with the modules of the interpreter and of the programs under test."""
+    variables = {"PYTHONHOME": str(interpreter.prefix), "PYTHONPATH": str(processes.PROGRAMS)}
+    with processes.running([str(executable), "truth.json"], variables) as program:
+        yield program
+
+
+@pytest.mark.parametrize("how", ["linked", "static"])
+def test_gilstate(interpreter: Interpreter, how: str, tmp_path: Path) -> None:
+    """Threads made in C: with frames, with a state and no frames, with neither, with the GIL and no frames."""
+    executable = tmp_path / "service"
+    try:
+        if how == "linked":
+            embedding.build_linked(executable, interpreter, "gilstate.c")
+        else:
+            embedding.build_static(executable, interpreter, True, "gilstate.c")
+    except embedding.CannotBuild as error:
+        pytest.skip(str(error))
+    with running(executable, interpreter) as program:
+        processes.wait_for(lambda: len(processes.thread_ids(program.pid)) == 10, "all threads")
+        # The one that waits for the GIL came last.
+        waiter = processes.thread_ids(program.pid)[-1]
+        processes.wait_for(lambda: processes.system_call(program.pid, waiter)[0] == "202", "in futex()")
+        answers = ask(program)
+    truth = answers.truth
+    without_frames, = truth["frameless"]
+    of_gil = sorted({thread["lwp"] for thread in answers.threads["threads"]}
+                    - {thread["lwp"] for thread in truth["threads"] + truth["frameless"]}
+                    - set(truth["native_threads"]))
+    rest = answers.without([without_frames["lwp"], *of_gil])
+    compare.assert_threads(truth, rest.threads)
+    compare.assert_tracebacks(truth, rest.tracebacks, rest.threads)
+    got = compare.by_lwp(answers.threads["threads"])
+    told = got[without_frames["lwp"]]
+    assert (told["ident"], told["name"], told["gil"], told["state"], told["frame"], told["interpreter"]) == (
+        without_frames["ident"], without_frames["name"], None, "waiting", None, 0)
+    holder, waiter = (got[lwp] for lwp in of_gil)
+    assert (holder["gil"], holder["name"], holder["frame"]) == ("holds", None, None)
+    assert (waiter["gil"], waiter["name"], waiter["frame"]) == ("waits", None, None)
+    assert waiter["waiting_on"]["owner"] == holder["ident"]
+    assert sum(thread["gil"] is not None for thread in got.values()) == 2
+    lines = {int(line.replace("*", " ").split()[1]): line for line in answers.text.splitlines()[1:]}
+    for lwp in (without_frames["lwp"], *of_gil):
+        assert NO_FRAMES in lines[lwp] and not compare.frames_by_lwp(answers.tracebacks, answers.threads)[lwp]
+    for lwp in truth["native_threads"]:
+        assert "not a Python thread" in lines[lwp]
+    expected = [(frame["file"], frame["line"], frame["function"])
+                for thread in sorted(truth["threads"], key=lambda thread: -thread["lwp"])
+                for frame in thread["frames"]]
+    assert compare.text_frames(answers.text_tracebacks.split("\n")) == expected
+
+
+@pytest.mark.parametrize("how", ["linked", "static"])
+def test_own_gil(interpreter: Interpreter, how: str, tmp_path: Path) -> None:
+    """Sub-interpreters made from C compute at the same time, each holding its own GIL."""
+    if interpreter.minor < WITH_OWN_GIL:
+        pytest.skip("%s has one GIL for all interpreters" % interpreter.id)
+    executable = tmp_path / "service"
+    try:
+        if how == "linked":
+            embedding.build_linked(executable, interpreter, "own_gil.c")
+        else:
+            embedding.build_static(executable, interpreter, True, "own_gil.c")
+    except embedding.CannotBuild as error:
+        pytest.skip(str(error))
+    with running(executable, interpreter) as program:
+        for thread in program.truth["threads"]:
+            if not thread["busy_lines"]:
+                processes.wait_for(lambda: processes.system_call(program.pid, thread["lwp"])[0] == "0", "in read()")
+        answers = ask(program)
+    truth = {**answers.truth, "native_threads": []}
+    assert sorted(thread["interpreter"] for thread in truth["threads"]) == [0, 1, 2, 3]
+    compare.assert_threads(truth, answers.threads)
+    compare.assert_tracebacks(truth, answers.tracebacks, answers.threads)
+    keys = {thread["lwp"]: thread["key"] for thread in truth["threads"]}
+    assert {keys[thread["lwp"]]: thread["gil"] for thread in answers.threads["threads"]} == {
+        "main": None, "waits-own": None, "busy-own": "holds", "busy-given": "holds"}
+    for thread in truth["threads"]:
+        line, = [line for line in answers.text.splitlines() if " %d " % thread["lwp"] in line]
+        assert "[interpreter %d]" % thread["interpreter"] in line
+
+
+@pytest.mark.parametrize("second", ["same", "other"])
+def test_two_runtimes(interpreter: Interpreter, second: str, found: Found, tmp_path: Path) -> None:
+    """A program starts another libpython in its own process: both are listed, and one thread is in both."""
+    if second == "same":
+        other = interpreter
+    else:
+        others = [each for each in found.interpreters if each.libpython and each.minor != interpreter.minor]
+        if not others:
+            pytest.skip("there is no shared libpython of another version")
+        other = min(others, key=lambda each: abs(each.minor[1] - interpreter.minor[1]))
+    if other.libpython is None:
+        pytest.skip("%s has no shared libpython" % other.id)
+    copy = tmp_path / "second.so"
+    stripped.strip(other.libpython, copy)
+    with processes.running_python(stripped.as_installed(interpreter), "two_runtimes.py",
+                                  str(copy), str(other.prefix)) as program:
+        assert copy in program.mapped()
+        answers = ask(program)
+    truth = answers.truth
+    assert {thread["runtime"] for thread in truth["threads"]} == {"first", "second"}
+
+    def lines(thread: Dict[str, Any], frame: Dict[str, Any]) -> str:
+        return "%s %s %s" % (thread["ident"], thread["name"], compare.frame_line(frame))
+
+    expected: Dict[int, List[str]] = {}
+    frames: Dict[int, List[str]] = {}
+    # The second runtime runs within the first one's calls.
+    for thread in sorted(truth["threads"], key=lambda thread: thread["runtime"], reverse=True):
+        expected.setdefault(thread["lwp"], []).append(lines(thread, thread["frames"][0]))
+        frames.setdefault(thread["lwp"], []).extend(map(compare.frame_line, thread["frames"]))
+    got: Dict[int, List[str]] = {}
+    for thread in answers.threads["threads"]:
+        got.setdefault(thread["lwp"], []).append(lines(thread, thread["frame"]))
+    compare.assert_same(expected, got, "threads")
+    compare.assert_same(
+        frames, {lwp: list(map(compare.frame_line, each))
+                 for lwp, each in compare.frames_by_lwp(answers.tracebacks, answers.threads).items()}, "tracebacks")
+    assert len(answers.text.strip().split("\n")) >= 1 + len(truth["threads"])
