@@ -9,8 +9,9 @@ from typing import Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 # What the kernel may return for an error: the last page of addresses (include/linux/err.h).
 MAX_ERRNO = 4095
-# futex(2) returns an int: a count of threads, or an error.
-_MAX_FUTEX_RESULT = (1 << 31) - 1
+# futex(2) returns a count of threads or an error, and there are at most so many threads (PID_MAX_LIMIT in
+# include/linux/threads.h). As addresses these are too low for variables: executables begin at 4 MB.
+MAX_FUTEX_RESULT = 4 << 20
 
 
 class Architecture(NamedTuple):
@@ -95,4 +96,4 @@ def syscall(architecture: Architecture, registers: Mapping[str, int],
 
 def _is_no_futex_result(value: Optional[int]) -> bool:
     """Whether this can't be what a futex call returns, so that the register still has the call's argument."""
-    return value is not None and _MAX_FUTEX_RESULT < value < (1 << 64) - MAX_ERRNO
+    return value is not None and MAX_FUTEX_RESULT < value < (1 << 64) - MAX_ERRNO

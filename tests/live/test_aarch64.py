@@ -1,0 +1,92 @@
+"""An aarch64 CPython: Debian's, under QEMU's user mode, read through its gdb stub.
+
+The stub tells neither what is mapped nor pthread_t, and its threads have no debug information: all that
+gdbext knows of this machine is at work.
+"""
+
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List
+
+import pytest
+
+from tests.support import aarch64, compare, gdb, processes
+from tests.support.packages import NotAvailable
+
+# Host system calls of x86-64: QEMU makes a guest's calls by its own.
+FUTEX = "202"
+ARCHITECTURE = "python print(gdb.selected_frame().architecture().name())"
+TRACEBACKS = "thread apply all -q py-bt-plus -json"
+COMMANDS = ["py-threads -json", "py-threads", TRACEBACKS, ARCHITECTURE]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dict[str, Any]]:
+    """The truth of programs/gil.py and gdb's answers, from a stop in which all is blocked."""
+    try:
+        emulated = aarch64.find()
+    except NotAvailable as error:
+        pytest.skip(str(error))
+    with aarch64.session(emulated, "gil.py", COMMANDS, tmp_path_factory.mktemp("aarch64")) as session:
+        program = session.program
+        lwps = {thread["key"]: thread["lwp"] for thread in program.truth["threads"]}
+        waiters = [key for key in lwps if key.startswith("waiter")]
+
+        def waits_for_the_gil(key: str) -> Callable[[], bool]:
+            def check() -> bool:
+                call = processes.system_call(program.pid, lwps[key])
+                # With a timeout, the switch interval. QEMU's own locks have none.
+                return call[0] == FUTEX and int(call[4], 16) != 0
+            return check
+
+        program.write(b"." * len(waiters))
+        for key in waiters:
+            processes.wait_for(waits_for_the_gil(key), "%s waiting for the GIL" % key)
+        answers = session.interrupt(len(COMMANDS))
+        yield {"truth": program.truth, "answers": dict(zip(COMMANDS, answers))}
+
+
+def documents(stopped: Dict[str, Any], command: str) -> List[Dict[str, Any]]:
+    """The JSON that a command printed."""
+    answer: gdb.Answer = stopped["answers"][command]
+    return answer.documents()
+
+
+def test_it_is_aarch64(stopped: Dict[str, Any]) -> None:
+    assert stopped["answers"][ARCHITECTURE].stdout == "aarch64\n"
+
+
+def test_threads(stopped: Dict[str, Any]) -> None:
+    """Idents, states and frames are what the threads told of themselves."""
+    [document] = documents(stopped, "py-threads -json")
+    truth, got = compare.by_lwp(stopped["truth"]["threads"]), compare.by_lwp(document["threads"])
+    assert {lwp: thread["ident"] for lwp, thread in got.items()} == {
+        lwp: thread["ident"] for lwp, thread in truth.items()}
+    assert {thread["state"] for thread in got.values()} == {"waiting"}
+    compare.assert_same(
+        {lwp: [compare.frame_line(thread["frames"][0])] for lwp, thread in truth.items()},
+        {lwp: [compare.frame_line(thread["frame"])] for lwp, thread in got.items()}, "threads")
+
+
+def test_gil(stopped: Dict[str, Any]) -> None:
+    """By the address that a futex call was given, on either side of its instruction."""
+    [document] = documents(stopped, "py-threads -json")
+    truth = compare.by_lwp(stopped["truth"]["threads"])
+    got = compare.by_lwp(document["threads"])
+    assert {truth[lwp]["key"]: thread["gil"] for lwp, thread in got.items()} == {
+        "main": None, "bystander": None, "holder": "holds",
+        "waiter-0": "waits", "waiter-1": "waits", "waiter-2": "waits"}
+    [holder] = [thread["ident"] for thread in truth.values() if thread["key"] == "holder"]
+    assert {thread["waiting_on"]["owner"] for thread in got.values() if thread["gil"] == "waits"} == {holder}
+
+
+def test_tracebacks(stopped: Dict[str, Any]) -> None:
+    [threads] = documents(stopped, "py-threads -json")
+    compare.assert_tracebacks(
+        {**stopped["truth"], "native_threads": []}, documents(stopped, TRACEBACKS), threads)
+
+
+def test_a_table_of_another_machine_is_not_exact(stopped: Dict[str, Any]) -> None:
+    [document] = documents(stopped, "py-threads -json")
+    assert document["target"]["layout"]["source"] != "dwarf"
+    assert document["target"]["layout"]["exact"] is False
+    assert "not made for this build" in stopped["answers"]["py-threads"].stdout
