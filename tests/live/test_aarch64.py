@@ -12,8 +12,8 @@ import pytest
 from tests.support import aarch64, compare, gdb, processes
 from tests.support.packages import NotAvailable
 
-# Host system calls of x86-64: QEMU makes a guest's calls by its own.
-FUTEX = "202"
+# Host system calls of x86-64: QEMU makes a guest's calls by its own. pause() is ppoll() on aarch64.
+FUTEX, PPOLL = "202", "271"
 ARCHITECTURE = "python print(gdb.selected_frame().architecture().name())"
 TRACEBACKS = "thread apply all -q py-bt-plus -json"
 COMMANDS = ["py-threads -json", "py-threads", TRACEBACKS, ARCHITECTURE]
@@ -38,6 +38,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dict[str, Any]
                 return call[0] == FUTEX and int(call[4], 16) != 0
             return check
 
+        processes.wait_for(lambda: processes.system_call(program.pid, lwps["holder"])[0] == PPOLL,
+                           "the holder in pause()")
         program.write(b"." * len(waiters))
         for key in waiters:
             processes.wait_for(waits_for_the_gil(key), "%s waiting for the GIL" % key)
