@@ -86,6 +86,23 @@ class _InterpreterFrames:
     def _owner(self, frame: int) -> int:
         return self._reader.integer(frame, "_PyInterpreterFrame", "owner")
 
+    def _start(self, frame: int, code: Code) -> int:
+        """Where the instructions lie that the frame runs.
+
+        In a free-threaded build of 3.14 or later a thread may have a copy of its own (gh-115999,
+        co_tlbc); copy 0 is the code object's.
+        """
+        reader = self._reader
+        if not reader.has("_PyInterpreterFrame", "tlbc_index"):
+            return code.start
+        index = reader.integer(frame, "_PyInterpreterFrame", "tlbc_index", signed=True)
+        copies = reader.pointer(code.address, "PyCodeObject", "co_tlbc")
+        if not index or not copies:
+            return code.start
+        if not 0 < index < reader.pointer(copies, "_PyCodeArray", "size"):
+            raise Damaged(frame, f"frame with copy {index} of its code")
+        return reader.memory.u64(copies + reader.layout["_PyCodeArray"].offset("entries") + 8 * index)
+
     def entry_address(self, thread_state: int) -> Optional[int]:
         if self._reader.has("PyThreadState", "cframe"):
             return self._reader.pointer(thread_state, "PyThreadState", "cframe")
@@ -106,7 +123,7 @@ class _InterpreterFrames:
             reader.pointer(frame, "_PyInterpreterFrame", "f_executable", "f_code") & self._mask)
         # 3.11 and 3.12 point to the instruction before the next, 3.13 to the current one: the same place.
         at = reader.pointer(frame, "_PyInterpreterFrame", "instr_ptr", "prev_instr")
-        offset = at - code.start
+        offset = at - self._start(frame, code)
         if owner != _OWNED_BY_GENERATOR and offset < 2 * code.first_traceable:
             return None
         return Frame(frame, code, offset)

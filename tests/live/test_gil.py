@@ -15,7 +15,8 @@ pytestmark = pytest.mark.parametrize("mode", ["symbols", "hidden"], scope="sessi
 
 @pytest.fixture(scope="module")
 def program(launch: Launch) -> Iterator[processes.Program]:
-    """The program, its waiters waiting."""
+    """The program, its waiters waiting; a free-threaded interpreter has to be told to have a GIL."""
+    launch = launch._replace(variables={**launch.variables, "PYTHON_GIL": "1"})
     with processes.running_python(launch, "gil.py") as program:
         lwps = {thread["key"]: thread["lwp"] for thread in program.truth["threads"]}
 

@@ -50,9 +50,9 @@ def of_minor(interpreter: Interpreter) -> List[str]:
 
 def test_exact_table_hidden(interpreter: Interpreter, ask: Callable[[List[str]], object]) -> None:
     """Another release's table of the same kind of build reads it; a debug build's alone may not."""
-    own = interpreter.version + ("d" if interpreter.debug else "")
+    own = interpreter.table
     others = [name for name in of_minor(interpreter)
-              if name != own and name.endswith("d") == interpreter.debug]
+              if name != own and name.lstrip("0123456789.") == own.lstrip("0123456789.")]
     layout = ask([own])
     if others:
         assert layout is not None, "refused, though there are tables of %s" % ", ".join(others)
@@ -63,7 +63,7 @@ def test_exact_table_hidden(interpreter: Interpreter, ask: Callable[[List[str]],
 
 def test_each_other_table(interpreter: Interpreter, ask: Callable[[List[str]], object]) -> None:
     """With any one table of the minor version left: right, or refused."""
-    own = interpreter.version + ("d" if interpreter.debug else "")
+    own = interpreter.table
     names = [name for name in of_minor(interpreter) if name != own]
     if not names:
         pytest.skip("there is one table only of %d.%d" % interpreter.minor)

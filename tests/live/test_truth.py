@@ -111,6 +111,19 @@ def test_gil(answers: Answers) -> None:
             assert thread["waiting_on"] is None or lwp not in busy
 
 
+def test_attachment(answers: Answers, interpreter: Interpreter) -> None:
+    """Without a GIL: what runs Python or C code of its own is attached, what waits in a system call is not."""
+    got = compare.by_lwp(answers.threads["threads"])
+    attached = {thread["key"]: got[lwp]["attachment"] for lwp, thread in answers.truth.items()}
+    if not interpreter.free_threaded:
+        assert set(attached.values()) == {None}
+        return
+    busy = {thread["key"] for thread in answers.truth.values() if thread["busy_lines"]}
+    assert {attached.pop(key) for key in busy - {"busy-c-without-gil"}} == {"attached"}
+    attached.pop("busy-c-without-gil")
+    assert set(attached.values()) == {"detached"} and len(attached) > 20
+
+
 def test_target(answers: Answers, subject: Subject, interpreter: Interpreter, mode: str) -> None:
     """Every document says what was looked at, and where the layout came from."""
     symbols = mode == "symbols" and debuginfo.has_dwarf(interpreter.image)
@@ -127,8 +140,7 @@ def test_target(answers: Answers, subject: Subject, interpreter: Interpreter, mo
         if symbols:
             assert layout == {"source": "dwarf", "table": None, "exact": True}
         elif debuginfo.has_table(interpreter):
-            name = interpreter.version + ("d" if interpreter.debug else "")
-            assert layout == {"source": "table", "table": name, "exact": True}
+            assert layout == {"source": "table", "table": interpreter.table, "exact": True}
         else:
             # Which table is nearest is for test_hidden_tables.py and the unit tests to say.
             assert layout["exact"] is False

@@ -34,4 +34,4 @@ def tables() -> Set[str]:
 
 def has_table(interpreter: Interpreter) -> bool:
     """Whether there is a table of exactly this release and kind of build."""
-    return interpreter.version + ("d" if interpreter.debug else "") in tables()
+    return interpreter.table in tables()

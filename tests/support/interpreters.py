@@ -14,8 +14,6 @@ from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 # The oldest and newest minor version that gdbext reads.
 SUPPORTED = ((3, 6), (3, 15))
-# Free-threaded builds have other structures throughout.
-FREE_THREADED_SUPPORTED = False
 
 # Overrides the search: paths of interpreters, separated as in PATH.
 PYTHONS_VARIABLE = "GDBEXT_PYTHONS"
@@ -85,10 +83,14 @@ class Interpreter:
     @property
     def id(self) -> str:
         """A name for people and for test ids: "3.11.7", "3.13.0t", "3.11.2-debian"."""
-        build = ("t" if self.free_threaded else "") + ("d" if self.debug else "")
         names = [self.vendor] if self.vendor else []
         names += ["in", self.root.name] if self.root else []
-        return "-".join([self.version + build, *names])
+        return "-".join([self.table, *names])
+
+    @property
+    def table(self) -> str:
+        """The name of the layout table of exactly this release and kind of build: "3.13.0t", "3.11.2d"."""
+        return self.version + ("t" if self.free_threaded else "") + ("d" if self.debug else "")
 
     @property
     def minor(self) -> Tuple[int, int]:
@@ -105,8 +107,6 @@ class Interpreter:
         first, last = SUPPORTED
         if not first <= self.minor <= last:
             return "gdbext reads 3.%d to 3.%d" % (first[1], last[1])
-        if self.free_threaded and not FREE_THREADED_SUPPORTED:
-            return "gdbext does not read free-threaded builds yet"
         return None
 
 

@@ -10,7 +10,11 @@ from gdbext.cpython.memory import PAGE, Memory, Unreadable
 from gdbext.layout import table as tables
 from gdbext.layout.layout import Layout, Struct
 
-TABLES: Dict[str, tables.Table] = {name.text: tables.load(name) for name in tables.names()}
+# The releases whose objects this module knows how to make.
+MADE = ((3, 6), (3, 13))
+TABLES: Dict[str, tables.Table] = {
+    name.text: tables.load(name) for name in tables.names()
+    if MADE[0] <= name.version <= MADE[1] and not name.free_threaded}
 IDS = list(TABLES)
 
 HEAP = 0x7F00_0000_0000

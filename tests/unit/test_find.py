@@ -192,6 +192,8 @@ def test_a_copy_of_the_cookie_before_the_runtime(memory: FakeMemory) -> None:
     (b"3.6.15 (default, Nov  1 2025, 10:00:00) \n[GCC 12.2.0]", "3.6.15"),
     (b"3.11.2 (main, Apr 28 2025, 14:11:48) [GCC 12.2.0]", "3.11.2"),
     (b"3.13.0rc1+ (heads/3.13:abcdef, Aug  1 2024) [Clang 17]", "3.13.0rc1+"),
+    (b"3.13.15 experimental free-threading build (main, Oct  1 2026, 19:55:55) [GCC 16.2.0]", "3.13.15"),
+    (b"3.14.8 free-threading build (main, Oct  1 2026, 19:55:55) [GCC 16.2.0]", "3.14.8"),
     (b"2.7.18 (default, Jul  1 2022, 12:00:00) \n[GCC]", "2.7.18"),
     (b"3.2.0 is the database of unicodedata", None),
     (b"13.11.2", None),

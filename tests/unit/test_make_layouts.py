@@ -314,7 +314,7 @@ class TestHeaders:
 
     @each_installation
     def test_headers_agree_with_dwarf(self, version):
-        made = plain(make_layouts.table_of_headers(headers_of(INSTALLATIONS[version]), False, None))
+        made = plain(make_layouts.table_of_headers(headers_of(INSTALLATIONS[version]), False, False, None))
         table = table_of(version)
         shared = made["structs"].keys() & table["structs"].keys()
         assert len(shared) >= 50
@@ -325,8 +325,8 @@ class TestHeaders:
     @each_installation
     def test_shifting_a_structure_is_what_compiling_it_gives(self, version):
         headers = headers_of(INSTALLATIONS[version])
-        release = plain(make_layouts.table_of_headers(headers, False, None))["structs"]
-        debug = plain(make_layouts.table_of_headers(headers, True, None))["structs"]
+        release = plain(make_layouts.table_of_headers(headers, False, False, None))["structs"]
+        debug = plain(make_layouts.table_of_headers(headers, True, False, None))["structs"]
         objects = {key for key, struct in release.items()
                    if any(name.endswith("ob_base") and offset == 0
                           for name, (offset, *_) in struct["fields"].items())}
@@ -338,7 +338,7 @@ class TestHeaders:
     @each_installation
     def test_a_base_gives_what_headers_lack(self, version):
         release = table_of(version)
-        made = plain(make_layouts.table_of_headers(headers_of(INSTALLATIONS[version]), True, release))
+        made = plain(make_layouts.table_of_headers(headers_of(INSTALLATIONS[version]), True, False, release))
         assert made["structs"].keys() >= release["structs"].keys()
         assert "dequeobject" in made["made_from"]["derived"] and made["made_from"]["base"] == version
         trace_refs = re.match(r"3\.[67]\.", version) is not None
@@ -352,7 +352,7 @@ class TestHeaders:
     def test_a_base_of_another_version_is_refused(self, version):
         base = dict(table_of(version), python="3.5.0")
         with pytest.raises(make_layouts.LayoutError, match="release table"):
-            make_layouts.table_of_headers(headers_of(INSTALLATIONS[version]), True, base)
+            make_layouts.table_of_headers(headers_of(INSTALLATIONS[version]), True, False, base)
 
 
 class TestTables:

@@ -57,7 +57,8 @@ def test_pypy_whose_data_does_not_tell_the_version(memory: FakeMemory) -> None:
     ("/usr/lib/jvm/lib/server/libjvm.so", "a Java virtual machine (Jython, if it runs Python)"),
     ("/usr/lib/dotnet/libcoreclr.so", "a .NET runtime (IronPython, if it runs Python)")))
 def test_by_the_name_of_a_file(memory: FakeMemory, path: str, name: str) -> None:
-    assert refusal([FakeImage("/x/bin/start"), FakeImage(path)], memory).startswith("this is %s, which" % name)
+    message = refusal([FakeImage("/x/bin/start"), FakeImage(path)], memory)
+    assert message.startswith("this is %s, which" % name)
 
 
 @pytest.mark.parametrize("symbol, name", (
@@ -66,8 +67,9 @@ def test_by_a_symbol(memory: FakeMemory, symbol: str, name: str) -> None:
     assert refusal([FakeImage("/x", {symbol: Place(0x1000, 8)})], memory).startswith("this is %s" % name)
 
 
-@pytest.mark.parametrize("path", ("/usr/bin/cat", "/home/pypy/bin/cat", "/x/libpython3.11.so.1.0", "/x/mypypy3",
-                                  "/x/pypy3-helper", "/x/libjvm.so.d/cat", "/x/libjava.so"))
+@pytest.mark.parametrize("path", (
+    "/usr/bin/cat", "/home/pypy/bin/cat", "/x/libpython3.11.so.1.0", "/x/mypypy3", "/x/pypy3-helper",
+    "/x/libjvm.so.d/cat", "/x/libjava.so"))
 def test_others_are_not_taken_for_one(memory: FakeMemory, path: str) -> None:
     assert other_pythons.recognise([FakeImage(path)], memory) is None
     assert refusal([FakeImage(path)], memory).startswith("no CPython here: none of 1 mapped images")
@@ -76,8 +78,8 @@ def test_others_are_not_taken_for_one(memory: FakeMemory, path: str) -> None:
 def test_cpython_is_read_whatever_is_there_beside_it(memory: FakeMemory) -> None:
     made = MadeProcess(TABLES["3.11.7"])
     made.add_thread(made.add_interpreter())
-    [python] = process.open_all([FakeImage("/x/bin/pypy3"), FakeImage("/x/libjvm.so"), made.image()], made.memory,
-                                lambda image: None)
+    images = [FakeImage("/x/bin/pypy3"), FakeImage("/x/libjvm.so"), made.image()]
+    [python] = process.open_all(images, made.memory, lambda image: None)
     assert python.version == "3.11.7"
 
 

@@ -80,7 +80,7 @@ class Decoder:
 
 def table_of(interpreter: Interpreter) -> Optional[Table]:
     """The table of this very release, None where there is none."""
-    return TABLES.get(interpreter.version + ("d" if interpreter.debug else ""))
+    return TABLES.get(interpreter.table)
 
 
 @pytest.fixture(scope="module")

@@ -150,6 +150,7 @@ def test_the_document_of_threads() -> None:
     main, second, native, gone = found["threads"]
     assert main == {
         "number": 1, "lwp": 50, "ident": IDENT, "name": "MainThread", "interpreter": 0, "gil": "holds",
+        "attachment": None,
         "state": "running", "waiting_on": None,
         "frame": {"function": "inner", "qualname": "Class.inner", "file": "/made/up.py", "line": 13}}
     assert second["name"] == EVIL_NAME and second["frame"]["file"] == "/\x07\r.py"
