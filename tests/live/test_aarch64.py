@@ -5,7 +5,7 @@ gdbext knows of this machine is at work.
 """
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Mapping
 
 import pytest
 
@@ -47,10 +47,10 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dict[str, Any]
         yield {"truth": program.truth, "answers": dict(zip(COMMANDS, answers))}
 
 
-def documents(stopped: Dict[str, Any], command: str) -> List[Dict[str, Any]]:
+def documents(stopped: Dict[str, Any], command: str) -> List[Mapping[str, Any]]:
     """The JSON that a command printed."""
     answer: gdb.Answer = stopped["answers"][command]
-    return answer.documents()
+    return list(answer.documents())
 
 
 def test_it_is_aarch64(stopped: Dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ class Target:
         self.memory = FakeMemory()
         self.threads: List[Thread] = []
         self.told = {"info proc mappings": "", "info auxv": ""}
-        self.module = types.ModuleType("gdb")
+        self.module: Any = types.ModuleType("gdb")
         vars(self.module).update(
             error=Error, MemoryError=type("MemoryError", (Error,), {}), InferiorThread=Thread, selected=None,
             selected_inferior=lambda: types.SimpleNamespace(
@@ -95,7 +95,7 @@ class Target:
         self.threads = list(threads)
         return importlib.import_module("gdbext.target.threads").native_threads()
 
-    def one(self, architecture: str, handle: Optional[bytes] = None, **registers: Optional[int]) -> Any:
+    def one(self, architecture: str, handle: Any = None, **registers: Any) -> Any:
         """What gdbext makes of one thread."""
         [native] = self.natives(Thread(Frame(architecture, registers), handle))
         return native
