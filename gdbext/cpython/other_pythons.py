@@ -32,8 +32,10 @@ KINDS = (
     Kind("GraalPy", (), re.compile(r"graalpy.*|libpythonvm\.so")),
     Kind("RustPython", (), re.compile(r"rustpython.*")),
     # Which classes a virtual machine has loaded, its images do not tell.
-    Kind("a Java virtual machine (Jython, if it runs Python)", ("JNI_CreateJavaVM",), re.compile(r"libjvm\.so")),
-    Kind("a .NET runtime (IronPython, if it runs Python)", ("coreclr_initialize",), re.compile(r"libcoreclr\.so")),
+    Kind("a Java virtual machine (Jython, if it runs Python)", ("JNI_CreateJavaVM",),
+         re.compile(r"libjvm\.so")),
+    Kind("a .NET runtime (IronPython, if it runs Python)", ("coreclr_initialize",),
+         re.compile(r"libcoreclr\.so")),
 )
 
 

@@ -89,8 +89,8 @@ def _refuse_other(images: List[find.Image], memory: Memory) -> None:
     """Raises NotPython where this is a Python that is not CPython."""
     other = other_pythons.recognise(images, memory)
     if other is not None:
-        raise NotPython(f"this is {other.text}, which gdbext does not read: it reads CPython {_known_versions()} "
-                        f"(recognised by {other.image.path})")
+        raise NotPython(f"this is {other.text}, which gdbext does not read: it reads CPython "
+                        f"{_known_versions()} (recognised by {other.image.path})")
 
 
 def _missing_files(images: List[find.Image]) -> str:

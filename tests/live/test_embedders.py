@@ -10,12 +10,15 @@ import pytest
 from tests.support import compare, embedding, gdb, processes, stripped
 from tests.support.interpreters import Found, Interpreter
 
-QUESTIONS = ["py-threads -json", "thread apply all -q py-bt-plus -json", "py-threads", "thread apply all -q py-bt-plus"]
+QUESTIONS = ["py-threads -json", "thread apply all -q py-bt-plus -json",
+             "py-threads", "thread apply all -q py-bt-plus"]
 
 # Interpreters with a GIL of their own, PEP 684.
 WITH_OWN_GIL = (3, 12)
 
 NO_FRAMES = "no Python frames"
+
+ways = pytest.mark.parametrize("how, where", [("linked", "live"), ("static", "live"), ("static", "gcore")])
 
 
 class Answers(NamedTuple):
@@ -36,11 +39,17 @@ class Answers(NamedTuple):
             tracebacks=[each for each in self.tracebacks if each["number"] not in numbers])
 
 
-def ask(program: processes.Program) -> Answers:
-    """gdbext's answers about a program at its place."""
-    run = gdb.run(QUESTIONS, mode="hidden", pid=program.pid)
+def ask(program: processes.Program, where: str, folder: Path) -> Answers:
+    """gdbext's answers about a program at its place, alive or from gcore's core."""
+    if where == "live":
+        run = gdb.run(QUESTIONS, mode="hidden", pid=program.pid)
+    else:
+        core = gdb.gcore(program.pid, folder / "core")
+        run = gdb.run(QUESTIONS, mode="hidden", core=core, executable=program.executable)
+        core.unlink()
     threads, tracebacks, text, text_tracebacks = run.answers
-    return Answers(program.truth, threads.document(), tracebacks.documents(), text.stdout, text_tracebacks.stdout)
+    return Answers(program.truth, threads.document(), tracebacks.documents(),
+                   text.stdout, text_tracebacks.stdout)
 
 
 @contextlib.contextmanager
@@ -51,23 +60,26 @@ def running(executable: Path, interpreter: Interpreter) -> Iterator[processes.Pr
         yield program
 
 
-@pytest.mark.parametrize("how", ["linked", "static"])
-def test_gilstate(interpreter: Interpreter, how: str, tmp_path: Path) -> None:
-    """Threads made in C: with frames, with a state and no frames, with neither, with the GIL and no frames."""
-    executable = tmp_path / "service"
+def build(source: str, interpreter: Interpreter, how: str, output: Path) -> Path:
+    """The program in C; the test is skipped where it can't be built."""
     try:
         if how == "linked":
-            embedding.build_linked(executable, interpreter, "gilstate.c")
-        else:
-            embedding.build_static(executable, interpreter, True, "gilstate.c")
+            return embedding.build_linked(output, interpreter, source)
+        return embedding.build_static(output, interpreter, True, source)
     except embedding.CannotBuild as error:
         pytest.skip(str(error))
+
+
+@ways
+def test_gilstate(interpreter: Interpreter, how: str, where: str, tmp_path: Path) -> None:
+    """Threads made in C: with frames, with a state without frames, with neither, with the GIL only."""
+    executable = build("gilstate.c", interpreter, how, tmp_path / "service")
     with running(executable, interpreter) as program:
         processes.wait_for(lambda: len(processes.thread_ids(program.pid)) == 10, "all threads")
         # The one that waits for the GIL came last.
-        waiter = processes.thread_ids(program.pid)[-1]
-        processes.wait_for(lambda: processes.system_call(program.pid, waiter)[0] == "202", "in futex()")
-        answers = ask(program)
+        last = processes.thread_ids(program.pid)[-1]
+        processes.wait_for(lambda: processes.system_call(program.pid, last)[0] == "202", "in futex()")
+        answers = ask(program, where, tmp_path)
     truth = answers.truth
     without_frames, = truth["frameless"]
     of_gil = sorted({thread["lwp"] for thread in answers.threads["threads"]}
@@ -96,24 +108,18 @@ def test_gilstate(interpreter: Interpreter, how: str, tmp_path: Path) -> None:
     assert compare.text_frames(answers.text_tracebacks.split("\n")) == expected
 
 
-@pytest.mark.parametrize("how", ["linked", "static"])
-def test_own_gil(interpreter: Interpreter, how: str, tmp_path: Path) -> None:
+@ways
+def test_own_gil(interpreter: Interpreter, how: str, where: str, tmp_path: Path) -> None:
     """Sub-interpreters made from C compute at the same time, each holding its own GIL."""
     if interpreter.minor < WITH_OWN_GIL:
         pytest.skip("%s has one GIL for all interpreters" % interpreter.id)
-    executable = tmp_path / "service"
-    try:
-        if how == "linked":
-            embedding.build_linked(executable, interpreter, "own_gil.c")
-        else:
-            embedding.build_static(executable, interpreter, True, "own_gil.c")
-    except embedding.CannotBuild as error:
-        pytest.skip(str(error))
+    executable = build("own_gil.c", interpreter, how, tmp_path / "service")
     with running(executable, interpreter) as program:
         for thread in program.truth["threads"]:
             if not thread["busy_lines"]:
-                processes.wait_for(lambda: processes.system_call(program.pid, thread["lwp"])[0] == "0", "in read()")
-        answers = ask(program)
+                processes.wait_for(
+                    lambda: processes.system_call(program.pid, thread["lwp"])[0] == "0", "in read()")
+        answers = ask(program, where, tmp_path)
     truth = {**answers.truth, "native_threads": []}
     assert sorted(thread["interpreter"] for thread in truth["threads"]) == [0, 1, 2, 3]
     compare.assert_threads(truth, answers.threads)
@@ -143,7 +149,7 @@ def test_two_runtimes(interpreter: Interpreter, second: str, found: Found, tmp_p
     with processes.running_python(stripped.as_installed(interpreter), "two_runtimes.py",
                                   str(copy), str(other.prefix)) as program:
         assert copy in program.mapped()
-        answers = ask(program)
+        answers = ask(program, "live", tmp_path)
     truth = answers.truth
     assert {thread["runtime"] for thread in truth["threads"]} == {"first", "second"}
 
@@ -160,7 +166,7 @@ def test_two_runtimes(interpreter: Interpreter, second: str, found: Found, tmp_p
     for thread in answers.threads["threads"]:
         got.setdefault(thread["lwp"], []).append(lines(thread, thread["frame"]))
     compare.assert_same(expected, got, "threads")
+    tracebacks = compare.frames_by_lwp(answers.tracebacks, answers.threads)
     compare.assert_same(
-        frames, {lwp: list(map(compare.frame_line, each))
-                 for lwp, each in compare.frames_by_lwp(answers.tracebacks, answers.threads).items()}, "tracebacks")
+        frames, {lwp: list(map(compare.frame_line, each)) for lwp, each in tracebacks.items()}, "tracebacks")
     assert len(answers.text.strip().split("\n")) >= 1 + len(truth["threads"])

@@ -17,6 +17,12 @@ COMMANDS = ["py-threads", "py-bt-plus", "py-threads -json", "py-bt-plus -json"]
 # What a Python of any kind runs: it says so, and blocks.
 CODE = "import os; os.write(1, b'ready\\n'); os.read(0, 1)"
 
+# Runs a Python with some code and then ends; a shell with one command only would become that Python.
+SCRIPT = '"$0" -c "$1"; exit 0'
+
+# Yama's permission for gdb, which the child of a program that may be attached to does not inherit.
+LET_ATTACH = "import ctypes; ctypes.CDLL(None).prctl(0x59616d61, ctypes.c_ulong(-1), 0, 0, 0)\n"
+
 JAVA = """
 class Waits {
     public static void main(String[] arguments) throws Exception {
@@ -90,7 +96,8 @@ def test_java(tmp_path: Path) -> None:
     source = tmp_path / "Waits.java"
     source.write_text(JAVA)
     with processes.running([java, "-Xshare:auto", "-Xmx64m", str(source)]) as program:
-        assert_named(refusal(program.pid), r"a Java virtual machine \(Jython, if it runs Python\)", r"libjvm\.so")
+        message = refusal(program.pid)
+    assert_named(message, r"a Java virtual machine \(Jython, if it runs Python\)", r"libjvm\.so")
 
 
 def test_micropython() -> None:
@@ -105,12 +112,14 @@ def test_micropython() -> None:
 def test_old_cpython(found: Found) -> None:
     """CPython 2.7 and others before 3.6 have the variables of 3.6, and are named with their version."""
     old = [left.path for left in found.left_out if "older than 3.6" in left.reason]
-    old += sorted(Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv").glob("versions/2.*/bin/python2.?"))
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    old += sorted(pyenv.glob("versions/2.*/bin/python2.?"))
     if not old:
         pytest.skip("no CPython before 3.6 here")
     with processes.running([str(old[-1].resolve()), "-c", CODE]) as program:
         message = refusal(program.pid)
-    assert re.match(r"Python [23]\.\d+\.\d+\S* in /\S+: gdbext reads CPython 3\.6 to 3\.\d+, and no layout", message)
+    assert re.match(
+        r"Python [23]\.\d+\.\d+\S* in /\S+: gdbext reads CPython 3\.6 to 3\.\d+, and no layout", message)
 
 
 @pytest.fixture
@@ -144,7 +153,7 @@ def processes_below(pid: int) -> List[int]:
 
 def test_child_of_a_shell(interpreter: Interpreter, shell: str) -> None:
     """The Python that a shell has started is named, with its version and file."""
-    with parent([shell, "-c", '"$0" -c "$1"; exit 0', str(interpreter.path), CODE]) as program:
+    with parent([shell, "-c", SCRIPT, str(interpreter.path), LET_ATTACH + CODE]) as program:
         child, = processes_below(program.pid)
         message = refusal(program.pid)
     assert message.startswith("no CPython here: none of ")
@@ -158,12 +167,12 @@ def test_grandchild(found: Found, shell: str) -> None:
     """A shell within a shell: the nearer shell is not named, the Python below it is."""
     if not found.interpreters:
         pytest.skip("no CPython that gdbext reads was found")
-    inner = '"$0" -c "$1"; exit 0'
-    command = [shell, "-c", '"$0" -c "$1" "$2" "$3"; exit 0', shell, inner, str(found.interpreters[-1].path), CODE]
+    python = str(found.interpreters[-1].path)
+    command = [shell, "-c", '"$0" -c "$1" "$2" "$3"; exit 0', shell, SCRIPT, python, LET_ATTACH + CODE]
     with parent(command) as program:
-        between, python = processes_below(program.pid)
+        between, nearest = processes_below(program.pid)
         message = refusal(program.pid)
-    assert "child process %d runs Python" % python in message and str(between) not in message.split()
+    assert "child process %d runs Python" % nearest in message and str(between) not in message.split()
 
 
 def test_children_without_python(shell: str) -> None:
@@ -178,7 +187,8 @@ def test_a_core_has_no_children(found: Found, shell: str, tmp_path: Path) -> Non
     """The pid of a core may be anybody's: nothing is said of children, though they live."""
     if not found.interpreters:
         pytest.skip("no CPython that gdbext reads was found")
-    with parent([shell, "-c", '"$0" -c "$1"; exit 0', str(found.interpreters[-1].path), CODE]) as program:
+    command = [shell, "-c", SCRIPT, str(found.interpreters[-1].path), LET_ATTACH + CODE]
+    with parent(command) as program:
         core = gdb.gcore(program.pid, tmp_path / "core")
         run = gdb.run(["py-threads"], core=core, executable=program.executable, mode="hidden")
     message = compare.one_line(run.answers[0].stderr)

@@ -45,7 +45,8 @@ def gather(path):
             parts.append(json.load(file))
     for thread in parts:
         if not thread["busy_lines"]:
-            common.wait_for(lambda: common.is_settled(thread["lwp"], "read"), lambda: "not blocked: %s" % thread)
+            common.wait_for(lambda: common.is_settled(thread["lwp"], "read"),
+                            lambda: "not blocked: %s" % thread)
     common.write(path, common.process(hosted.told() + parts))
     os.write(1, b"ready\n")
 

@@ -45,13 +45,15 @@ def enter(path, library, prefix):
     second.Py_InitializeEx(0)
     source = SOURCE.format(folder=os.path.dirname(os.path.abspath(__file__)), path=path).encode()
     common.arrive("enters")
-    hosted.chains.setdefault("enters", common.chain(sys._getframe())), second.PyRun_SimpleStringFlags(source, None)
+    run = second.PyRun_SimpleStringFlags
+    hosted.chains.setdefault("enters", common.chain(sys._getframe())), run(source, None)
 
 
 def tell(path):
     """Gather both truths."""
     part = os.path.abspath(path + ".second")
-    threading.Thread(target=common.or_die(enter), args=(part, sys.argv[2], sys.argv[3]), name="enters").start()
+    arguments = (part, sys.argv[2], sys.argv[3])
+    threading.Thread(target=common.or_die(enter), args=arguments, name="enters").start()
     common.wait_for(lambda: os.path.exists(part), lambda: "the second runtime has not told")
     with open(part) as file:
         second = json.load(file)

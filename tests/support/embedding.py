@@ -58,7 +58,8 @@ def build_linked(output: Path, interpreter: Interpreter, source: str = "embed.c"
     if library is None:
         raise CannotBuild("%s has no shared libpython" % interpreter.id)
     headers = [] if source == "embed.c" else _headers(_ask(interpreter))
-    return build(output, ["-DLINKED", *headers, str(library), "-Wl,-rpath,%s" % library.parent, "-lpthread"], source)
+    options = ["-DLINKED", *headers, str(library), "-Wl,-rpath,%s" % library.parent, "-lpthread"]
+    return build(output, options, source)
 
 
 def _ask(interpreter: Interpreter) -> Dict[str, str]:
@@ -87,5 +88,6 @@ def build_static(output: Path, interpreter: Interpreter, pie: bool, source: str 
         raise CannotBuild("%s comes without libpython.a" % interpreter.id)
     words = shlex.split("%(MODLIBS)s %(LIBS)s %(SYSLIBS)s %(LINKFORSHARED)s" % told)
     headers = [] if source == "embed.c" else _headers(told)
-    return build(output, ["-DLINKED", "-pie" if pie else "-no-pie", *(["-fPIE"] if pie else []), "-s", *headers,
-                          "-Wl,--export-dynamic", str(archive), *words, "-lm", "-lpthread", "-lutil"], source)
+    options = ["-DLINKED", "-pie" if pie else "-no-pie", *(["-fPIE"] if pie else []), "-s", *headers,
+               "-Wl,--export-dynamic", str(archive), *words, "-lm", "-lpthread", "-lutil"]
+    return build(output, options, source)

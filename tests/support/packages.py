@@ -72,7 +72,8 @@ def _run(command: Sequence[str], what: str, variables: Optional[Mapping[str, str
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotAvailable("%s: %s" % (what, error)) from error
     if ended.returncode != 0:
-        said = [line for line in ended.stderr.splitlines() if line.strip()] or ["exit code %d" % ended.returncode]
+        said = [line for line in ended.stderr.splitlines() if line.strip()]
+        said = said or ["exit code %d" % ended.returncode]
         errors = [line for line in said if line.startswith(("E:", "ERROR"))]
         raise NotAvailable("%s: %s" % (what, (errors or said)[-1]))
     return ended.stdout
@@ -81,7 +82,7 @@ def _run(command: Sequence[str], what: str, variables: Optional[Mapping[str, str
 # --- Debian ----------------------------------------------------------------------------------
 
 def debian(*packages: str) -> Path:
-    """A folder with Debian packages unpacked into it, without those that they depend on. Raises NotAvailable."""
+    """A folder with Debian packages unpacked into it, not with what they depend on. Raises NotAvailable."""
     for tool in ("apt-get", "apt-cache", "dpkg"):
         if shutil.which(tool) is None:
             raise NotAvailable("no %s here, so no Debian package %s" % (tool, packages[0]))
@@ -109,7 +110,8 @@ def _debian_version(package: str) -> str:
 
 def library_path(root: Path) -> Dict[str, str]:
     """The variable with which a program from an unpacked package finds libraries that came with it."""
-    folders = sorted({str(path.parent) for path in root.glob("**/*.so*") if path.parent.name.endswith("linux-gnu")})
+    folders = sorted({str(path.parent) for path in root.glob("**/*.so*")
+                      if path.parent.name.endswith("linux-gnu")})
     return {"LD_LIBRARY_PATH": os.pathsep.join(folders)}
 
 
@@ -128,7 +130,8 @@ def venv(interpreter: Interpreter, *requirements: str) -> Path:
     key = re.sub(r"[^\w.]+", "-", "-".join(requirements))
 
     def make(folder: Path) -> None:
-        _run([str(interpreter.path), "-m", "venv", str(folder)], "a virtual environment of %s" % interpreter.id)
+        _run([str(interpreter.path), "-m", "venv", str(folder)],
+             "a virtual environment of %s" % interpreter.id)
         _run([str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-q",
               "--timeout", "15", "--retries", "1", *requirements], "pip install %s" % " ".join(requirements))
 
@@ -146,8 +149,8 @@ def frozen(python: Path, script: Path, modules: Sequence[Path], kind: str) -> Pa
 
     def make(folder: Path) -> None:
         _run([str(python), "-m", "PyInstaller", "--%s" % kind, "--log-level", "ERROR", "--noconfirm",
-              "--distpath", str(folder / "dist"), "--workpath", str(folder / "work"), "--specpath", str(folder),
-              "--paths", str(script.parent), str(script)],
+              "--distpath", str(folder / "dist"), "--workpath", str(folder / "work"),
+              "--specpath", str(folder), "--paths", str(script.parent), str(script)],
              "PyInstaller --%s" % kind, {"PYINSTALLER_CONFIG_DIR": str(folder / "config")}, folder)
         shutil.rmtree(folder / "work")
 
