@@ -57,8 +57,9 @@ def recognise(images: Iterable[find.Image], memory: Memory) -> Optional[Other]:
     images = list(images)
     for kind in KINDS:
         found = [image for image in images if _is_of(image, kind)]
-        for image in found if kind.version else ():
-            version = find.text_in_data(image, memory, kind.version)
+        # The launcher that bears the name has no data to tell the version.
+        for image in found:
+            version = find.text_in_data(image, memory, kind.version) if kind.version else None
             if version:
                 return Other(kind, version, image)
         if found:

@@ -61,7 +61,9 @@ def running(executable: Path, interpreter: Interpreter) -> Iterator[processes.Pr
 
 
 def build(source: str, interpreter: Interpreter, how: str, output: Path) -> Path:
-    """The program in C; the test is skipped where it can't be built."""
+    """The program in C; the test is skipped where it can't be built, or has no GIL to tell of."""
+    if interpreter.free_threaded:
+        pytest.skip("%s has no GIL" % interpreter.id)
     try:
         if how == "linked":
             return embedding.build_linked(output, interpreter, source)

@@ -41,7 +41,8 @@ def enter(path, library, prefix):
     second = ctypes.CDLL(library, mode=os.RTLD_NOW | os.RTLD_DEEPBIND)
     os.environ["PYTHONHOME"] = prefix
     # What is installed may import extension modules.
-    ctypes.c_int.in_dll(second, "Py_NoSiteFlag").value = 1
+    if hasattr(second, "Py_NoSiteFlag"):  # up to 3.14
+        ctypes.c_int.in_dll(second, "Py_NoSiteFlag").value = 1
     second.Py_InitializeEx(0)
     source = SOURCE.format(folder=os.path.dirname(os.path.abspath(__file__)), path=path).encode()
     common.arrive("enters")
