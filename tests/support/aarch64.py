@@ -96,6 +96,9 @@ def _unpack_python(folder: Path) -> None:
         _run([*configured, "install", "--download-only", "python3"], "Debian's python3 for arm64")
         for file in sorted((apt / "cache/archives").glob("*.deb")):
             _run(["dpkg", "-x", str(file), str(folder)], "unpacking %s" % file.name)
+    # Since trixie base-files brings it, which nothing here depends on.
+    if not (folder / "lib").exists():
+        (folder / "lib").symlink_to("usr/lib")
 
 
 class Session:
