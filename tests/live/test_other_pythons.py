@@ -183,6 +183,18 @@ def test_children_without_python(shell: str) -> None:
     assert message.startswith("no CPython here") and "child" not in message
 
 
+def test_only_the_children_of_what_gdb_traces(found: Found, shell: str) -> None:
+    """A pid that another debugger's stub tells may be anybody's on this machine: no child is named."""
+    stub = shutil.which("gdbserver") or debian("gdbserver") / "usr/bin/gdbserver"
+    if not found.interpreters:
+        pytest.skip("no CPython that gdbext reads was found")
+    with parent([shell, "-c", SCRIPT, str(found.interpreters[-1].path), LET_ATTACH + CODE]) as program:
+        connect = "target remote | %s --once --attach - %d" % (stub, program.pid)
+        run = gdb.run([connect, "py-threads", "detach"], mode="hidden")
+    message = compare.one_line(run.answers[1].stderr)
+    assert "no CPython here" in message and "child" not in message
+
+
 def test_a_core_has_no_children(found: Found, shell: str, tmp_path: Path) -> None:
     """The pid of a core may be anybody's: nothing is said of children, though they live."""
     if not found.interpreters:
