@@ -1,5 +1,6 @@
 """What all commands share: how one is declared, its options, its help, its errors."""
 
+import locale
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import gdb
@@ -121,6 +122,7 @@ def _number(command: str, option: Option, text: Any) -> int:
 
 def write(lines: Sequence[str]) -> None:
     """Print lines; characters that gdb's host character set lacks are written as escapes."""
-    charset = gdb.host_charset() if hasattr(gdb, "host_charset") else "ascii"
+    # gdb 12 and newer tell; before, gdb too takes the locale's unless it was told otherwise.
+    charset = gdb.host_charset() if hasattr(gdb, "host_charset") else locale.getpreferredencoding(False)
     text = "".join(line + "\n" for line in lines)
     gdb.write(text.encode(charset, "backslashreplace").decode(charset))
