@@ -10,11 +10,7 @@ from gdbext.cpython.memory import PAGE, Memory, Unreadable
 from gdbext.layout import table as tables
 from gdbext.layout.layout import Layout, Struct
 
-# The releases whose objects this module knows how to make.
-MADE = ((3, 6), (3, 13))
-TABLES: Dict[str, tables.Table] = {
-    name.text: tables.load(name) for name in tables.names()
-    if MADE[0] <= name.version <= MADE[1] and not name.free_threaded}
+TABLES: Dict[str, tables.Table] = {name.text: tables.load(name) for name in tables.names()}
 IDS = list(TABLES)
 
 HEAP = 0x7F00_0000_0000
@@ -26,6 +22,12 @@ LONG, LIST, TUPLE, BYTES, UNICODE, DICT = (1 << bit for bit in range(24, 30))
 
 # How far in front of an object its pre-header reaches in any version.
 PRE_HEADER = 32
+
+# The tag of a stack reference that owns no count, 3.14 and later; a null reference has it too.
+TAG = 1
+
+# The ints that are made once and for all; 3.15 has more of them.
+SMALL = range(-5, 257)
 
 # What fills memory that no field describes: small, odd, and neither a pointer nor zero.
 JUNK = 0xA5
@@ -74,6 +76,7 @@ class Builder:
     def __init__(self, table: tables.Table, memory: Optional[FakeMemory] = None, base: int = HEAP) -> None:
         self.table = table
         self.version = table.name.version
+        self.free_threaded = table.name.free_threaded
         self.layout: Layout = table.layout()
         self.memory = memory or FakeMemory()
         self._base = base
@@ -214,6 +217,9 @@ class Builder:
         if self.version >= (3, 12):
             # lv_tag: 0 positive, 1 zero, 2 negative; the number of digits from bit 3.
             sign = 1 if value == 0 else 0 if value > 0 else 2
+            if self.version >= (3, 14) and value in SMALL:
+                # Bit 2: an immortal one.
+                sign |= 4
             self.set(address, "PyLongObject", "long_value.lv_tag", len(digits) << 3 | sign)
             at = self.layout["PyLongObject"].offset("long_value.ob_digit")
         else:
@@ -368,8 +374,10 @@ class Builder:
             inline = self.values(values, indices, address + head)
             if way != "own":
                 self.set(inline, "PyDictValues", "valid", 0)
-            # A materialized dictionary goes on using the inline values, until it outgrows them.
-            self.u64(address - 24, self.dict(entries, "unicode") if way == "dict" else 0)
+            # A materialized dictionary goes on using the inline values, until it outgrows them. Where there
+            # is no GC head, its pointer is the word before the object.
+            self.u64(address - (8 if self.free_threaded else 24),
+                     self.dict(entries, "unicode") if way == "dict" else 0)
         return address
 
     # Code and frames.
@@ -386,7 +394,22 @@ class Builder:
         if self.version >= (3, 11):
             self.set(address, "PyCodeObject", "co_qualname", self.text(qualname or name))
             self.set(address, "PyCodeObject", "_co_firsttraceable", first_traceable)
+        if self.copies_code:
+            self.set_copies(address, [])
         return address
+
+    @property
+    def copies_code(self) -> bool:
+        """Whether threads run copies of the instructions."""
+        return self.free_threaded and self.version >= (3, 14)
+
+    def set_copies(self, code: int, copies: Sequence[int]) -> None:
+        """Copies of the instructions, by the index of a thread from 1 on; 0 where one has none."""
+        entries = [self.instructions(code), *copies]
+        array = self.struct("_PyCodeArray", 8 * len(entries), size=len(entries))
+        for index, entry in enumerate(entries):
+            self.u64(array + self.layout["_PyCodeArray"].offset("entries") + 8 * index, entry)
+        self.set(code, "PyCodeObject", "co_tlbc", array)
 
     def instructions(self, code: int) -> int:
         """Where the instructions of a code object begin, 3.11 and later."""
@@ -411,8 +434,13 @@ class Builder:
             raw += bytes((0x80 | 13 << 3 | size // 2 - 1, abs(delta) << 1 | (delta < 0)))
         return bytes(raw)
 
-    def frame(self, code: int, offset: int, back: int = 0, owner: int = 0) -> int:
-        """A frame whose last instruction is `offset` bytes from the start of the code."""
+    def frame(self, code: int, offset: int, back: int = 0, owner: int = 0, tag: int = TAG,
+              copy: int = 0, start: Optional[int] = None) -> int:
+        """A frame whose last instruction is `offset` bytes from the start of the code.
+
+        `tag` is that of its reference to the code, 3.14 and later; `copy` which copy of the instructions
+        it runs, and `start` where that lies, in free-threaded builds of these.
+        """
         if self.version < (3, 11):
             address = self.object(self.type("frame"), "PyFrameObject")
             self.set(address, "PyFrameObject", "f_back", back)
@@ -422,14 +450,22 @@ class Builder:
                      offset // 2 if self.version >= (3, 10) and offset >= 0 else offset)
             return address
         address = self.struct("_PyInterpreterFrame", previous=back, owner=owner)
-        self.set_first(address, "_PyInterpreterFrame", code, "f_executable", "f_code")
-        self.set_first(address, "_PyInterpreterFrame", self.instructions(code) + offset, "instr_ptr",
-                       "prev_instr")
+        self._set_executable(address, code, tag)
+        at = self.instructions(code) if start is None else start
+        self.set_first(address, "_PyInterpreterFrame", at + offset, "instr_ptr", "prev_instr")
+        if self.copies_code:
+            self.set(address, "_PyInterpreterFrame", "tlbc_index", copy)
         return address
 
-    def shim(self, back: int) -> int:
-        """What 3.12 and 3.13 put between two activations of the evaluation loop."""
-        address = self.struct("_PyInterpreterFrame", previous=back, owner=3)
+    def _set_executable(self, frame: int, executable: int, tag: int) -> None:
+        if self.version >= (3, 14):
+            self.set(frame, "_PyInterpreterFrame", "f_executable.bits", executable | tag)
+        else:
+            self.set_first(frame, "_PyInterpreterFrame", executable, "f_executable", "f_code")
+
+    def shim(self, back: int, owner: int = 3) -> int:
+        """What 3.12 and later put between two activations of the evaluation loop."""
+        address = self.struct("_PyInterpreterFrame", previous=back, owner=owner)
         self.set_first(address, "_PyInterpreterFrame", 0, "instr_ptr", "prev_instr")
-        self.set_first(address, "_PyInterpreterFrame", self.none(), "f_executable", "f_code")
+        self._set_executable(address, self.none(), TAG)
         return address

@@ -17,22 +17,36 @@ NATIVE_ID = 4000
 # Where two processes' memory lies apart.
 APART = 1 << 36
 
-# Names in _Py_DebugOffsets whose field is called otherwise (Include/internal/pycore_runtime_init.h, 3.13).
+# PyThreadState.state, 3.13 and later.
+DETACHED, ATTACHED, SUSPENDED, SHUTTING_DOWN = range(4)
+
+# Names in _Py_DebugOffsets whose field is called otherwise (Include/internal/pycore_runtime_init.h in 3.13,
+# pycore_debug_offsets.h since).
 _SECTIONS = {
     "runtime_state": "_PyRuntimeState", "interpreter_state": "PyInterpreterState",
     "thread_state": "PyThreadState", "interpreter_frame": "_PyInterpreterFrame",
     "code_object": "PyCodeObject", "pyobject": "PyObject", "type_object": "PyTypeObject",
     "tuple_object": "PyTupleObject", "list_object": "PyListObject", "dict_object": "PyDictObject",
     "float_object": "PyFloatObject", "long_object": "PyLongObject", "bytes_object": "PyBytesObject",
-    "unicode_object": "PyASCIIObject",
+    "unicode_object": "PyASCIIObject", "err_stackitem": "_PyErr_StackItem",
+    "heap_type_object": "PyHeapTypeObject", "set_object": "PySetObject", "gen_object": "PyGenObject",
 }
+# Those of fields that the tables leave out, or that this build has not: such an offset is 0 here.
+_ABSENT = frozenset((
+    "interpreter_state.code_object_generation", "interpreter_state.tlbc_generation",
+    "gc.generation_stats_size"))
+_ABSENT_SECTIONS = frozenset(("llist_node", "debugger_support"))
+_FREE_THREADED_ONLY = frozenset((
+    "interpreter_state.gil_runtime_state_enabled", "interpreter_frame.tlbc_index", "code_object.co_tlbc"))
 _RENAMED = {
     "runtime_state.finalizing": "_finalizing",
     "runtime_state.interpreters_head": "interpreters.head",
     "interpreter_state.threads_head": "threads.head",
+    "interpreter_state.threads_main": "threads.main",
     "interpreter_state.imports_modules": "imports.modules",
     "interpreter_state.ceval_gil": "ceval.gil",
     "interpreter_state.gil_runtime_state": "_gil",
+    "interpreter_state.gil_runtime_state_enabled": "_gil.enabled",
     "interpreter_state.gil_runtime_state_locked": "_gil.locked",
     "interpreter_state.gil_runtime_state_holder": "_gil.last_holder",
     "thread_state.status": "_status",
@@ -47,11 +61,15 @@ _RENAMED = {
 
 
 def stated_offsets(table: tables.Table) -> Dict[str, int]:
-    """What a 3.13 process of this table's build says of itself, by dotted name."""
+    """What a process of this table's build, 3.13 or later, says of itself, by dotted name."""
     found = {}
     for path, field in table.struct("_Py_DebugOffsets").fields.items():
         section, _, name = path.partition(".")
         if not name or field[1] != 8:
+            continue
+        if (path in _ABSENT or section in _ABSENT_SECTIONS
+                or path in _FREE_THREADED_ONLY and not table.name.free_threaded):
+            found[path] = 0
             continue
         if section == "gc":
             interpreter = table.struct("PyInterpreterState")
@@ -61,10 +79,10 @@ def stated_offsets(table: tables.Table) -> Dict[str, int]:
         struct = table.struct(_SECTIONS[section])
         if name in ("size", "asciiobject_size"):
             found[path] = struct.size
+        elif name == "compactunicodeobject_size":
+            found[path] = table.struct("PyCompactUnicodeObject").size
         elif name == "ob_size":
             found[path] = table.struct("PyVarObject").offset("ob_size")
-        elif path == "interpreter_state.gil_runtime_state_enabled":
-            found[path] = 0
         else:
             found[path] = struct.offset(_RENAMED.get(path, name))
     return found
@@ -75,7 +93,8 @@ def debug_offsets(table: tables.Table, order: Optional[tables.Table] = None) -> 
     struct = (order or table).struct("_Py_DebugOffsets")
     raw = bytearray(struct.size)
     raw[:8] = COOKIE
-    values = dict(stated_offsets(table), version=table.hexversion, free_threaded=0)
+    values = dict(stated_offsets(table), version=table.hexversion,
+                  free_threaded=int(table.name.free_threaded))
     for path, value in values.items():
         at = struct.offset(path)
         raw[at:at + 8] = value.to_bytes(8, "little")
@@ -137,6 +156,8 @@ class MadeProcess:
         self.memory = memory or FakeMemory()
         self.builder = b = Builder(table, self.memory, HEAP + number * APART)
         self.version = table.name.version
+        # Free-threaded builds have one that is off, until enable_gil().
+        self.has_gil = not table.name.free_threaded
         self.hexversion = table.hexversion if hexversion is None else hexversion
         self.interpreters: List[int] = []
         self.states: Dict[int, List[int]] = {}
@@ -199,6 +220,8 @@ class MadeProcess:
         if self.version >= (3, 12):
             gil = b.struct("_gil_runtime_state", fill=0)
             b.set(address, "PyInterpreterState", "ceval.gil", gil)
+            if self.table.name.free_threaded:
+                b.set(gil, "_gil_runtime_state", "enabled", int(self.has_gil))
             self.gils[address] = gil
         else:
             self.gils[address] = self.gil_at
@@ -218,7 +241,8 @@ class MadeProcess:
     def _write_modules(self, interpreter: int) -> None:
         b = self.builder
         modules = b.namespace(self.modules[interpreter])
-        flags = "d" if self.table.name.debug else "m" if self.version < (3, 8) else ""
+        flags = "t" if self.table.name.free_threaded else ""
+        flags += "d" if self.table.name.debug else "m" if self.version < (3, 8) else ""
         names = {"version": b.text("?"), "hexversion": b.int(self.hexversion), "abiflags": b.text(flags),
                  "modules": modules}
         names.update(self.sys_names[interpreter])
@@ -237,9 +261,16 @@ class MadeProcess:
             b.set(others[-1], "PyThreadState", "prev", address)
         if self.version >= (3, 11):
             b.set(address, "PyThreadState", "native_thread_id", NATIVE_ID + number)
+        if self.version >= (3, 13):
+            self.attach(address, DETACHED)
+        base = 0
+        if self.version >= (3, 15):
+            # The outermost frame, which no function has.
+            base = b.shim(0)
+            b.set(address, "PyThreadState", "base_frame", base)
         b.set_first(interpreter, "PyInterpreterState", address, "threads.head", "tstate_head")
         others.append(address)
-        self.set_frames(address, self.frames(calls))
+        self.set_frames(address, self.frames(calls, base))
         return address
 
     def frames(self, calls: Sequence[Call], back: int = 0) -> int:
@@ -272,15 +303,38 @@ class MadeProcess:
         self.builder.set(gil, "_gil_runtime_state", "locked", locked)
         self.builder.set(gil, "_gil_runtime_state", "last_holder", holder)
 
+    def enable_gil(self) -> None:
+        """As PYTHON_GIL=1 or an extension module does in a free-threaded build."""
+        self.has_gil = True
+        if self.table.name.free_threaded:
+            for gil in self.gils.values():
+                self.builder.set(gil, "_gil_runtime_state", "enabled", 1)
+
+    @property
+    def holds_path(self) -> Optional[str]:
+        """The field in which a thread state says itself whether it holds the GIL; 3.12 and later."""
+        if self.version < (3, 12):
+            return None
+        return {(3, 12): "_status.active", (3, 13): "_status.holds_gil"}.get(self.version, "holds_gil")
+
+    def attach(self, state: int, value: int = ATTACHED) -> None:
+        """Whether a thread state is attached to its interpreter, 3.13 and later."""
+        self.builder.set(state, "PyThreadState", "state", value)
+
     def take_gil(self, state: int) -> None:
-        """Make a thread state hold its interpreter's GIL, and say so itself where it can."""
+        """Make a thread state hold its interpreter's GIL, and say so itself where it can.
+
+        Without a GIL it is attached, and the others are not.
+        """
         b = self.builder
         interpreter = next(address for address, states in self.states.items() if state in states)
-        self.set_gil(self.gils[interpreter], 1, state)
-        for path in ("_status.holds_gil", "_status.active"):
-            if b.layout.has("PyThreadState", path):
-                for other in self.states[interpreter]:
-                    b.set(other, "PyThreadState", path, other == state)
+        if self.has_gil:
+            self.set_gil(self.gils[interpreter], 1, state)
+        for other in self.states[interpreter]:
+            if self.version >= (3, 13):
+                self.attach(other, ATTACHED if other == state else DETACHED)
+            if self.holds_path:
+                b.set(other, "PyThreadState", self.holds_path, self.has_gil and other == state)
 
     def name_threads(self, interpreter: int, names: Dict[int, str]) -> None:
         """What threading calls its threads, by ident."""

@@ -1,4 +1,4 @@
-"""gdbext.layout.debug_offsets and cpython.corrections: tables of other micro releases of 3.13, put right."""
+"""gdbext.layout.debug_offsets and cpython.corrections: tables of other releases and builds of a minor, put right."""
 
 import itertools
 from typing import List, Tuple
@@ -21,25 +21,40 @@ SECTIONS = {
     "PyTypeObject": "type_object", "PyTupleObject": "tuple_object", "PyListObject": "list_object",
     "PyDictObject": "dict_object", "PyFloatObject": "float_object", "PyLongObject": "long_object",
     "PyBytesObject": "bytes_object", "PyASCIIObject": "unicode_object",
+    "_PyErr_StackItem": "err_stackitem", "PyHeapTypeObject": "heap_type_object",
+    "PySetObject": "set_object", "PyGenObject": "gen_object",
 }
 # What cpython/corrections.py looks after, from the process itself.
 CORRECTED_LATER = {("PyInterpreterState", "gc.generations")}
 CORRECTED_LATER_STRUCTS = {"lockobject", "PyBaseExceptionGroupObject"}
+# One byte, which pydebug builds of 3.14 and later divide (pycore_interpframe_structs.h); nothing tells.
+DIVIDED = ("visited", "lltrace")
 
-PAIRS = list(itertools.permutations(NEW, 2))
+
+
+def kind(name: str) -> Tuple[Tuple[int, int], bool]:
+    """What a table has to share with the process that it is brought into line with."""
+    return NEW[name].name.version, NEW[name].name.free_threaded
+
+
+PAIRS = [pair for pair in itertools.permutations(NEW, 2) if kind(pair[0]) == kind(pair[1])]
 # What is read on the way to a traceback and a list of threads: these may not be lost.
 NEEDED = {
     "_PyRuntimeState": ("interpreters.head",),
     "PyInterpreterState": ("next", "id", "threads.head", "runtime", "imports.modules", "sysdict",
                            "ceval.gil"),
-    "PyThreadState": ("prev", "next", "interp", "current_frame", "thread_id", "native_thread_id",
-                      "_status.holds_gil"),
+    "PyThreadState": ("prev", "next", "interp", "current_frame", "thread_id", "native_thread_id"),
     "_PyInterpreterFrame": ("previous", "f_executable", "instr_ptr", "owner", "localsplus"),
     "PyCodeObject": ("co_name", "co_qualname", "co_filename", "co_firstlineno", "co_linetable",
                      "co_code_adaptive", "_co_firsttraceable"),
     "PyTypeObject": ("tp_name", "tp_flags", "tp_basicsize", "tp_dictoffset"),
     "PyASCIIObject": ("length", "state", "state.kind", "state.compact", "state.ascii"),
     "PyDictObject": ("ma_keys", "ma_values"),
+}
+NEEDED_SINCE = {
+    (3, 13): {"PyThreadState": ("_status.holds_gil",)},
+    (3, 14): {"PyThreadState": ("holds_gil",), "_PyInterpreterFrame": ("f_executable.bits",)},
+    (3, 15): {"PyThreadState": ("holds_gil",), "_PyInterpreterFrame": ("f_executable.bits",)},
 }
 
 
@@ -69,7 +84,8 @@ def wrong(layout: Layout, right: table.Table, structs: List[str]) -> List[Tuple]
 def test_the_numbers_are_read_by_name() -> None:
     for made in NEW.values():
         found = read(made, made)
-        assert (found.hexversion, found.free_threaded) == (made.hexversion, False)
+        assert (found.hexversion, found.free_threaded) == (
+            made.hexversion, made.name.free_threaded)
         assert {path: found.values[path] for path in stated_offsets(made)} == stated_offsets(made)
 
 
@@ -109,14 +125,22 @@ def test_a_build_is_not_changed_by_its_own_offsets(name: str) -> None:
 @pytest.mark.parametrize("nearest, stated", PAIRS)
 def test_no_field_is_kept_at_a_wrong_place(nearest: str, stated: str) -> None:
     layout = debug_offsets.layout(NEW[nearest], read(NEW[stated], NEW[nearest]))
-    assert wrong(layout, NEW[stated], list(SECTIONS)) == []
+    found = wrong(layout, NEW[stated], list(SECTIONS))
+    if NEW[nearest].name.debug != NEW[stated].name.debug:
+        for name, path, field in [each for each in found if each[1].split(".")[-1] in DIVIDED]:
+            found.remove((name, path, field))
+            # The byte itself is the right one.
+            visited = path.replace("lltrace", "visited")
+            assert field[:2] == NEW[stated].struct(name).field(visited)[:2]
+    assert found == []
 
 
 @pytest.mark.parametrize("nearest, stated", PAIRS)
 def test_what_a_traceback_needs_is_kept(nearest: str, stated: str) -> None:
     layout = debug_offsets.layout(NEW[nearest], read(NEW[stated], NEW[nearest]))
-    for struct, paths in NEEDED.items():
-        for path in paths:
+    since = NEEDED_SINCE[NEW[stated].name.version]
+    for struct, always in NEEDED.items():
+        for path in always + since.get(struct, ()):
             assert layout[struct].field(path) == NEW[stated].struct(struct).field(path), (struct, path)
 
 
@@ -156,12 +180,17 @@ def test_a_field_moves_with_its_neighbours_and_is_dropped_where_they_disagree(sh
 @pytest.mark.parametrize("name", NEW)
 def test_a_process_is_read_without_tables_of_its_release(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = started(name)
-    release = name.rstrip("d")
-    monkeypatch.setenv(table.HIDDEN_VARIABLE, f"{release},{release}d")
+    release = name.rstrip("td")
+    hidden = [release + flags for flags in ("", "d", "t", "td")]
+    monkeypatch.setenv(table.HIDDEN_VARIABLE, ",".join(hidden))
+    if not any(kind(other) == kind(name) for other in NEW if other not in hidden):
+        with pytest.raises(process.NoPython, match="no layout passes"):
+            made.open()
+        return
     [python] = made.open()
     source = python.runtime.layout.source
     assert (python.version, python.exact) == (release, False)
-    assert source.kind == "table+debug-offsets" and source.table not in (release, release + "d")
+    assert source.kind == "table+debug-offsets" and source.table not in hidden
     [state] = python.thread_states()
     assert [(frame.code.qualname, frame.line) for frame in python.runtime.frames.walk(state.address)] == [
         ("Class.function", 13)]
@@ -181,13 +210,14 @@ def started(name: str) -> MadeProcess:
         "RLock": b.type("_thread.RLock", 0, b.layout["rlockobject"].size)})
     group = b.layout["PyBaseExceptionGroupObject"].size
     made.add_module(main, "builtins", {"BaseExceptionGroup": b.type("BaseExceptionGroup", 0, group)})
-    b.set(main, "PyInterpreterState", "gc.generation0",
-          main + b.layout["PyInterpreterState"].offset("gc.generations"))
+    if b.layout.has("PyInterpreterState", "gc.generations"):
+        b.set(main, "PyInterpreterState", "gc.generation0",
+              main + b.layout["PyInterpreterState"].offset("gc.generations"))
     return made
 
 
 def others_hidden(nearest: str) -> str:
-    """What hides all tables of 3.13 but one."""
+    """What hides all tables with offsets but one."""
     return ",".join(name for name in NEW if name != nearest)
 
 

@@ -178,6 +178,22 @@ def test_attributes(builder: Builder, dicts: Dicts, way: str) -> None:
     assert dicts.attribute(made, "_missing") is None
 
 
+@pytest.mark.parametrize("table", [name for name in IDS if TABLES[name].name.version >= (3, 13)])
+def test_the_word_of_a_managed_dictionary(table: str) -> None:
+    """Free-threaded objects have no GC head, and the word lies right before them."""
+    builder = Builder(TABLES[table])
+    dicts = reader_of(builder)
+    own, other = builder.int(1), builder.int(2)
+    made = builder.instance("Thread", {"_name": own})
+    dictionary = builder.namespace({"_name": other})
+    words = {distance: builder.memory.u64(made - distance) for distance in (8, 16, 24)}
+    for distance, word in words.items():
+        builder.u64(made - distance, dictionary)
+        right = distance == (8 if builder.free_threaded else 24)
+        assert dicts.attribute(made, "_name") == (other if right else own)
+        builder.u64(made - distance, word)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_an_attribute_that_another_instance_has(builder: Builder, dicts: Dicts, way: str) -> None:
     other = builder.int(1)

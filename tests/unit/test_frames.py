@@ -15,6 +15,8 @@ from tests.unit.made_process import Call, MadeProcess
 
 FROM_3_11 = [name for name in IDS if TABLES[name].name.version >= (3, 11)]
 FROM_3_12 = [name for name in IDS if TABLES[name].name.version >= (3, 12)]
+FROM_3_14 = [name for name in IDS if TABLES[name].name.version >= (3, 14)]
+WITH_COPIES = [name for name in FROM_3_14 if TABLES[name].name.free_threaded]
 
 CALLS = [Call("innermost", "/a.py", 100, 4), Call("middle", "<string>", 1, 0),
          Call("<module>", "/m/__main__.py", 7, 20)]
@@ -198,6 +200,145 @@ def test_shims_between_entries_of_the_evaluation_loop(table: str) -> None:
     assert names(walk(made, state)) == NAMES
     made.set_frames(state, made.builder.shim(inner))
     assert names(walk(made, state)) == NAMES
+
+
+@pytest.mark.parametrize("table", FROM_3_14)
+def test_shims_that_the_c_stack_owns(table: str) -> None:
+    # FRAME_OWNED_BY_CSTACK became 4 where FRAME_OWNED_BY_INTERPRETER came in as 3.
+    made = process_of(table)
+    b = made.builder
+    state = thread(made, [])
+    outer = b.shim(made.frames(CALLS[1:]), 4)
+    made.set_frames(state, made.frames(CALLS[:1], outer))
+    assert names(walk(made, state)) == NAMES
+    made.set_frames(state, outer)
+    assert names(walk(made, state)) == NAMES[1:]
+    assert frames_of(made).entry_address(state) == outer
+    inner = b.shim(made.frames(CALLS), 4)
+    made.set_frames(state, inner)
+    assert names(walk(made, state)) == NAMES
+    assert frames_of(made).entry_address(state) == inner
+
+
+@pytest.mark.parametrize("table", [name for name in IDS if TABLES[name].name.version >= (3, 15)])
+def test_a_base_frame_alone_is_no_frame(table: str) -> None:
+    made = process_of(table)
+    state = thread(made, [])
+    reader = Reader(made.memory, made.builder.layout)
+    assert (reader.pointer(state, "PyThreadState", "current_frame")
+            == reader.pointer(state, "PyThreadState", "base_frame") != 0)
+    assert walk(made, state) == []
+
+
+# References with tags, 3.14 and later.
+
+
+@pytest.mark.parametrize("tag", range(8))
+@pytest.mark.parametrize("table", FROM_3_14)
+def test_the_tags_of_a_reference_to_code_are_not_part_of_it(table: str, tag: int) -> None:
+    made = process_of(table)
+    b = made.builder
+    code = b.code("f", "/f.py", 1, b.lines((8, 0), (8, 1)))
+    assert code % 8 == 0
+    state = thread(made, [])
+    made.set_frames(state, b.frame(code, 8, b.shim(0), tag=tag))
+    [frame] = walk(made, state)
+    assert (frame.code.address, frame.code.name, frame.offset, frame.line) == (code, "f", 8, 2)
+
+
+@pytest.mark.parametrize("table", [name for name in FROM_3_11 if name not in FROM_3_14])
+def test_before_there_were_tags_an_odd_pointer_is_damage(table: str) -> None:
+    made = process_of(table)
+    b = made.builder
+    state = thread(made, [])
+    made.set_frames(state, b.frame(b.code("f", "/f.py", 1, b.lines((8, 0))) + 1, 2))
+    [frame] = walk(made, state)
+    assert frame.code is None and frame.problem
+
+
+@pytest.mark.parametrize("table", FROM_3_14)
+def test_a_null_reference_is_no_code(table: str) -> None:
+    made = process_of(table)
+    state = thread(made, [])
+    made.set_frames(state, made.builder.frame(0, 8, made.frames(CALLS)))
+    frames = walk(made, state)
+    assert names(frames) == [None] + NAMES and "cannot read" in frames[0].problem
+
+
+# Copies of the instructions, one a thread.
+
+
+@pytest.mark.parametrize("table", WITH_COPIES)
+def test_the_instruction_in_a_threads_copy(table: str) -> None:
+    made = process_of(table)
+    b = made.builder
+    code = b.code("f", "/f.py", 50, b.lines((2, 0), (4, 1), (8, 2), (2, -3)))
+    # Copies may lie on either side of the code object.
+    copies = [b.allocate(64), code - 0x10000, 0x7E00_0000_0000, code + 0x7FFF_0000]
+    b.set_copies(code, copies)
+    state = thread(made, [])
+    for offset, line in ((0, 50), (2, 51), (6, 53), (12, 53), (14, 50)):
+        made.set_frames(state, b.frame(code, offset))
+        [frame] = walk(made, state)
+        assert (frame.offset, frame.line, frame.problem) == (offset, line, None)
+        for index, start in enumerate(copies, 1):
+            made.set_frames(state, b.frame(code, offset, copy=index, start=start))
+            [frame] = walk(made, state)
+            assert (frame.offset, frame.line, frame.problem) == (offset, line, None)
+
+
+@pytest.mark.parametrize("table", WITH_COPIES)
+def test_a_frame_in_a_copy_that_is_not_complete_is_left_out(table: str) -> None:
+    made = process_of(table)
+    b = made.builder
+    code = b.code("new", "/n.py", 1, b.lines((8, 0), (8, 1)), first_traceable=2)
+    start = b.allocate(64)
+    b.set_copies(code, [start])
+    state = thread(made, [])
+    for offset, shown in ((-2, False), (2, False), (4, True), (8, True)):
+        made.set_frames(state, b.frame(code, offset, made.frames(CALLS), copy=1, start=start))
+        assert names(walk(made, state)) == (["new"] if shown else []) + NAMES
+
+
+@pytest.mark.parametrize("table", WITH_COPIES)
+def test_code_without_copies(table: str) -> None:
+    made = process_of(table)
+    b = made.builder
+    code = b.code("f", "/f.py", 1, b.lines((8, 0), (8, 1)))
+    b.set(code, "PyCodeObject", "co_tlbc", 0)
+    state = thread(made, [])
+    for index in (0, 1):
+        made.set_frames(state, b.frame(code, 8, copy=index))
+        [frame] = walk(made, state)
+        assert (frame.offset, frame.line) == (8, 2)
+
+
+@pytest.mark.parametrize("index", (2, 3, 1 << 30, -1, -(1 << 31)))
+@pytest.mark.parametrize("table", WITH_COPIES)
+def test_a_copy_that_is_not_there_costs_the_frame(table: str, index: int) -> None:
+    made = process_of(table)
+    b = made.builder
+    code = b.code("f", "/f.py", 1, b.lines((8, 0), (8, 1)))
+    start = b.allocate(64)
+    b.set_copies(code, [start])
+    state = thread(made, [])
+    bad = b.frame(code, 8, made.frames(CALLS[1:]), copy=index, start=start)
+    made.set_frames(state, made.frames(CALLS[:1], bad))
+    frames = walk(made, state)
+    assert names(frames) == ["innermost", None, "middle", "<module>"]
+    assert frames[1].address == bad and f"copy {index}" in frames[1].problem
+
+
+@pytest.mark.parametrize("table", WITH_COPIES)
+def test_copies_that_cannot_be_read_cost_the_frame(table: str) -> None:
+    made = process_of(table)
+    b = made.builder
+    code = b.code("f", "/f.py", 1, b.lines((8, 0), (8, 1)))
+    b.set(code, "PyCodeObject", "co_tlbc", 0x1000)
+    state = thread(made, [])
+    made.set_frames(state, b.frame(code, 8, made.frames(CALLS), copy=1))
+    frames = walk(made, state)
+    assert names(frames) == [None] + NAMES and "cannot read" in frames[0].problem
 
 
 # Damage.

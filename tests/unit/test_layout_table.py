@@ -91,7 +91,7 @@ def test_a_layout_of_a_table(made: table.Table) -> None:
     assert not layout.has("no such structure", "ob_type")
     assert layout["PyObject"] is layout.find("PyObject")
     assert "ob_type" in layout["PyObject"] and layout["PyObject"].offset("nothing", "ob_type") > 0
-    assert not layout.free_threaded
+    assert layout.free_threaded == made.name.free_threaded
 
 
 def test_a_structure_can_be_replaced_and_taken_away() -> None:

@@ -10,7 +10,7 @@ import pytest
 from gdbext.analysis.threads import Thread, list_threads
 from gdbext.cpython.frames import Frame
 from gdbext.render import document, text, threads, traceback
-from tests.unit.builder import TABLES
+from tests.unit.builder import IDS, TABLES
 from tests.unit.made_process import IDENT, Call, MadeProcess, started
 from tests.unit.test_threads_analysis import Native, head
 
@@ -125,6 +125,55 @@ def test_the_table_of_threads() -> None:
     ]
 
 
+def without_gil(table: str = "3.14.8t") -> MadeProcess:
+    """A free-threaded process: an attached thread, and one in a system call."""
+    made = started(TABLES[table])
+    main = made.interpreters[0]
+    made.add_thread(main, [Call("waiter")])
+    made.name_threads(main, {IDENT: "MainThread", IDENT + 0x1000: "Worker"})
+    return made
+
+
+def listed_without_gil(made: MadeProcess) -> List[Thread]:
+    """Its threads, and one without Python."""
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "poll", 0), Native(3, 52, 0x1234)]
+    return list_threads(made.open(), natives)
+
+
+FREE_THREADED = [name for name in IDS if TABLES[name].name.free_threaded]
+
+
+@pytest.mark.parametrize("table", FREE_THREADED)
+def test_the_table_of_threads_without_a_gil(table: str) -> None:
+    assert list(threads.text(listed_without_gil(without_gil(table)), None, [])) == [
+        "  Id  LWP  Python ident    Name        State     Frame",
+        f"  1   50   {IDENT:#x}  MainThread  attached  inner (/made/up.py:13)",
+        f"  2   51   {IDENT + 0x1000:#x}  Worker      detached  waiter (/made/up.py:13)",
+        "  3   52   -               -                     not a Python thread",
+    ]
+
+
+@pytest.mark.parametrize("table", FREE_THREADED)
+def test_the_document_of_threads_without_a_gil(table: str) -> None:
+    found = parsed(threads.document(TARGET, listed_without_gil(without_gil(table))))["threads"]
+    assert [(each["gil"], each["attachment"], each["state"], each["waiting_on"]) for each in found] == [
+        (None, "attached", "running", None), (None, "detached", "waiting", None),
+        (None, None, "native", None)]
+
+
+@pytest.mark.parametrize("table", FREE_THREADED)
+def test_a_free_threaded_build_with_a_gil_is_shown_as_others_are(table: str) -> None:
+    made = without_gil(table)
+    made.enable_gil()
+    made.take_gil(made.states[made.interpreters[0]][0])
+    lines = list(threads.text(listed_without_gil(made), None, []))
+    assert lines[:2] == [
+        "  Id  LWP  Python ident    Name        GIL    Frame",
+        f"  1   50   {IDENT:#x}  MainThread  holds  inner (/made/up.py:13)"]
+    found = parsed(threads.document(TARGET, listed_without_gil(made)))["threads"]
+    assert [(each["gil"], each["attachment"]) for each in found] == [("holds", None), (None, None), (None, None)]
+
+
 def test_wide_names_keep_the_columns() -> None:
     made = started(TABLES["3.11.7"])
     main = made.interpreters[0]
@@ -159,9 +208,10 @@ def test_the_document_of_threads() -> None:
                                     "owner": IDENT, "detail": "the GIL"}
     # What is not known is null, and never left out.
     assert native == {"number": 3, "lwp": 52, "ident": None, "name": None, "interpreter": None, "gil": None,
-                      "state": "native", "waiting_on": None, "frame": None}
+                      "attachment": None, "state": "native", "waiting_on": None, "frame": None}
     assert gone == {"number": None, "lwp": None, "ident": IDENT + 0x2000, "name": None, "interpreter": 0,
-                    "gil": None, "state": "running", "waiting_on": None, "frame": None}
+                    "gil": None, "attachment": None, "state": "running", "waiting_on": None,
+                    "frame": None}
 
 
 def test_the_owner_of_a_gil_that_nobody_holds_is_null() -> None:

@@ -32,8 +32,8 @@ def calls_of(python: Python, state: int) -> list:
 def test_a_process_is_read_with_its_own_table(table: tables.Table, fill: int) -> None:
     made = started(table, fill)
     python = open_one(made)
-    assert python.version == table.name.text.rstrip("d")
-    assert python.identity == gate.Identity(table.hexversion, table.name.debug, False)
+    assert python.version == table.name.text.rstrip("td")
+    assert python.identity == gate.Identity(table.hexversion, table.name.debug, table.name.free_threaded)
     [state] = python.thread_states()
     assert (state.address, state.ident) == (made.states[made.interpreters[0]][0], IDENT)
     assert state.native_id == (NATIVE_ID if table.name.version >= (3, 11) else None)
@@ -86,7 +86,7 @@ def test_what_no_table_reads_is_refused_with_the_versions_that_are_known(
     left = [name.version for name in names if name.text not in hidden]
     assert "CPython 3.{} to 3.{},".format(min(left)[1], max(left)[1]) in str(error.value)
     if table.name.version >= (3, 11):
-        assert f"Python {table.name.text.rstrip('d')} in" in str(error.value)
+        assert f"Python {table.name.text.rstrip('td')} in" in str(error.value)
 
 
 # Interpreters and thread states.
@@ -267,7 +267,7 @@ def test_a_core_without_its_files_is_found_by_the_cookie(table: tables.Table) ->
     start = made.runtime - 0x40
     image = FakeImage(made.path, writable=[(1 << 40, 64), (start, 0x1000)], readable=False)
     [python] = process.open_all([image], made.memory, lambda image: None)
-    assert len(python.thread_states()) == 1 and python.version == table.name.text.rstrip("d")
+    assert len(python.thread_states()) == 1 and python.version == table.name.text.rstrip("td")
 
 
 @each_table
@@ -346,12 +346,23 @@ def test_each_interpreter_has_names_of_its_own(table: tables.Table) -> None:
     assert names == [{IDENT: "inner"}, {IDENT: "outer"}]
 
 
-# The GIL.
+# The GIL. In a free-threaded build it is enabled where nothing else is said.
+
+
+def started_with_gil(table: tables.Table) -> MadeProcess:
+    """A process with one thread that holds the GIL, of a free-threaded build too."""
+    made = started(table)
+    made.enable_gil()
+    made.take_gil(made.states[made.interpreters[0]][0])
+    return made
+
+
+FREE_THREADED = [table for table in TABLES.values() if table.name.free_threaded]
 
 
 @each_table
 def test_who_holds_the_gil(table: tables.Table) -> None:
-    made = started(table)
+    made = started_with_gil(table)
     main = made.interpreters[0]
     waiter = made.add_thread(main)
     made.take_gil(made.states[main][0])
@@ -366,7 +377,7 @@ def test_who_holds_the_gil(table: tables.Table) -> None:
 
 @each_table
 def test_nobody_holds_a_gil_that_is_not_taken(table: tables.Table) -> None:
-    made = started(table)
+    made = started_with_gil(table)
     main = made.interpreters[0]
     # last_holder stays when the GIL is released.
     made.set_gil(made.gils[main], 0, made.states[main][0])
@@ -377,11 +388,11 @@ def test_nobody_holds_a_gil_that_is_not_taken(table: tables.Table) -> None:
 @pytest.mark.parametrize("table", [table for table in TABLES.values() if table.name.version >= (3, 12)],
                          ids=lambda table: table.name.text)
 def test_the_gil_is_taken_a_moment_before_its_holder_is_set(table: tables.Table) -> None:
-    made = started(table)
+    made = started_with_gil(table)
     main = made.interpreters[0]
-    path = "_status.holds_gil" if made.version >= (3, 13) else "_status.active"
-    made.builder.set(made.states[main][0], "PyThreadState", path, 0)
     runtime = open_one(made).runtime
+    assert runtime.gil(runtime.interpreters()[0]).holder == made.states[main][0]
+    made.builder.set(made.states[main][0], "PyThreadState", made.holds_path, 0)
     assert runtime.gil(runtime.interpreters()[0]).holder is None
 
 
@@ -400,7 +411,7 @@ def test_before_the_first_thread_there_is_no_gil_and_one_thread_runs(table: tabl
 @pytest.mark.parametrize("table", [table for table in TABLES.values() if table.name.version >= (3, 12)],
                          ids=lambda table: table.name.text)
 def test_each_interpreter_may_have_a_gil_of_its_own(table: tables.Table) -> None:
-    made = started(table)
+    made = started_with_gil(table)
     second = made.add_interpreter()
     inner = made.add_thread(second)
     made.take_gil(inner)
@@ -422,3 +433,56 @@ def test_a_gil_that_cannot_be_read_raises(table: tables.Table) -> None:
     made.memory.make_unreadable(at, size)
     with pytest.raises(Unreadable):
         runtime.gil(interpreter)
+
+
+# Without a GIL.
+
+
+@pytest.mark.parametrize("table", FREE_THREADED, ids=lambda table: table.name.text)
+def test_a_gil_that_is_off_is_none_and_thread_states_are_attached_or_not(table: tables.Table) -> None:
+    made = started(table)
+    main = made.interpreters[0]
+    made.add_thread(main)
+    # What is left in its words from when it was on tells nothing.
+    made.set_gil(made.gils[main], 1, made.states[main][0])
+    python = open_one(made)
+    newer, older = python.thread_states()
+    assert python.runtime.gil(older.interpreter) is None
+    assert [python.runtime.attachment(state) for state in (older, newer)] == ["attached", "detached"]
+    # Several may be at once.
+    made.attach(newer.address)
+    assert [python.runtime.attachment(state) for state in (older, newer)] == ["attached", "attached"]
+
+
+@pytest.mark.parametrize("value, name", ((0, "detached"), (1, "attached"), (2, "suspended"),
+                                         (3, "shutting down"), (4, None), (0x7FFFFFFF, None)))
+@pytest.mark.parametrize("table", FREE_THREADED, ids=lambda table: table.name.text)
+def test_attachments(table: tables.Table, value: int, name: str) -> None:
+    made = started(table)
+    python = open_one(made)
+    [state] = python.thread_states()
+    made.attach(state.address, value)
+    assert python.runtime.attachment(state) == name
+
+
+@each_table
+def test_where_there_is_a_gil_there_is_no_attachment(table: tables.Table) -> None:
+    made = started_with_gil(table)
+    python = open_one(made)
+    [state] = python.thread_states()
+    assert python.runtime.gil(state.interpreter) is not None
+    assert python.runtime.attachment(state) is None
+
+
+@pytest.mark.parametrize("field", ("state", "enabled"))
+@pytest.mark.parametrize("table", FREE_THREADED, ids=lambda table: table.name.text)
+def test_an_attachment_that_cannot_be_read_raises(table: tables.Table, field: str) -> None:
+    made = started(table)
+    python = open_one(made)
+    [state] = python.thread_states()
+    struct, at = ("PyThreadState", state.address) if field == "state" else (
+        "_gil_runtime_state", made.gils[made.interpreters[0]])
+    offset, size = made.builder.layout[struct].field(field)
+    made.memory.make_unreadable(at + offset, size)
+    with pytest.raises(Unreadable):
+        python.runtime.attachment(state)

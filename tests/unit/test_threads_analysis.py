@@ -8,7 +8,7 @@ from gdbext.analysis.threads import HOLDS, MAX_STACK, STACK_PIECE, WAITS, Thread
 from gdbext.cpython.memory import PAGE
 from gdbext.cpython.process import Python
 from tests.unit.builder import IDS, TABLES
-from tests.unit.made_process import IDENT, NATIVE_ID, Call, MadeProcess, started
+from tests.unit.made_process import IDENT, NATIVE_ID, SUSPENDED, Call, MadeProcess, started
 
 
 class Native(NamedTuple):
@@ -36,6 +36,16 @@ def summary(threads: List[Thread]) -> list:
              for thread in threads]
 
 
+def holds(made: MadeProcess) -> Optional[str]:
+    """What is said of the thread that runs: free-threaded builds have no GIL."""
+    return HOLDS if made.has_gil else None
+
+
+def attachments(made: MadeProcess, *expected: Optional[str]) -> list:
+    """What is said of threads where there is no GIL; nothing is where there is one."""
+    return [None if made.has_gil else each for each in expected]
+
+
 def test_threads_are_matched_by_their_thread_pointer(made: MadeProcess) -> None:
     main = made.interpreters[0]
     made.add_thread(main, [Call("second")])
@@ -44,7 +54,10 @@ def test_threads_are_matched_by_their_thread_pointer(made: MadeProcess) -> None:
     natives = [Native(1, 50, IDENT), Native(2, 51, 0x1234), Native(3, 52, IDENT + 0x2000),
                Native(4, 53, IDENT + 0x1000)]
     threads = list_threads(made.open(), natives)
-    assert summary(threads) == [(1, "inner", HOLDS), (2, None, None), (3, "third", None), (4, "second", None)]
+    assert summary(threads) == [(1, "inner", holds(made)), (2, None, None), (3, "third", None),
+                                (4, "second", None)]
+    assert [thread.attachment for thread in threads] == attachments(
+        made, "attached", None, "detached", "detached")
     assert [thread.name for thread in threads] == ["MainThread", None, "Worker", None]
     assert [thread.ident for thread in threads] == [IDENT, None, IDENT + 0x2000, IDENT + 0x1000]
     assert [thread.activity for thread in threads] == ["running", "native", "running", "running"]
@@ -55,14 +68,15 @@ def test_threads_are_matched_by_their_thread_pointer(made: MadeProcess) -> None:
 def test_a_thread_state_without_a_thread_comes_last(made: MadeProcess) -> None:
     made.add_thread(made.interpreters[0], [Call("gone")], ident=0x99)
     threads = list_threads(made.open(), [Native(1, 50, IDENT)])
-    assert summary(threads) == [(1, "inner", HOLDS), (None, "gone", None)]
+    assert summary(threads) == [(1, "inner", holds(made)), (None, "gone", None)]
+    assert [thread.attachment for thread in threads] == attachments(made, "attached", "detached")
     assert threads[1].ident == 0x99 and threads[1].activity == "running"
 
 
 def test_without_a_thread_pointer_the_kernels_number_tells(made: MadeProcess) -> None:
     threads = list_threads(made.open(), [Native(1, NATIVE_ID, None), Native(2, NATIVE_ID + 5, None)])
     if made.version >= (3, 11):
-        assert summary(threads) == [(1, "inner", HOLDS), (2, None, None)]
+        assert summary(threads) == [(1, "inner", holds(made)), (2, None, None)]
     else:
         assert summary(threads) == [(1, None, None), (2, None, None), (None, "inner", HOLDS)]
 
@@ -70,7 +84,7 @@ def test_without_a_thread_pointer_the_kernels_number_tells(made: MadeProcess) ->
 def test_a_kernels_number_is_not_believed_against_the_thread_pointer(made: MadeProcess) -> None:
     # In a PID namespace the process knows other numbers than the debugger.
     threads = list_threads(made.open(), [Native(1, 1, IDENT), Native(2, NATIVE_ID, 0x1234)])
-    assert summary(threads) == [(1, "inner", HOLDS), (2, None, None)]
+    assert summary(threads) == [(1, "inner", holds(made)), (2, None, None)]
 
 
 def test_a_process_with_no_python_has_native_threads_only() -> None:
@@ -87,11 +101,13 @@ def test_a_thread_in_a_futex_of_the_gil_waits_for_it(
         made: MadeProcess, syscall: Optional[str], offset: int, waits: bool) -> None:
     main = made.interpreters[0]
     made.add_thread(main, [Call("waiter")])
+    made.enable_gil()
     made.take_gil(made.states[main][0])
     natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, syscall, made.gils[main] + offset)]
     threads = list_threads(made.open(), natives)
     assert summary(threads) == [(1, "inner", HOLDS), (2, "waiter", WAITS if waits else None)]
     assert threads[1].activity == ("running" if syscall is None else "waiting")
+    assert [thread.attachment for thread in threads] == [None, None]
     if waits:
         assert threads[1].waits_for.holder == made.states[main][0]
     else:
@@ -105,6 +121,7 @@ def test_a_thread_in_a_futex_of_which_the_word_is_not_known(made: MadeProcess) -
 
 
 def test_a_gil_that_cannot_be_read_leaves_the_threads(made: MadeProcess) -> None:
+    made.enable_gil()
     pythons = made.open()
     if made.version < (3, 7):
         made.memory.make_unreadable(made.data + 8, 8)
@@ -112,6 +129,38 @@ def test_a_gil_that_cannot_be_read_leaves_the_threads(made: MadeProcess) -> None
         locked = made.builder.layout["_gil_runtime_state"].offset("locked")
         made.memory.make_unreadable(made.gils[made.interpreters[0]] + locked, 4)
     assert summary(list_threads(pythons, [Native(1, 50, IDENT)])) == [(1, "inner", None)]
+
+
+# Without a GIL.
+
+
+@pytest.fixture(params=[name for name in IDS if TABLES[name].name.free_threaded])
+def free_threaded(request: pytest.FixtureRequest) -> MadeProcess:
+    """A process of each free-threaded table, with one thread that is attached."""
+    return started(TABLES[request.param])
+
+
+def test_nobody_holds_or_awaits_a_gil_that_is_off(free_threaded: MadeProcess) -> None:
+    made = free_threaded
+    main = made.interpreters[0]
+    made.add_thread(main, [Call("second")])
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "futex", made.gils[main])]
+    made.attach(made.states[main][1], SUSPENDED)
+    threads = list_threads(made.open(), natives)
+    assert [(thread.gil, thread.waits_for, thread.attachment) for thread in threads] == [
+        (None, None, "attached"), (None, None, "suspended")]
+    assert [thread.activity for thread in threads] == ["running", "waiting"]
+
+
+def test_an_attachment_that_cannot_be_read_is_not_known(free_threaded: MadeProcess) -> None:
+    made = free_threaded
+    threads = list_threads(made.open(), [Native(1, 50, IDENT)])
+    offset, size = made.builder.layout["PyThreadState"].field("state")
+    made.memory.make_unreadable(made.states[made.interpreters[0]][0] + offset, size)
+    assert [thread.attachment for thread in threads] == [None]
+    made.memory.holes.clear()
+    made.memory.clear()
+    assert [thread.attachment for thread in threads] == ["attached"]
 
 
 # Sub-interpreters.
