@@ -10,7 +10,7 @@ import gdb
 _CHANGES = ("cont", "exited", "inferior_call", "memory_changed", "register_changed", "new_objfile",
             "clear_objfiles", "free_objfile", "inferior_deleted")
 
-_CORE_FILE = re.compile(r"`(?P<path>[^\n]+)', file type ")
+_CORE_FILE = re.compile(r"Local core dump file:\s+`(?P<path>[^\n]+)', file type ")
 
 
 class NoInferior(Exception):
@@ -72,7 +72,7 @@ def per_stop(make: Callable[[], Any]) -> Any:
 
 def target() -> Target:
     """The selected inferior as a live process or a core."""
-    match = _CORE_FILE.search(gdb.execute("info target", to_string=True).partition("Local exec file")[0])
+    match = _CORE_FILE.search(gdb.execute("info target", to_string=True))
     pid = gdb.selected_inferior().pid or None
     if match and os.path.exists(match.group("path")):
         return Target(None, match.group("path"))
