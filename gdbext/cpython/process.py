@@ -181,8 +181,8 @@ def _is_exact(layout: Layout, identity: gate.Identity, candidate: find.Candidate
     source = layout.source
     if source.kind != "table":
         return source.kind == "dwarf"
-    return (source.hexversion, source.runtime_size, source.debug) == (
-        identity.hexversion, candidate.runtime_size, identity.debug)
+    return (source.hexversion, source.runtime_size, source.debug, source.machine) == (
+        identity.hexversion, candidate.runtime_size, identity.debug, candidate.image.machine)
 
 
 def _other_shapes(layout: Layout) -> Callable[[str], Iterator[Struct]]:

@@ -40,7 +40,8 @@ class Source(NamedTuple):
 
     `kind` is "dwarf", "table" or "table+debug-offsets"; `table` names the table. `version` is the
     (major, minor) that the source is for, None where it does not say; `hexversion`, `runtime_size`
-    (st_size of _PyRuntime in bytes) and `debug` (pydebug) are those of the build a table was read from.
+    (st_size of _PyRuntime in bytes), `debug` (pydebug) and `machine` (e_machine) are those of the build
+    that a table was read from.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Source(NamedTuple):
     hexversion: Optional[int] = None
     runtime_size: Optional[int] = None
     debug: bool = False
+    machine: Optional[int] = None
 
 
 class Layout:

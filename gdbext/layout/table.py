@@ -12,6 +12,9 @@ DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tables")
 # a release that nobody has made a table for looks like.
 HIDDEN_VARIABLE = "GDBEXT_HIDE_TABLES"
 
+# What tables call a processor, as e_machine (System V ABI).
+_E_MACHINE = {"x86_64": 62, "aarch64": 183}
+
 
 class Name(NamedTuple):
     """What a table's file name says: the release, and the kind of build."""
@@ -26,17 +29,20 @@ class Name(NamedTuple):
 class Table(NamedTuple):
     """One table.
 
-    `hexversion` is sys.hexversion; `runtime_size` is st_size of _PyRuntime in bytes, None before 3.7.
+    `hexversion` is sys.hexversion; `runtime_size` is st_size of _PyRuntime in bytes, None before 3.7;
+    `machine` is e_machine of the build.
     """
 
     name: Name
     hexversion: int
     runtime_size: Optional[int]
+    machine: int
     structs: Dict[str, Any]
 
     def source(self, kind: str) -> Source:
         """The Source of a layout that is read from this table."""
-        return Source(kind, self.name.text, self.name.version, self.hexversion, self.runtime_size, self.name.debug)
+        return Source(kind, self.name.text, self.name.version, self.hexversion, self.runtime_size,
+                      self.name.debug, self.machine)
 
     def layout(self) -> Layout:
         """The table's structures as a Layout."""
@@ -86,4 +92,5 @@ def load(name: Name, directory: str = DIRECTORY) -> Table:
     """Read one table. Raises OSError or ValueError when the file is missing or damaged."""
     with open(os.path.join(directory, name.text + ".json"), encoding="utf-8") as file:
         data = json.load(file)
-    return Table(name, int(data["hexversion"], 16), data["runtime_size"], data["structs"])
+    return Table(name, int(data["hexversion"], 16), data["runtime_size"], _E_MACHINE[data["machine"]],
+                 data["structs"])

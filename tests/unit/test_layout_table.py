@@ -83,7 +83,7 @@ def test_the_fields_of_a_shipped_table_lie_within_their_structures(made: table.T
 def test_a_layout_of_a_table(made: table.Table) -> None:
     layout = made.layout()
     assert layout.source == Source("table", made.name.text, made.name.version, made.hexversion,
-                                   made.runtime_size, made.name.debug)
+                                   made.runtime_size, made.name.debug, made.machine)
     assert layout.find("no such structure") is None
     with pytest.raises(MissingField, match="no structure"):
         layout["no such structure"]

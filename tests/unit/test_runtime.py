@@ -249,6 +249,15 @@ def test_a_process_without_python_is_told_how_many_images_it_has() -> None:
         process.open_all(images, made.memory, lambda image: None)
 
 
+@pytest.mark.parametrize("machine, exact", ((62, True), (183, False)), ids=("x86_64", "aarch64"))
+def test_a_table_is_exact_for_its_own_machine_only(machine: int, exact: bool) -> None:
+    made = started(TABLES["3.8.18"])
+    image = made.image()
+    image.machine = machine
+    [python] = process.open_all([image], made.memory, lambda image: None)
+    assert python.exact is exact
+
+
 def test_a_core_without_its_files_names_those_that_look_like_python_first() -> None:
     made = MadeProcess(TABLES["3.11.7"])
     images = [FakeImage(f"/made/up/{name}", readable=False)
