@@ -41,7 +41,7 @@ JOBS = 2
 # What a command there may know of this machine: how to reach the network.
 PASSED_ON = re.compile(r"(?i)(https?|ftp|no|all)_proxy\Z|PIP_(INDEX_URL|EXTRA_INDEX_URL|DEFAULT_TIMEOUT)\Z")
 # The certificates that this machine trusts, where it puts others beside Debian's.
-CERTIFICATES = "/etc/ssl/gdbext.crt"
+CERTIFICATES = "/etc/ssl/this-machine.crt"
 
 
 class NotToBeHad(Exception):
@@ -131,7 +131,7 @@ class Root:
         """The system, with packages and what they need. Raises NotToBeHad, Failed."""
         self.step("system", self.suite, self._bootstrap)
         # What is installed stays: more packages for one cell are no reason to install again for another.
-        self.step("apt", APT_SETTINGS, self._configure_apt)
+        self.step("apt", (APT_SETTINGS, CERTIFICATES), self._configure_apt)
         self.step("packages " + packages[0], list(packages), lambda: self._install(packages))
 
     def _bootstrap(self) -> None:
