@@ -1,4 +1,4 @@
-"""gdbext.layout.debug_offsets and cpython.corrections: tables of other releases and builds of a minor, put right."""
+"""gdbext.layout.debug_offsets and cpython.corrections: tables of other builds of a minor, put right."""
 
 import itertools
 from typing import List, Tuple
@@ -121,7 +121,8 @@ def test_a_build_is_not_changed_by_its_own_offsets(name: str) -> None:
     assert (layout.source.kind, layout.source.table) == ("table+debug-offsets", name)
 
 
-# Between 3.13.0d and 3.13.15 what lies before and behind a gap has moved alike, and what is within it has not.
+# Between 3.13.0d and 3.13.15 what lies before and behind a gap has moved alike, and what is within it
+# has not.
 @pytest.mark.parametrize("nearest, stated", PAIRS)
 def test_no_field_is_kept_at_a_wrong_place(nearest: str, stated: str) -> None:
     layout = debug_offsets.layout(NEW[nearest], read(NEW[stated], NEW[nearest]))

@@ -171,7 +171,8 @@ def test_a_free_threaded_build_with_a_gil_is_shown_as_others_are(table: str) -> 
         "  Id  LWP  Python ident    Name        GIL    Frame",
         f"  1   50   {IDENT:#x}  MainThread  holds  inner (/made/up.py:13)"]
     found = parsed(threads.document(TARGET, listed_without_gil(made)))["threads"]
-    assert [(each["gil"], each["attachment"]) for each in found] == [("holds", None), (None, None), (None, None)]
+    assert [(each["gil"], each["attachment"]) for each in found] == [
+        ("holds", None), (None, None), (None, None)]
 
 
 def test_wide_names_keep_the_columns() -> None:

@@ -429,7 +429,11 @@ def test_each_interpreter_may_have_a_gil_of_its_own(table: tables.Table) -> None
     assert [gil.holder for gil in found] == [inner, made.states[made.interpreters[0]][0]]
     assert [gil.start for gil in found] == [made.gils[second], made.gils[made.interpreters[0]]]
     made.builder.set(second, "PyInterpreterState", "ceval.gil", 0)
-    assert runtime.gil(runtime.interpreters()[0]) is None
+    interpreter = runtime.interpreters()[0]
+    assert runtime.gil(interpreter) is None
+    # Without a GIL, but in a build that has them, there is nothing to be attached to.
+    [state] = runtime.thread_states(interpreter).states
+    assert runtime.attachment(state) == ("attached" if table.name.free_threaded else None)
 
 
 @each_table
