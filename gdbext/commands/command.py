@@ -1,7 +1,7 @@
 """What all commands share: how one is declared, its options, its help, its errors."""
 
 import locale
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import gdb
 
@@ -69,10 +69,13 @@ class Command(gdb.Command):
             # The names of mapped files are in it, and those are the inferior's.
             raise gdb.GdbError(f"{self.NAME}: {printable(str(error))}") from None
 
-    def complete(self, text: str, word: str) -> Sequence[str]:
-        """The options that begin with what was typed. gdb splits words at "-", so it is left out."""
+    def complete(self, text: str, word: Optional[str]) -> Sequence[str]:
+        """The options that begin with what was typed. gdb splits words at "-", so it is left out.
+
+        gdb asks twice, first without a word, to learn where words end.
+        """
         last = text.rpartition(" ")[2]
-        if not last.startswith("-"):
+        if word is None or not last.startswith("-"):
             return []
         return [option.name for option in self.OPTIONS if option.name.startswith(word)]
 

@@ -125,7 +125,7 @@ def run(
     `variables`: more environment variables for gdb.
     """
     # -batch takes no terminal questions, confirmations or pages. -nh and -nx: no init files.
-    arguments = [find().path, "-nx", "-batch", "-iex", "set debuginfod enabled off", *MODES[mode], *before]
+    arguments = [find().path, "-nx", "-batch", *MODES[mode], *before]
     if load:
         arguments += ["-iex", "source %s" % INIT]
     if executable is not None:
