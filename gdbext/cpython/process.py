@@ -98,9 +98,9 @@ def _missing_files(images: List[find.Image]) -> str:
     # Images are in the order of their addresses, and the executable comes first there. A module of the
     # standard library has "python" in its name too, so that only a beginning tells.
     likely = sorted(images, key=lambda image: not os.path.basename(image.path).startswith(("libpython", "python")))
-    named = [f"{image.path} (build id {image.build_id() or 'unknown'})" for image in likely[:MAX_REASONS]]
+    files = [f"{image.path} (build id {image.build_id() or 'unknown'})" for image in likely[:MAX_REASONS]]
     more = f" and {len(images) - MAX_REASONS} more" if len(images) > MAX_REASONS else ""
-    return (f"no CPython found, and the code of {', '.join(named)}{more} can't be read: "
+    return (f"no CPython found, and the code of {', '.join(files)}{more} can't be read: "
             "put these files back, or name their place with `set sysroot`")
 
 
