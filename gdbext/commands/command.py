@@ -11,11 +11,16 @@ STATUS = gdb.COMMAND_STATUS
 
 
 class Option(NamedTuple):
-    """An option of a command: `-name`, or `-name VALUE` where `value` names what it takes, a whole number."""
+    """An option of a command: `-name`, or `-name VALUE` where `value` names what it takes.
+
+    That is a whole number, or text where `text` is set, or one of `choices` where there are any.
+    """
 
     name: str
     help: str
     value: str = ""
+    text: bool = False
+    choices: Tuple[str, ...] = ()
 
 
 JSON = Option("json", "Print one JSON document, on one line.")
@@ -26,6 +31,9 @@ class Command(gdb.Command):
 
     A subclass declares NAME, CLASS, SUMMARY, USAGE, OPTIONS and EXAMPLE, and defines run(). The
     help that gdb shows is made of these; the class's own docstring is for whoever reads the code.
+    ARGUMENTS says how many words may come besides options, at least and at most; with EXPRESSION,
+    all that follows the options is taken as it was typed. A PREFIX has commands of its own under
+    its name, and runs itself where none of them is meant.
     """
 
     NAME: str
@@ -34,11 +42,14 @@ class Command(gdb.Command):
     USAGE: str
     OPTIONS: Tuple[Option, ...]
     EXAMPLE: str
+    ARGUMENTS: Tuple[int, int] = (0, 0)
+    EXPRESSION = False
+    PREFIX = False
 
     def __init__(self) -> None:
         # gdb takes the help from __doc__ when the command is created.
         self.__doc__ = self.help()
-        super().__init__(self.NAME, self.CLASS)
+        super().__init__(self.NAME, self.CLASS, prefix=self.PREFIX)
 
     @classmethod
     def help(cls) -> str:
@@ -49,7 +60,11 @@ class Command(gdb.Command):
                          + ["", "Example:", f"  {cls.EXAMPLE}"])
 
     def run(self, options: Dict[str, Any]) -> None:
-        """Answer. `options` has every option by name: a bool, or a number or None where it takes a value."""
+        """Answer.
+
+        `options` has every option by name, a bool, or its value or None where it takes one; and
+        "arguments", the list of words besides them, or "expression", the text after them.
+        """
         raise NotImplementedError
 
     def invoke(self, arguments: str, from_tty: bool) -> None:
@@ -59,7 +74,7 @@ class Command(gdb.Command):
         from ..render.text import printable
         from ..target.stop import NoInferior
 
-        options = parse(self.NAME, self.OPTIONS, gdb.string_to_argv(arguments))
+        options = self._parse(arguments)
         try:
             self.run(options)
         except NoInferior:
@@ -69,36 +84,71 @@ class Command(gdb.Command):
             # The names of mapped files are in it, and those are the inferior's.
             raise gdb.GdbError(f"{self.NAME}: {printable(str(error))}") from None
 
-    def complete(self, text: str, word: Optional[str]) -> Sequence[str]:
-        """The options that begin with what was typed. gdb splits words at "-", so it is left out.
+    def _parse(self, text: str) -> Dict[str, Any]:
+        if self.EXPRESSION:
+            options, rest = _leading_options(text)
+            found, _none = parse(self.NAME, self.OPTIONS, options)
+            return {**found, "expression": rest}
+        found, words = parse(self.NAME, self.OPTIONS, gdb.string_to_argv(text))
+        least, most = self.ARGUMENTS
+        if len(words) > most:
+            raise gdb.GdbError(f"{self.NAME}: unexpected argument {words[most]!r}. See: help {self.NAME}")
+        if len(words) < least:
+            raise gdb.GdbError(f"{self.NAME}: an argument is missing. Usage: {self.USAGE}")
+        return {**found, "arguments": words}
+
+    def complete(self, text: str, word: Optional[str]) -> Any:
+        """What may follow what was typed. gdb splits words at "-", so it is left out of an option.
 
         gdb asks twice, first without a word, to learn where words end.
         """
-        last = text.rpartition(" ")[2]
-        if word is None or not last.startswith("-"):
-            return []
-        return [option.name for option in self.OPTIONS if option.name.startswith(word)]
+        words = text.split(" ")
+        if words[-1].startswith("-"):
+            return [] if word is None else [option.name for option in self.OPTIONS if option.name.startswith(word)]
+        before = [option for option in self.OPTIONS if option.value and words[-2:-1] == ["-" + option.name]]
+        if before:
+            return [] if word is None else [choice for choice in before[0].choices if choice.startswith(word)]
+        return self.complete_argument(text, word)
+
+    def complete_argument(self, text: str, word: Optional[str]) -> Any:
+        """What may follow besides options, as gdb.Command.complete() gives it."""
+        return []
 
 
 def _spelling(option: Option) -> str:
     return f"-{option.name} {option.value}".rstrip()
 
 
-def parse(command: str, options: Sequence[Option], arguments: List[str]) -> Dict[str, Any]:
-    """The options as typed, names cut short where that is unambiguous. Raises gdb.GdbError."""
+def parse(command: str, options: Sequence[Option], arguments: List[str]) -> Tuple[Dict[str, Any], List[str]]:
+    """The options as typed, names cut short where that is unambiguous, and the other words.
+
+    Raises gdb.GdbError.
+    """
     found: Dict[str, Any] = {option.name: None if option.value else False for option in options}
+    others = []
     words = iter(arguments)
     for word in words:
         if word == "--":
-            word = next(words, "")
-            if not word:
-                break
+            others.extend(words)
         elif word.startswith("-"):
             option = _match(command, options, word[1:].lstrip("-"))
-            found[option.name] = _number(command, option, next(words, None)) if option.value else True
-            continue
-        raise gdb.GdbError(f"{command}: unexpected argument {word!r}. See: help {command}")
-    return found
+            found[option.name] = _value(command, option, next(words, None)) if option.value else True
+        else:
+            others.append(word)
+    return found, others
+
+
+def _leading_options(text: str) -> Tuple[List[str], str]:
+    """The options that a command's text begins with, which take no values, and all that follows them."""
+    options = []
+    rest = text.strip()
+    while rest.startswith("-"):
+        word, _space, rest = rest.partition(" ")
+        rest = rest.lstrip()
+        if word == "--":
+            break
+        options.append(word)
+    return options, rest
 
 
 def _match(command: str, options: Sequence[Option], name: str) -> Option:
@@ -113,10 +163,18 @@ def _match(command: str, options: Sequence[Option], name: str) -> Option:
                        + ", ".join("-" + option.name for option in options))
 
 
-def _number(command: str, option: Option, text: Any) -> int:
+def _value(command: str, option: Option, word: Optional[str]) -> Any:
+    if option.choices:
+        if word not in option.choices:
+            raise gdb.GdbError(f"{command}: -{option.name} takes one of {', '.join(option.choices)}")
+        return word
+    if option.text:
+        if not word:
+            raise gdb.GdbError(f"{command}: -{option.name} takes {option.value}")
+        return word
     try:
-        number = int(text)
-    except (TypeError, ValueError):
+        number = int(word or "")
+    except ValueError:
         number = 0
     if number <= 0:
         raise gdb.GdbError(f"{command}: -{option.name} takes a number greater than 0")
