@@ -47,22 +47,29 @@ class Model:
             source = python.runtime.layout.source
             if not python.exact:
                 own = " and the process's own offsets" if source.kind == "table+debug-offsets" else ""
-                notes.append(f"Python {python.version} is read with the table of {source.table}{own}: "
+                notes.append(f"{python.label or 'Python ' + python.version} is read with the table of {source.table}{own}: "
                              "not made for this build, but it passed all checks.")
         return notes
 
     def target(self) -> Dict[str, Any]:
-        """The `target` part that every JSON document starts with."""
-        python = self.pythons[0]
-        source = python.runtime.layout.source
-        return {
-            "pid": self._where.pid,
-            "core": self._where.core,
-            "python": python.version,
-            "free_threaded": python.identity.free_threaded,
-            "debug_build": python.identity.debug,
-            "layout": {"source": source.kind, "table": source.table, "exact": python.exact},
-        }
+        """The `target` part that every JSON document starts with.
+
+        A process with several runtimes has them all in `runtimes`; the other entries are the first one's.
+        """
+        runtimes = [_runtime(python) for python in self.pythons]
+        first = {key: value for key, value in runtimes[0].items() if key != "image"}
+        return {"pid": self._where.pid, "core": self._where.core, **first, "runtimes": runtimes}
+
+
+def _runtime(python: process.Python) -> Dict[str, Any]:
+    source = python.runtime.layout.source
+    return {
+        "python": python.version,
+        "image": python.path,
+        "free_threaded": python.identity.free_threaded,
+        "debug_build": python.identity.debug,
+        "layout": {"source": source.kind, "table": source.table, "exact": python.exact},
+    }
 
 
 def _in_children(pid: Optional[int]) -> str:

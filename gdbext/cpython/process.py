@@ -18,12 +18,23 @@ MAX_REASONS = 3
 
 
 class Python(NamedTuple):
-    """An initialized CPython. `exact` tells a layout of this very build from a near one that passed the gate."""
+    """An initialized CPython. `exact` tells a layout of this very build from a near one that passed the gate.
+
+    Where a process has several, `number` counts them from 0 in the order of their images' addresses, and
+    `label` tells one from the others: "Python 3.11.7 in libpython3.11.so.1.0". It is None for the only one.
+    """
 
     runtime: Runtime
     version: str
     identity: gate.Identity
     exact: bool
+    number: int = 0
+    label: Optional[str] = None
+
+    @property
+    def path(self) -> str:
+        """The file of the image that it lies in, as the process names it."""
+        return self.runtime.candidate.image.path
 
     def thread_states(self) -> List[ThreadState]:
         """The thread states of all interpreters that can be read, newest interpreter first."""
@@ -77,7 +88,16 @@ def open_all(images: Iterable[find.Image], memory: Memory, dwarf_of: DwarfOf) ->
         _refuse_other(images, memory)
         raise NoPython(
             f"{_describe(idle[0], memory)} has no interpreter: it is not initialized yet, or already finalized")
-    return opened
+    return _told_apart(opened) if len(opened) > 1 else opened
+
+
+def _told_apart(pythons: List[Python]) -> List[Python]:
+    """With numbers and labels; a label has the whole path where the file's name alone does not tell."""
+    labels = [f"Python {python.version} in {os.path.basename(python.path)}" for python in pythons]
+    if len(set(labels)) < len(labels):
+        labels = [f"Python {python.version} in {python.path}" for python in pythons]
+    return [python._replace(number=number, label=label)
+            for number, (python, label) in enumerate(zip(pythons, labels))]
 
 
 def named(images: Iterable[find.Image], memory: Memory) -> List[str]:

@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from ..analysis.threads import HOLDS, WAITS, Thread
 from .document import document as _document
 from .text import printable, width
-from .traceback import frame_json
+from .traceback import frame_json, interpreter_text
 
 Row = Tuple[str, ...]
 
@@ -18,7 +18,8 @@ def _headings(threads: List[Thread]) -> Row:
 
 def text(threads: List[Thread], selected: Optional[int], notes: List[str]) -> Iterator[str]:
     """A table, a thread a line, then the notes; `selected` is gdb's number of the selected thread."""
-    several = len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
+    several = (len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
+               or any(thread.python.label for thread in threads if thread.python))
     rows = [_headings(threads)] + [_row(thread, selected, several) for thread in threads]
     widths = [max(map(width, column)) for column in list(zip(*rows))[:-1]]
     for row in rows:
@@ -36,7 +37,7 @@ def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
         return (mark, number, lwp, "-", "-", "", "not a Python thread")
     name = printable(thread.name) if thread.name is not None else "-"
     if several:
-        name += f" [interpreter {state.interpreter.id}]"
+        name += f" [{interpreter_text(thread)}]"
     where = _where(thread)
     if native is None:
         where += " (no thread of this process)" if thread.ident is not None else " (not known in which thread)"
@@ -68,6 +69,7 @@ def _thread(thread: Thread, holders: Dict[int, Optional[int]]) -> Dict[str, Any]
         "ident": thread.ident,
         "name": thread.name,
         "interpreter": thread.state.interpreter.id if thread.state else None,
+        "runtime": thread.python.number if thread.python else None,
         "gil": thread.gil,
         "attachment": thread.attachment,
         "state": thread.activity,

@@ -24,6 +24,12 @@ def frame_text(frame: Frame) -> str:
             f"in {printable(frame.code.name)}")
 
 
+def interpreter_text(thread: Thread) -> str:
+    """ "interpreter 1"; with the runtime, where the process has several."""
+    label = thread.python.label
+    return f"interpreter {thread.state.interpreter.id}" + (f" of {printable(label)}" if label else "")
+
+
 def text(stacks: Sequence[Stack], source_line: SourceLine) -> Iterator[str]:
     """The traceback of one thread, in each interpreter that it is in. `source_line` gives a line of a file."""
     for thread, frames in stacks:
@@ -35,7 +41,7 @@ def text(stacks: Sequence[Stack], source_line: SourceLine) -> Iterator[str]:
         if first is None:
             yield "No Python frames: a thread that Python knows, but that runs no Python code now."
             continue
-        inner = f" in interpreter {thread.state.interpreter.id}" if len(stacks) > 1 else ""
+        inner = f" in {interpreter_text(thread)}" if len(stacks) > 1 or thread.python.label else ""
         yield f"Traceback{inner} (most recent call first):"
         yield from _folded(chain((first,), frames), source_line)
 
@@ -87,7 +93,8 @@ def document(target: Dict[str, Any], stacks: Sequence[Stack]) -> str:
     native = stacks[0][0].native if stacks else None
     frames = [
         {"kind": "python", **frame_json(frame), "address": f"{frame.address:#x}", "found_by": "thread-state",
-         "interpreter": thread.state.interpreter.id, "problem": frame.problem}
+         "interpreter": thread.state.interpreter.id,
+         "runtime": thread.python.number, "problem": frame.problem}
         for thread, found in stacks for frame in found
     ]
     return _document("py-bt-plus", target, {"number": native.number if native else None, "frames": frames})

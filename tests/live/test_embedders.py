@@ -156,7 +156,17 @@ def test_two_runtimes(interpreter: Interpreter, second: str, found: Found, tmp_p
     assert {thread["runtime"] for thread in truth["threads"]} == {"first", "second"}
 
     def lines(thread: Dict[str, Any], frame: Dict[str, Any]) -> str:
-        return "%s %s %s" % (thread["ident"], thread["name"], compare.frame_line(frame))
+        return "%s %s %s %s" % (runtime_of(thread), thread["ident"], thread["name"], compare.frame_line(frame))
+
+    runtimes = answers.threads["target"]["runtimes"]
+    names = ["second" if runtime["image"] == str(copy) else "first" for runtime in runtimes]
+    assert sorted(names) == ["first", "second"]
+    versions = {name: runtime["python"] for name, runtime in zip(names, runtimes)}
+    assert versions == {"first": interpreter.version, "second": other.version}
+
+    def runtime_of(thread: Dict[str, Any]) -> str:
+        """"first" or "second": the truth has names, the answer indices."""
+        return names[thread["runtime"]] if isinstance(thread["runtime"], int) else thread["runtime"]
 
     expected: Dict[int, List[str]] = {}
     frames: Dict[int, List[str]] = {}
@@ -172,3 +182,15 @@ def test_two_runtimes(interpreter: Interpreter, second: str, found: Found, tmp_p
     compare.assert_same(
         frames, {lwp: list(map(compare.frame_line, each)) for lwp, each in tracebacks.items()}, "tracebacks")
     assert len(answers.text.strip().split("\n")) >= 1 + len(truth["threads"])
+    labels = {"first": "Python %s in %s" % (interpreter.version, interpreter.image.name),
+              "second": "Python %s in second.so" % other.version}
+    for thread in truth["threads"]:
+        # In the list by its LWP and place, in the tracebacks by the heading over its first frame.
+        frame, label = thread["frames"][0], labels[thread["runtime"]]
+        place = "%s (%s:%d)" % (frame["function"], frame["file"], frame["line"])
+        line, = [each for each in answers.text.splitlines()
+                 if each.endswith(place) and " %d " % thread["lwp"] in each and label in each]
+        assert "[interpreter 0 of %s]" % label in line
+    headings = [line for line in answers.text_tracebacks.splitlines() if line.startswith("Traceback")]
+    assert sorted(headings) == sorted("Traceback in interpreter 0 of %s (most recent call first):"
+                                      % labels[thread["runtime"]] for thread in truth["threads"])

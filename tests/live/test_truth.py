@@ -4,6 +4,7 @@ programs/truth.py tells; each interpreter is looked at with symbols, with symbol
 stripped copy, each of them alive, in gcore's core and in the kernel's.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple
@@ -130,6 +131,11 @@ def test_target(answers: Answers, subject: Subject, interpreter: Interpreter, mo
     for document in [answers.threads, *answers.tracebacks, *answers.limited]:
         target = dict(document["target"])
         layout = target.pop("layout")
+        runtime, = target.pop("runtimes")
+        assert runtime == {
+            "python": target["python"], "image": runtime["image"], "layout": layout,
+            "free_threaded": interpreter.free_threaded, "debug_build": interpreter.debug}
+        assert os.path.basename(runtime["image"]) == interpreter.image.name
         assert target == {
             "pid": answers.place.pid,
             "core": str(answers.place.core) if answers.place.core else None,

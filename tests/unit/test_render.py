@@ -3,11 +3,12 @@
 import json
 import time
 import unicodedata
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import pytest
 
 from gdbext.analysis.threads import Thread, list_threads
+from gdbext.cpython import process
 from gdbext.cpython.frames import Frame
 from gdbext.render import document, text, threads, traceback
 from tests.unit.builder import IDS, TABLES
@@ -193,14 +194,39 @@ def test_threads_of_several_interpreters_name_them() -> None:
     assert sum("[interpreter 1]" in line for line in lines) == 1
 
 
+@pytest.mark.parametrize("other_table, other_path, labels", (
+    ("3.8.18", "/made/up/libpython3.8.so", ("Python 3.11.7 in a\x1b.so", "Python 3.8.18 in libpython3.8.so")),
+    ("3.11.7", "/made/up/a\x1b.so", ("Python 3.11.7 in /one/a\x1b.so", "Python 3.11.7 in /made/up/a\x1b.so")),
+))
+def test_of_several_runtimes_each_is_named(other_table: str, other_path: str, labels: Tuple[str, str]) -> None:
+    """By its version and its file's name, by the whole path where these are the same."""
+    one = made_process()
+    other = MadeProcess(TABLES[other_table], memory=one.memory, number=1)
+    other.add_thread(other.add_interpreter(), [Call("elsewhere")], ident=0x77)
+    one.path, other.path = "/one/a\x1b.so", other_path
+    pythons = process.open_all([one.image(), other.image()], one.memory, lambda image: None)
+    assert [(python.number, python.label) for python in pythons] == [(0, labels[0]), (1, labels[1])]
+    found = [thread for thread in list_threads(pythons, [Native(1, 50, IDENT), Native(2, 51, 0x77)])
+             if thread.native]
+    shown = [label.replace("\x1b", "\\x1b") for label in labels]
+    lines = list(threads.text(found, None, []))[1:]
+    assert [line for line, label in zip(lines, shown) if f"[interpreter 0 of {label}]" in line] == lines
+    for thread, label in zip(found, shown):
+        heading, *_frames = traceback.text([(thread, thread.frames())], no_source)
+        assert heading == f"Traceback in interpreter 0 of {label} (most recent call first):"
+    assert [each["runtime"] for each in parsed(threads.document(TARGET, found))["threads"]] == [0, 1]
+    stacks = [(thread, thread.frames()) for thread in found]
+    assert [each["runtime"] for each in parsed(traceback.document(TARGET, stacks))["frames"]] == [0, 0, 1]
+
+
 def test_the_document_of_threads() -> None:
     made = made_process()
     found = parsed(threads.document(TARGET, listed(made)))
     assert (found["command"], found["target"]) == ("py-threads", TARGET)
     main, second, native, gone = found["threads"]
     assert main == {
-        "number": 1, "lwp": 50, "ident": IDENT, "name": "MainThread", "interpreter": 0, "gil": "holds",
-        "attachment": None,
+        "number": 1, "lwp": 50, "ident": IDENT, "name": "MainThread", "interpreter": 0, "runtime": 0,
+        "gil": "holds", "attachment": None,
         "state": "running", "waiting_on": None,
         "frame": {"function": "inner", "qualname": "Class.inner", "file": "/made/up.py", "line": 13}}
     assert second["name"] == EVIL_NAME and second["frame"]["file"] == "/\x07\r.py"
@@ -208,10 +234,10 @@ def test_the_document_of_threads() -> None:
     assert second["waiting_on"] == {"kind": "gil", "address": hex(made.gils[made.interpreters[0]]),
                                     "owner": IDENT, "detail": "the GIL"}
     # What is not known is null, and never left out.
-    assert native == {"number": 3, "lwp": 52, "ident": None, "name": None, "interpreter": None, "gil": None,
-                      "attachment": None, "state": "native", "waiting_on": None, "frame": None}
+    assert native == {"number": 3, "lwp": 52, "ident": None, "name": None, "interpreter": None,
+                      "runtime": None, "gil": None, "attachment": None, "state": "native", "waiting_on": None, "frame": None}
     assert gone == {"number": None, "lwp": None, "ident": IDENT + 0x2000, "name": None, "interpreter": 0,
-                    "gil": None, "attachment": None, "state": "running", "waiting_on": None,
+                    "runtime": 0, "gil": None, "attachment": None, "state": "running", "waiting_on": None,
                     "frame": None}
 
 
