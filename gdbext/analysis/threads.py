@@ -17,8 +17,19 @@ MAX_STACK = 1 << 20
 STACK_PIECE = 1 << 16
 MAX_ADDRESS = 1 << 64
 
-# A thread that waits for a lock; the second takes the place of the first after an earlier stop.
-_FUTEX_CALLS = ("futex", "restart_syscall")
+# States of a thread.
+RUNNING = "running"
+WAITING = "waiting"
+NATIVE = "native"
+
+# The commands of futex(2) that wait, of which the lowest bits of its second argument are one
+# (include/uapi/linux/futex.h): WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI, LOCK_PI2.
+_FUTEX_WAITS = frozenset((0, 6, 9, 11, 13))
+_FUTEX_COMMAND = 0x7F
+# What takes the place of a call with a timeout after an earlier stop.
+_RESTART = "restart_syscall"
+# Calls that pass through the kernel and wait there for nobody.
+_PASSING = frozenset(("sched_yield", "tgkill"))
 
 
 class NativeThread(Protocol):
@@ -30,11 +41,15 @@ class NativeThread(Protocol):
 
     @property
     def syscall(self) -> Optional[str]:
-        """The name of the system call that it is in, None outside of one."""
+        """The name of the system call that it is in, "" outside of one, None where that is not known."""
 
     @property
-    def argument(self) -> Optional[int]:
-        """That call's first argument."""
+    def arguments(self) -> Sequence[Optional[int]]:
+        """That call's arguments."""
+
+    @property
+    def program_counter(self) -> Optional[int]:
+        """The address of its next instruction, None where that can't be read."""
 
     @property
     def stack_pointer(self) -> Optional[int]:
@@ -48,22 +63,43 @@ class NativeThread(Protocol):
 Entry = Tuple[Python, ThreadState]
 
 
+def waits_in_kernel(native: NativeThread) -> Optional[bool]:
+    """Whether a thread is in a system call that may wait, None where that is not known.
+
+    A futex call may be one that wakes others: that is no wait.
+    """
+    name = native.syscall
+    if name == "futex":
+        command = native.arguments[1]
+        return None if command is None else command & _FUTEX_COMMAND in _FUTEX_WAITS
+    return None if name is None else name != "" and name not in _PASSING
+
+
+def futex_word(native: Optional[NativeThread]) -> Optional[int]:
+    """The address of the futex that a thread waits at, None where it waits at none or that is not known."""
+    if native is None or not (native.syscall == _RESTART or native.syscall == "futex" and waits_in_kernel(native)):
+        return None
+    return native.arguments[0]
+
+
 class Thread:
     """One line of the list of threads; what it costs to know is found out when it is asked for.
 
     `native` is None for a thread state that belongs to no thread of the process, `state` and `python`
     for a thread that Python has never seen. `ident` is threading.get_ident() of the thread, None where
-    there is none or where it is not known which thread the state belongs to. A thread in several
-    interpreters has a line for each, the innermost first.
+    there is none or where it is not known which thread the state belongs to. `orphan` says that the
+    state is known to belong to no thread of the process. A thread in several interpreters has a line
+    for each, the innermost first.
     """
 
     def __init__(self, native: Optional[NativeThread], python: Optional[Python] = None,
                  state: Optional[ThreadState] = None, gil: Optional[Gil] = None,
-                 ident: Optional[int] = None) -> None:
+                 ident: Optional[int] = None, orphan: bool = False) -> None:
         self.native = native
         self.python = python
         self.state = state
         self.ident = ident
+        self.orphan = orphan
         self._gil = gil
 
     @property
@@ -81,11 +117,11 @@ class Thread:
     @property
     def waits_for(self) -> Optional[Gil]:
         """The GIL that it waits for: its futex is within that GIL."""
-        native, gil = self.native, self._gil
-        if (native is None or gil is None or self.holds_gil or native.syscall not in _FUTEX_CALLS
-                or native.argument is None or not gil.start <= native.argument < gil.end):
+        gil = self._gil
+        if gil is None or self.holds_gil:
             return None
-        return gil
+        word = futex_word(self.native)
+        return gil if word is not None and gil.start <= word < gil.end else None
 
     @property
     def gil(self) -> Optional[str]:
@@ -103,11 +139,14 @@ class Thread:
             return None
 
     @property
-    def activity(self) -> str:
-        """ "running", "waiting" (in a system call), or "native" where there is no Python. """
+    def activity(self) -> Optional[str]:
+        """RUNNING, WAITING (in a system call that waits), NATIVE where there is no Python; None where not known."""
         if self.state is None:
-            return "native"
-        return "waiting" if self.native is not None and self.native.syscall is not None else "running"
+            return NATIVE
+        if self.native is None:
+            return None
+        waits = waits_in_kernel(self.native)
+        return None if waits is None else WAITING if waits else RUNNING
 
     @property
     def frame(self) -> Optional[Frame]:
@@ -133,10 +172,12 @@ def list_threads(pythons: Sequence[Python], natives: Sequence[NativeThread]) -> 
         threads = [Thread(native, python, state, gils.of(python, state),
                           state.ident if native.ident is None else native.ident) for python, state in states]
         found.extend(_shown(threads) or [Thread(native)])
+    all_known = all(native.ident is not None for native in natives)
     for python, state in entries:
         if state.address not in claimed:
             ident = None if state.address in unclear else state.ident
-            found.append(Thread(None, python, state, gils.of(python, state), ident))
+            found.append(Thread(None, python, state, gils.of(python, state), ident,
+                                all_known and ident is not None))
     return found
 
 

@@ -40,7 +40,7 @@ def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
         name += f" [{interpreter_text(thread)}]"
     where = _where(thread)
     if native is None:
-        where += " (no thread of this process)" if thread.ident is not None else " (not known in which thread)"
+        where += " (no thread of this process)" if thread.orphan else " (not known in which thread)"
     ident = f"{thread.ident:#x}" if thread.ident is not None else "-"
     return (mark, number, lwp, ident, name, thread.gil or thread.attachment or "", where)
 

@@ -17,6 +17,8 @@ _DESCRIPTOR_SIZE = "_thread_db_sizeof_pthread"
 # It has 1.7 to 2.3 KB. What is larger is no such size.
 _MAX_DESCRIPTOR_SIZE = 1 << 14
 
+_NOT_ASKED = Syscall("not asked", ())
+
 
 class NativeThread:
     """A thread as the kernel and gdb see it: `number` is gdb's, `lwp` the kernel's.
@@ -34,6 +36,7 @@ class NativeThread:
         self._thread = thread
         self._memory = memory
         self._control: Optional[Tuple[Optional[Architecture], Dict[str, int]]] = None
+        self._call: Optional[Syscall] = _NOT_ASKED
         self.ident = self._handle()
         if self.ident is None:
             self.ident = self._ident_of_thread_pointer(descriptor_size)
@@ -42,22 +45,28 @@ class NativeThread:
     def syscall(self) -> Optional[str]:
         """The name of the system call that the thread is in, its number where gdbext has no name for it.
 
-        None outside of a system call, and for a thread that is running.
+        "" outside of a system call, None where that is not known, as for a thread that is running.
         """
         found = self._syscall()
         return found.name if found is not None else None
 
     @property
-    def argument(self) -> Optional[int]:
-        """The first argument of the system call, None outside of one and where it is not known."""
+    def arguments(self) -> Tuple[Optional[int], ...]:
+        """The arguments of the system call, None for one that is not known; () outside of a call."""
         found = self._syscall()
-        return found.argument if found is not None else None
+        return found.arguments if found is not None else ()
 
     @property
     def stack_pointer(self) -> Optional[int]:
         """Where the C stack ends, None where that can't be read."""
         architecture, registers = self._control_registers()
         return registers.get(architecture.stack_pointer) if architecture is not None else None
+
+    @property
+    def program_counter(self) -> Optional[int]:
+        """The address of the next instruction, None where that can't be read."""
+        architecture, registers = self._control_registers()
+        return registers.get(architecture.program_counter) if architecture is not None else None
 
     @property
     def registers(self) -> Collection[int]:
@@ -82,8 +91,10 @@ class NativeThread:
         return pointer - size if size is not None else None
 
     def _syscall(self) -> Optional[Syscall]:
-        architecture, registers = self._control_registers()
-        return syscall(architecture, registers, self._read) if architecture is not None else None
+        if self._call is _NOT_ASKED:
+            architecture, registers = self._control_registers()
+            self._call = syscall(architecture, registers, self._read) if architecture is not None else None
+        return self._call
 
     def _read(self, address: int, size: int) -> Optional[bytes]:
         try:

@@ -127,15 +127,17 @@ def with_libc(target: Target, size: bytes = struct.pack("<I", DESCRIPTOR)) -> No
 
 
 def test_a_thread_of_x86_64(target: Target) -> None:
-    native = target.one("i386:x86-64", fs_base=0x7000, orig_rax=202, rdi=0x1234, rsp=0x6000, rax=-4, rbx=7)
+    native = target.one("i386:x86-64", fs_base=0x7000, orig_rax=202, rdi=0x1234, rsi=128, rdx=2,
+                        rsp=0x6000, rax=-4, rbx=7, rip=CODE)
     assert (native.number, native.lwp, native.ident) == (1, 201, 0x7000)
-    assert (native.syscall, native.argument, native.stack_pointer) == ("futex", 0x1234, 0x6000)
-    assert set(native.registers) == {(1 << 64) - 4, 7, 0x1234}
+    assert (native.syscall, native.stack_pointer, native.program_counter) == ("futex", 0x6000, CODE)
+    assert native.arguments == (0x1234, 128, 2, None, None, None)
+    assert set(native.registers) == {(1 << 64) - 4, 7, 0x1234, 128, 2}
 
 
 def test_a_thread_of_x86_64_outside_of_a_system_call(target: Target) -> None:
     native = target.one("i386:x86-64", fs_base=0x7000, orig_rax=-1, rdi=0x1234)
-    assert native.syscall is None and native.argument is None
+    assert native.syscall == "" and native.arguments == ()
 
 
 @pytest.mark.parametrize("name", ("tpidr", "TPIDR_EL0"))
@@ -144,14 +146,15 @@ def test_a_thread_of_aarch64(target: Target, name: str) -> None:
     target.memory.map(CODE, SVC + bytes(PAGE - 4))
     native = target.one("aarch64", pc=CODE, x8=98, x0=0x1234, x1=5, x30=9, sp=0x6000, **{name: 0x7FFF_0000})
     assert native.ident == 0x7FFF_0000 - DESCRIPTOR
-    assert (native.syscall, native.argument, native.stack_pointer) == ("futex", 0x1234, 0x6000)
+    assert (native.syscall, native.stack_pointer) == ("futex", 0x6000)
+    assert native.arguments == (0x1234, 5, None, None, None, None)
     assert set(native.registers) == {98, 0x1234, 5, 9}
 
 
 def test_a_thread_of_aarch64_outside_of_a_system_call(target: Target) -> None:
     target.memory.map(CODE, bytes(PAGE))
     native = target.one("aarch64", pc=CODE + 8, x8=98, x0=0x1234)
-    assert native.syscall is None and native.argument is None
+    assert native.syscall == "" and native.arguments == ()
 
 
 def test_the_handle_is_believed_first(target: Target) -> None:
@@ -185,14 +188,16 @@ def test_an_unknown_architecture(target: Target, architecture: str) -> None:
     """Its registers are not asked for, whatever they are called."""
     names = ("fs_base", "tpidr", "rsp", "sp", "orig_rax", "x8", "pc", "rip", "rax", "x0")
     native = target.one(architecture, **dict.fromkeys(names, 202))
-    assert (native.ident, native.syscall, native.argument, native.stack_pointer) == (None,) * 4
+    assert (native.ident, native.syscall, native.program_counter, native.stack_pointer) == (None,) * 4
+    assert native.arguments == ()
     assert not list(native.registers)
     assert (native.number, native.lwp) == (1, 201)
 
 
 def test_a_running_thread(target: Target) -> None:
     [native] = target.natives(Thread(None))
-    assert (native.ident, native.syscall, native.argument, native.stack_pointer) == (None,) * 4
+    assert (native.ident, native.syscall, native.program_counter, native.stack_pointer) == (None,) * 4
+    assert native.arguments == ()
     assert not list(native.registers)
 
 

@@ -107,8 +107,8 @@ def made_process(calls: Optional[List[Call]] = None, table: str = "3.11.7") -> M
 def listed(made: MadeProcess) -> List[Thread]:
     """A list with every kind of thread."""
     gil = made.gils[made.interpreters[0]]
-    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "futex", gil),
-               Native(3, 52, 0x1234, "poll", 0)]
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "futex", (gil, 0)),
+               Native(3, 52, 0x1234, "poll", (0,))]
     return list_threads(made.open(), natives)
 
 
@@ -137,7 +137,7 @@ def without_gil(table: str = "3.14.8t") -> MadeProcess:
 
 def listed_without_gil(made: MadeProcess) -> List[Thread]:
     """Its threads, and one without Python."""
-    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "poll", 0), Native(3, 52, 0x1234)]
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "poll", (0,)), Native(3, 52, 0x1234)]
     return list_threads(made.open(), natives)
 
 
@@ -237,7 +237,7 @@ def test_the_document_of_threads() -> None:
     assert native == {"number": 3, "lwp": 52, "ident": None, "name": None, "interpreter": None,
                       "runtime": None, "gil": None, "attachment": None, "state": "native", "waiting_on": None, "frame": None}
     assert gone == {"number": None, "lwp": None, "ident": IDENT + 0x2000, "name": None, "interpreter": 0,
-                    "runtime": 0, "gil": None, "attachment": None, "state": "running", "waiting_on": None,
+                    "runtime": 0, "gil": None, "attachment": None, "state": None, "waiting_on": None,
                     "frame": None}
 
 

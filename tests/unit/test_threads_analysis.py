@@ -1,6 +1,6 @@
 """gdbext.analysis.threads: which native thread has which thread state, and who holds and awaits the GIL."""
 
-from typing import Collection, Dict, List, NamedTuple, Optional, Tuple
+from typing import Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import pytest
 
@@ -17,8 +17,9 @@ class Native(NamedTuple):
     number: int
     lwp: int
     ident: Optional[int]
-    syscall: Optional[str] = None
-    argument: Optional[int] = None
+    syscall: Optional[str] = ""
+    arguments: Sequence[Optional[int]] = ()
+    program_counter: Optional[int] = None
     stack_pointer: Optional[int] = None
     registers: Collection[int] = ()
 
@@ -70,7 +71,15 @@ def test_a_thread_state_without_a_thread_comes_last(made: MadeProcess) -> None:
     threads = list_threads(made.open(), [Native(1, 50, IDENT)])
     assert summary(threads) == [(1, "inner", holds(made)), (None, "gone", None)]
     assert [thread.attachment for thread in threads] == attachments(made, "attached", "detached")
-    assert threads[1].ident == 0x99 and threads[1].activity == "running"
+    assert threads[1].ident == 0x99 and threads[1].activity is None
+
+
+def test_a_state_may_be_that_of_a_thread_whose_ident_is_not_known(made: MadeProcess) -> None:
+    made.add_thread(made.interpreters[0], [Call("gone")], ident=0x99)
+    threads = list_threads(made.open(), [Native(1, 50, IDENT)])
+    assert [thread.orphan for thread in threads] == [False, True]
+    threads = list_threads(made.open(), [Native(1, 50, IDENT), Native(2, 51, None)])
+    assert [thread.orphan for thread in threads] == [False, False, False]
 
 
 def test_without_a_thread_pointer_the_kernels_number_tells(made: MadeProcess) -> None:
@@ -94,19 +103,25 @@ def test_a_process_with_no_python_has_native_threads_only() -> None:
 # The GIL.
 
 
+# FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME
+WAIT_BITSET = 9 | 128 | 256
+
+
 @pytest.mark.parametrize("syscall, offset, waits", (
     ("futex", 0, True), ("restart_syscall", 0, True), ("futex", 100, True), ("futex", -2000, False),
-    ("futex", 4000, False), ("poll", 0, False), (None, 0, False)))
+    ("futex", 4000, False), ("poll", 0, False), ("", 0, False), (None, 0, False)))
 def test_a_thread_in_a_futex_of_the_gil_waits_for_it(
         made: MadeProcess, syscall: Optional[str], offset: int, waits: bool) -> None:
     main = made.interpreters[0]
     made.add_thread(main, [Call("waiter")])
     made.enable_gil()
     made.take_gil(made.states[main][0])
-    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, syscall, made.gils[main] + offset)]
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, syscall,
+                                             (made.gils[main] + offset, WAIT_BITSET) if syscall else ())]
     threads = list_threads(made.open(), natives)
     assert summary(threads) == [(1, "inner", HOLDS), (2, "waiter", WAITS if waits else None)]
-    assert threads[1].activity == ("running" if syscall is None else "waiting")
+    assert threads[1].activity == (
+        None if syscall is None else "waiting" if syscall else "running")
     assert [thread.attachment for thread in threads] == [None, None]
     if waits:
         assert threads[1].waits_for.holder == made.states[main][0]
@@ -116,8 +131,24 @@ def test_a_thread_in_a_futex_of_the_gil_waits_for_it(
 
 def test_a_thread_in_a_futex_of_which_the_word_is_not_known(made: MadeProcess) -> None:
     made.add_thread(made.interpreters[0], [Call("waiter")])
-    threads = list_threads(made.open(), [Native(2, 51, IDENT + 0x1000, "futex", None)])
-    assert threads[0].gil is None
+    threads = list_threads(made.open(), [Native(2, 51, IDENT + 0x1000, "futex", (None, WAIT_BITSET))])
+    assert threads[0].gil is None and threads[0].activity == "waiting"
+
+
+@pytest.mark.parametrize("command, activity", (
+    (0, "waiting"), (128, "waiting"), (6, "waiting"), (WAIT_BITSET, "waiting"), (1, "running"), (129, "running"),
+    (10 | 128, "running"), (5, "running"), (None, None)))
+def test_a_thread_that_wakes_others_does_not_wait(
+        made: MadeProcess, command: Optional[int], activity: Optional[str]) -> None:
+    """The second argument of futex(2) says which it does."""
+    main = made.interpreters[0]
+    made.add_thread(main, [Call("waker")])
+    made.enable_gil()
+    made.take_gil(made.states[main][0])
+    natives = [Native(2, 51, IDENT + 0x1000, "futex", (made.gils[main], command))]
+    [waker, _other] = list_threads(made.open(), natives)
+    assert waker.activity == activity
+    assert waker.gil == (WAITS if activity == "waiting" else None)
 
 
 def test_a_gil_that_cannot_be_read_leaves_the_threads(made: MadeProcess) -> None:
@@ -144,7 +175,7 @@ def test_nobody_holds_or_awaits_a_gil_that_is_off(free_threaded: MadeProcess) ->
     made = free_threaded
     main = made.interpreters[0]
     made.add_thread(main, [Call("second")])
-    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "futex", made.gils[main])]
+    natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000, "futex", (made.gils[main], WAIT_BITSET))]
     made.attach(made.states[main][1], SUSPENDED)
     threads = list_threads(made.open(), natives)
     assert [(thread.gil, thread.waits_for, thread.attachment) for thread in threads] == [
