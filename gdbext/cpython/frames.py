@@ -19,7 +19,7 @@ _OWNED_BY_GENERATOR = 1
 # FRAME_OWNED_BY_CSTACK; 3.14 has FRAME_OWNED_BY_INTERPRETER as 3 and moved CSTACK to 4.
 _FIRST_SHIM_OWNER = 3
 # 3.14 (gh-117139): the lowest bits of a stack reference are tags.
-_STACK_REFERENCE_MASK = ~7
+STACK_REFERENCE_MASK = ~7
 
 
 class Frame(NamedTuple):
@@ -70,7 +70,7 @@ class _InterpreterFrames:
     def __init__(self, reader: Reader, codes: Codes) -> None:
         self._reader = reader
         self._codes = codes
-        self._mask = _STACK_REFERENCE_MASK if reader.has("_PyInterpreterFrame", "f_executable.bits") else ~0
+        self._mask = STACK_REFERENCE_MASK if reader.has("_PyInterpreterFrame", "f_executable.bits") else ~0
 
     def head(self, thread_state: int) -> int:
         reader = self._reader

@@ -14,6 +14,7 @@ from .frames import Frames
 from .memory import Damaged, Memory, Unreadable
 from .objects import Objects
 from .reader import READ_ERRORS, Reader
+from .variables import Variables
 
 # Far above what runs; a list that leads back into itself ends here.
 MAX_INTERPRETERS = 10_000
@@ -77,6 +78,7 @@ class Runtime:
         self.dicts = Dicts(self.objects)
         self.codes = Codes(self.objects)
         self.frames = Frames(self.reader, self.codes)
+        self.variables = Variables(self.objects, self.dicts)
         self._names: Dict[int, Dict[int, str]] = {}
 
     def interpreters(self) -> List[Interpreter]:

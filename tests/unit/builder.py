@@ -398,6 +398,68 @@ class Builder:
             self.set_copies(address, [])
         return address
 
+    def set_variables(self, code: int, variables: Sequence[Tuple[str, str]], optimized: bool = True,
+                      stack_size: int = 20, handlers: Sequence[Tuple[int, int, int]] = ()) -> None:
+        """The variables that a code object knows, each with its kinds: "local", "cell", "free", "hidden".
+
+        `handlers` are (start, end, depth of the stack) of an exception table, in bytes of code.
+        """
+        self.set(code, "PyCodeObject", "co_flags", int(optimized))
+        self.set(code, "PyCodeObject", "co_stacksize", stack_size)
+        if self.version < (3, 11):
+            for path, kind in (("co_varnames", "local"), ("co_cellvars", "cell"), ("co_freevars", "free")):
+                names = [self.text(name) for name, kinds in variables if kind in kinds.split()]
+                self.set(code, "PyCodeObject", path, self.tuple(names))
+            return
+        bits = {"hidden": 0x10, "local": 0x20, "cell": 0x40, "free": 0x80}
+        kinds = bytes(sum(bits[kind] for kind in kinds.split()) for _name, kinds in variables)
+        self.set(code, "PyCodeObject", "co_nlocalsplus", len(variables))
+        self.set(code, "PyCodeObject", "co_localsplusnames",
+                 self.tuple([self.text(name) for name, _kinds in variables]))
+        self.set(code, "PyCodeObject", "co_localspluskinds", self.bytes(kinds))
+        table = bytearray()
+        for start, end, depth in handlers:
+            for number in (start // 2, (end - start) // 2, 0, depth << 1):
+                # Pieces of six bits, the first one first; bit 6 where more come, bit 7 where an entry starts.
+                pieces = [number >> 6, number & 63] if number > 63 else [number]
+                pieces[0] |= 64 if len(pieces) > 1 else 0
+                table += bytes(pieces)
+        self.set(code, "PyCodeObject", "co_exceptiontable", self.bytes(bytes(table)))
+
+    def cell(self, value: int) -> int:
+        """A cell; an empty one holds 0."""
+        address = self.object(self.type("cell"), "PyCellObject")
+        self.set(address, "PyCellObject", "ob_ref", value)
+        return address
+
+    def set_slots(self, frame: int, slots: Sequence[int], stack: Sequence[int] = (),
+                  blocks: Sequence[int] = (), tag: int = TAG) -> None:
+        """Fill the slots of a frame made with `room`, and its stack; `blocks` are the levels of its blocks.
+
+        `tag` is that of each reference, 3.14 and later.
+        """
+        words = [*slots, *stack]
+        if self.version < (3, 11):
+            start = frame + self.layout["PyFrameObject"].offset("f_localsplus")
+            self.set(frame, "PyFrameObject", "f_valuestack", start + 8 * len(slots))
+            self.set(frame, "PyFrameObject", "f_iblock", len(blocks))
+            block = self.layout["PyTryBlock"]
+            for index, level in enumerate(blocks):
+                at = frame + self.layout["PyFrameObject"].offset("f_blockstack") + index * block.size
+                self.set(at, "PyTryBlock", "b_level", level)
+        else:
+            start = frame + self.layout["_PyInterpreterFrame"].offset("localsplus")
+        if self.version >= (3, 14):
+            words = [word | tag for word in words]
+        for index, word in enumerate(words):
+            self.u64(start + 8 * index, word)
+
+    def set_namespaces(self, frame: int, globals_: int, builtins: int, locals_: int = 0) -> None:
+        """The dictionaries in which a frame looks names up."""
+        struct = "PyFrameObject" if self.version < (3, 11) else "_PyInterpreterFrame"
+        for path, value in (("f_globals", globals_), ("f_builtins", builtins), ("f_locals", locals_)):
+            self.set(frame, struct, path, value)
+
     @property
     def copies_code(self) -> bool:
         """Whether threads run copies of the instructions."""
@@ -435,21 +497,21 @@ class Builder:
         return bytes(raw)
 
     def frame(self, code: int, offset: int, back: int = 0, owner: int = 0, tag: int = TAG,
-              copy: int = 0, start: Optional[int] = None) -> int:
+              copy: int = 0, start: Optional[int] = None, room: int = 0) -> int:
         """A frame whose last instruction is `offset` bytes from the start of the code.
 
-        `tag` is that of its reference to the code, 3.14 and later; `copy` which copy of the instructions
+        It has `room` for so many slots and values on its stack. `tag` is that of its reference to the code, 3.14 and later; `copy` which copy of the instructions
         it runs, and `start` where that lies, in free-threaded builds of these.
         """
         if self.version < (3, 11):
-            address = self.object(self.type("frame"), "PyFrameObject")
+            address = self.object(self.type("frame"), "PyFrameObject", 8 * room)
             self.set(address, "PyFrameObject", "f_back", back)
             self.set(address, "PyFrameObject", "f_code", code)
             # Counted in instructions of two bytes since 3.10.
             self.set(address, "PyFrameObject", "f_lasti",
                      offset // 2 if self.version >= (3, 10) and offset >= 0 else offset)
             return address
-        address = self.struct("_PyInterpreterFrame", previous=back, owner=owner)
+        address = self.struct("_PyInterpreterFrame", 8 * room, previous=back, owner=owner)
         self._set_executable(address, code, tag)
         at = self.instructions(code) if start is None else start
         self.set_first(address, "_PyInterpreterFrame", at + offset, "instr_ptr", "prev_instr")
