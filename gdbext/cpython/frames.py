@@ -27,12 +27,15 @@ class Frame(NamedTuple):
 
     `offset` is the place of the last instruction, in bytes from the start of the code.
     `problem` says why `code` is None; there may be no more frames after such a one.
+    `activation` numbers the entries into the evaluation loop from the innermost one: since 3.11 one
+    activation of that C function may run several Python frames.
     """
 
     address: int
     code: Optional[Code]
     offset: int
     problem: Optional[str] = None
+    activation: int = 0
 
     @property
     def line(self) -> Optional[int]:
@@ -55,6 +58,10 @@ class _FrameObjects:
     def previous(self, frame: int) -> int:
         return self._reader.pointer(frame, "PyFrameObject", "f_back")
 
+    def ends_activation(self, frame: int) -> bool:
+        """Whether what is outside of the frame is run by another activation of the evaluation loop."""
+        return True
+
     def entry_address(self, thread_state: int) -> Optional[int]:
         return None
 
@@ -71,6 +78,7 @@ class _InterpreterFrames:
         self._reader = reader
         self._codes = codes
         self._mask = STACK_REFERENCE_MASK if reader.has("_PyInterpreterFrame", "f_executable.bits") else ~0
+        self._marks_entries = reader.has("_PyInterpreterFrame", "is_entry")
 
     def head(self, thread_state: int) -> int:
         reader = self._reader
@@ -82,6 +90,12 @@ class _InterpreterFrames:
 
     def previous(self, frame: int) -> int:
         return self._reader.pointer(frame, "_PyInterpreterFrame", "previous")
+
+    def ends_activation(self, frame: int) -> bool:
+        """As of _FrameObjects. 3.11 marks the outermost frame, a shim stands outside of it since (gh-96421)."""
+        if self._marks_entries:
+            return bool(self._reader.integer(frame, "_PyInterpreterFrame", "is_entry"))
+        return self._owner(frame) >= _FIRST_SHIM_OWNER
 
     def _owner(self, frame: int) -> int:
         return self._reader.integer(frame, "_PyInterpreterFrame", "owner")
@@ -150,6 +164,7 @@ class Frames:
             yield Frame(thread_state, None, 0, str(error))
             return
         seen: Set[int] = set()
+        activation = 0
         while address:
             if address in seen or len(seen) >= MAX_FRAMES:
                 yield Frame(address, None, 0, str(Damaged(address, "frames without an end")))
@@ -160,8 +175,9 @@ class Frames:
             except READ_ERRORS as error:
                 frame = Frame(address, None, 0, str(error))
             if frame is not None:
-                yield frame
+                yield frame._replace(activation=activation)
             try:
+                activation += self._shape.ends_activation(address)
                 address = self._shape.previous(address)
             except READ_ERRORS as error:
                 if frame is None or frame.problem is None:

@@ -497,10 +497,12 @@ class Builder:
         return bytes(raw)
 
     def frame(self, code: int, offset: int, back: int = 0, owner: int = 0, tag: int = TAG,
-              copy: int = 0, start: Optional[int] = None, room: int = 0) -> int:
+              copy: int = 0, start: Optional[int] = None, room: int = 0,
+              entry: bool = False) -> int:
         """A frame whose last instruction is `offset` bytes from the start of the code.
 
-        It has `room` for so many slots and values on its stack. `tag` is that of its reference to the code, 3.14 and later; `copy` which copy of the instructions
+        It has `room` for so many slots and values on its stack. `entry`: that it is the outermost one of its
+        activation of the evaluation loop, which 3.11 says in the frame. `tag` is that of its reference to the code, 3.14 and later; `copy` which copy of the instructions
         it runs, and `start` where that lies, in free-threaded builds of these.
         """
         if self.version < (3, 11):
@@ -513,6 +515,8 @@ class Builder:
             return address
         address = self.struct("_PyInterpreterFrame", 8 * room, previous=back, owner=owner)
         self._set_executable(address, code, tag)
+        if self.version == (3, 11):
+            self.set(address, "_PyInterpreterFrame", "is_entry", entry)
         at = self.instructions(code) if start is None else start
         self.set_first(address, "_PyInterpreterFrame", at + offset, "instr_ptr", "prev_instr")
         if self.copies_code:

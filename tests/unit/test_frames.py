@@ -202,6 +202,26 @@ def test_shims_between_entries_of_the_evaluation_loop(table: str) -> None:
     assert names(walk(made, state)) == NAMES
 
 
+def test_activations_of_the_evaluation_loop(made: MadeProcess) -> None:
+    """C has called two functions, and then one that is not complete yet, or nothing but its shim is there."""
+    b = made.builder
+    state = thread(made, [])
+    codes = [b.code(name, "/f.py", 1, b.lines((8, 0), (8, 1)), first_traceable=1) for name in "abcd"]
+    shim = made.version >= (3, 12)
+    outer = b.frame(codes[1], 8, b.frame(codes[0], 8, b.shim(0) if shim else 0, entry=True))
+    inner = b.frame(codes[3], 8, b.frame(codes[2], 8, b.shim(outer) if shim else outer, entry=True))
+    own = made.version < (3, 11)
+    made.set_frames(state, inner)
+    assert [(frame.code.name, frame.activation) for frame in walk(made, state)] == [
+        ("d", 0), ("c", 1 if own else 0), ("b", 2 if own else 1), ("a", 3 if own else 1)]
+    if own:
+        return
+    new = b.shim(inner) if shim else b.frame(codes[0], -2, inner, entry=True)
+    made.set_frames(state, new)
+    assert [(frame.code.name, frame.activation) for frame in walk(made, state)] == [
+        ("d", 1), ("c", 1), ("b", 2), ("a", 2)]
+
+
 @pytest.mark.parametrize("table", FROM_3_14)
 def test_shims_that_the_c_stack_owns(table: str) -> None:
     # FRAME_OWNED_BY_CSTACK became 4 where FRAME_OWNED_BY_INTERPRETER came in as 3.
