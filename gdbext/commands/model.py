@@ -47,8 +47,9 @@ class Model:
             source = python.runtime.layout.source
             if not python.exact:
                 own = " and the process's own offsets" if source.kind == "table+debug-offsets" else ""
-                notes.append(f"{python.label or 'Python ' + python.version} is read with the table of {source.table}{own}: "
-                             "not made for this build, but it passed all checks.")
+                beyond = " beyond gdbext's tables, and" if python.is_beyond_tables else ""
+                notes.append(f"{python.label or f'Python {python.version}'} is{beyond} read with the table of "
+                             f"{source.table}{own}: not made for this build, but it passed all checks.")
         return notes
 
     def target(self) -> Dict[str, Any]:

@@ -159,10 +159,10 @@ def _hexversion(image: Image, memory: Memory) -> Optional[int]:
     except Unreadable:
         value = 0
     # A constant, so not in a core whose files are gone.
-    return value or _hexversion_of(stated_version(image, memory))
+    return value or hexversion_of(stated_version(image, memory))
 
 
-def _hexversion_of(text: Optional[str]) -> Optional[int]:
+def hexversion_of(text: Optional[str]) -> Optional[int]:
     """The sys.hexversion of "3.11.2" or "3.15.0b2", None for anything else."""
     match = _VERSION.fullmatch(text or "")
     if match is None:

@@ -1,7 +1,7 @@
 """The CPython runtimes of a process, each opened with the layout that passed the gate."""
 
 import os
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ..layout import choose, table
 from ..layout.layout import Layout, Struct
@@ -35,6 +35,12 @@ class Python(NamedTuple):
     def path(self) -> str:
         """The file of the image that it lies in, as the process names it."""
         return self.runtime.candidate.image.path
+
+    @property
+    def is_beyond_tables(self) -> bool:
+        """Whether its minor release has no table of this kind, so that another minor's was taken."""
+        source = self.runtime.layout.source
+        return source.kind != "dwarf" and source.version != choose.release(self.identity.hexversion)[0]
 
     def thread_states(self) -> List[ThreadState]:
         """The thread states of all interpreters that can be read, newest interpreter first."""
@@ -163,16 +169,36 @@ def _first_that_passes(candidate: find.Candidate, memory: Memory, dwarf: Optiona
                           _is_exact(layout, identity, candidate))
         tried.setdefault(layout.source.table or "DWARF", reason)
     reasons = [f"{name}: {reason}" for name, reason in tried.items()]
-    raise gate.WrongLayout(f"gdbext reads CPython {_known_versions()}, and no layout passes its checks"
+    beyond = "it is beyond the tables: " if _is_beyond(candidate, memory) else ""
+    raise gate.WrongLayout(f"{beyond}gdbext reads CPython {_known_versions()}, and no layout passes its checks"
                            + (f" ({'; '.join(reasons[:MAX_REASONS])})" if reasons else ""))
 
 
+def _is_beyond(candidate: find.Candidate, memory: Memory) -> bool:
+    """Whether there is no table of the candidate's minor, with or without the GIL."""
+    hexversion = candidate.hexversion
+    if hexversion is None:
+        hexversion = find.hexversion_of(find.stated_version(candidate.image, memory))
+    return hexversion is not None and choose.release(hexversion)[0] not in {name.version for name in table.names()}
+
+
 def _known_versions() -> str:
-    """ "3.6 to 3.13": the minors that there are tables for."""
-    versions = [name.version for name in table.names()]
-    if not versions:
-        return "of no version"
-    return " to ".join(f"{major}.{minor}" for major, minor in (min(versions), max(versions)))
+    """ "3.6 to 3.15, free-threaded 3.13 to 3.15": the minors that there are tables for."""
+    names = table.names()
+    plain = _ranges({name.version for name in names if not name.free_threaded})
+    free_threaded = _ranges({name.version for name in names if name.free_threaded})
+    return ", ".join(plain + ["free-threaded " + text for text in free_threaded]) or "of no version"
+
+
+def _ranges(versions: Set[Tuple[int, int]]) -> List[str]:
+    """ "3.6 to 3.12" and "3.15" where there are none of those between."""
+    runs: List[List[Tuple[int, int]]] = []
+    for version in sorted(versions):
+        if runs and version == (runs[-1][-1][0], runs[-1][-1][1] + 1):
+            runs[-1].append(version)
+        else:
+            runs.append([version])
+    return [" to ".join(f"{major}.{minor}" for major, minor in sorted({run[0], run[-1]})) for run in runs]
 
 
 def _finds_the_list(layout: Layout, candidate: find.Candidate) -> bool:
@@ -185,7 +211,8 @@ def _layouts(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.L
              debug: bool) -> Iterator[Layout]:
     try:
         yield from choose.candidates(
-            candidate.runtime, candidate.runtime_size, candidate.hexversion, debug, memory.read, dwarf)
+            candidate.runtime, candidate.runtime_size, candidate.hexversion, debug, candidate.image.machine,
+            memory.read, dwarf)
     except READ_ERRORS as error:
         raise gate.WrongLayout(str(error)) from None
 

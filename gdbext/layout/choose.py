@@ -39,6 +39,7 @@ def candidates(
     runtime_size: Optional[int],
     hexversion: Optional[int],
     debug: bool,
+    machine: int,
     read_memory: ReadMemory,
     dwarf: Optional[LoadStruct],
     directory: str = table.DIRECTORY,
@@ -46,9 +47,10 @@ def candidates(
     """Layouts to try, in order: DWARF, tables whose _PyRuntime has the same size, the nearest others.
 
     `runtime` is the address of _PyRuntime and `runtime_size` its st_size in bytes, both None before
-    3.7; `hexversion` is Py_Version, None before 3.11; `debug` says that it looks like a pydebug build.
-    From 3.13 on, a table that does not match
-    exactly is corrected by the process's own offsets. Raises what `read_memory` raises.
+    3.7; `hexversion` is Py_Version, None before 3.11; `debug` says that it looks like a pydebug build;
+    `machine` is its e_machine. From 3.13 on, a table that does not match exactly is corrected by the
+    process's own offsets, and where there is no table of the process's minor release with or without
+    the GIL as it is, those of other minors are. Raises what `read_memory` raises.
     """
     if dwarf is not None and dwarf("PyThreadState") is not None:
         yield _dwarf_layout(dwarf, hexversion)
@@ -57,43 +59,68 @@ def candidates(
     tables = [table.load(name, directory) for name in _of_version(names, hexversion, runtime is not None)]
     micro = release(hexversion)[1] if hexversion is not None else 0
 
-    def distance(candidate: table.Table) -> Tuple[bool, bool, int, bool]:
-        """Same release, same size of the runtime, then the nearest micro, the same kind of build first."""
+    def distance(candidate: table.Table) -> Tuple[bool, bool, bool, int, bool]:
+        """Same processor, same release, same size of the runtime, then the nearest micro, the same kind of build."""
         return (
+            candidate.machine != machine,
             candidate.hexversion != hexversion,
             candidate.runtime_size != runtime_size,
             abs(candidate.name.micro - micro),
             candidate.name.debug != debug,
         )
 
+    offsets: Optional[debug_offsets.DebugOffsets] = None
+    any_fits = False
     for candidate in sorted(tables, key=distance):
-        fits = candidate.runtime_size == runtime_size
-        if fits and (hexversion is None or candidate.hexversion == hexversion):
-            yield candidate.layout()
-            continue
-        if runtime is not None and candidate.name.version >= _FIRST_WITH_DEBUG_OFFSETS:
-            offsets = debug_offsets.read(read_memory, runtime, candidate)
-            if offsets is not None and offsets.free_threaded == candidate.name.free_threaded:
-                yield debug_offsets.layout(candidate, offsets)
-            continue
-        yield candidate.layout()
+        exact = candidate.machine == machine and candidate.runtime_size == runtime_size and (
+            hexversion is None or candidate.hexversion == hexversion)
+        if runtime is not None and candidate.name.version >= _FIRST_WITH_DEBUG_OFFSETS and not exact:
+            # Their order is the same in all builds of a minor release.
+            offsets = offsets or debug_offsets.read(read_memory, runtime, candidate)
+            if offsets is None or offsets.free_threaded != candidate.name.free_threaded:
+                continue
+            layout = debug_offsets.layout(candidate, offsets, machine)
+        else:
+            layout = candidate.layout(machine)
+        any_fits = True
+        yield layout
 
-    if hexversion is not None and not tables and runtime is not None:
-        yield from _beyond_the_tables(names, hexversion, runtime, read_memory, directory)
+    if hexversion is None or runtime is None or any_fits:
+        return
+    for candidate in _of_other_minors(names, hexversion, machine, directory):
+        found = offsets or debug_offsets.read(read_memory, runtime, candidate)
+        if found is not None and found.free_threaded == candidate.name.free_threaded:
+            yield debug_offsets.layout(candidate, found, machine)
 
 
 def _dwarf_layout(dwarf: LoadStruct, hexversion: Optional[int]) -> Layout:
     return Layout(Source("dwarf", None, release(hexversion)[0] if hexversion is not None else None), dwarf)
 
 
-def _beyond_the_tables(
-    names: List[table.Name], hexversion: int, runtime: int, read_memory: ReadMemory, directory: str,
-) -> Iterator[Layout]:
-    """A minor release without a table: those of its neighbours, nearest first, corrected by its own offsets."""
+def _of_other_minors(names: List[table.Name], hexversion: int, machine: int, directory: str) -> Iterator[table.Table]:
+    """The tables of minor releases that the process is not of, those of its nearest neighbours first.
+
+    Only those that know debug offsets: a minor release without its own is not read.
+    """
     version, _micro = release(hexversion)
-    others = [name for name in names if name.version >= _FIRST_WITH_DEBUG_OFFSETS]
-    for name in sorted(others, key=lambda name: (abs(name.version[1] - version[1]), -name.micro, name.debug)):
-        candidate = table.load(name, directory)
-        offsets = debug_offsets.read(read_memory, runtime, candidate)
-        if offsets is not None and offsets.free_threaded == name.free_threaded:
-            yield debug_offsets.layout(candidate, offsets)
+    others = [table.load(name, directory) for name in names
+              if name.version >= _FIRST_WITH_DEBUG_OFFSETS and name.version != version]
+    for candidate in sorted(others, key=lambda other: (
+            other.machine != machine, abs(other.name.version[1] - version[1]), -other.name.micro, other.name.debug)):
+        kind = candidate.name.free_threaded
+        yield _agreed(candidate, [other for other in others if other.name.free_threaded == kind])
+
+
+def _agreed(candidate: table.Table, others: List[table.Table]) -> table.Table:
+    """The table without fields that changed from one minor release to another, and that no debug offset tells.
+
+    What was the same in all of them is likely the same in the process.
+    """
+    structs = {}
+    for name, entry in candidate.structs.items():
+        if not debug_offsets.tells(name):
+            fields = {path: field for path, field in entry["fields"].items()
+                      if all(field == other.field(name, path) for other in others)}
+            entry = {**entry, "fields": fields}
+        structs[name] = entry
+    return candidate._replace(structs=structs)

@@ -35,6 +35,8 @@ _STRUCT_OF_SECTION = {
     "unicode_object": "PyASCIIObject",
     "gen_object": "PyGenObject",
 }
+# Whose fields they name, and the structure of the offsets themselves.
+_TOLD = frozenset(_STRUCT_OF_SECTION.values()) | {"_Py_DebugOffsets"}
 # CPython's names for the offsets leave out a structure's own prefix, or join a path with "_".
 _PREFIXES = ("", "_", "co_", "f_", "gi_", "long_value.")
 # Between two fields that are farther apart than this, in bytes, two changes may cancel each other out.
@@ -50,6 +52,11 @@ class DebugOffsets(NamedTuple):
     hexversion: int
     free_threaded: bool
     values: Dict[str, int]
+
+
+def tells(struct: str) -> bool:
+    """Whether the offsets name fields of a structure, in a release that has any."""
+    return struct in _TOLD
 
 
 def read(read_memory: Callable[[int, int], bytes], runtime: int, table: Table) -> Optional[DebugOffsets]:
@@ -130,15 +137,19 @@ def corrected(struct: Struct, section: str, offsets: DebugOffsets, same_release:
     return Struct(struct.name, size, fields)
 
 
-def layout(table: Table, offsets: DebugOffsets) -> Layout:
-    """The table's layout, brought into line with what the process says of itself."""
+def layout(table: Table, offsets: DebugOffsets, machine: Optional[int] = None) -> Layout:
+    """The table's layout, brought into line with what the process says of itself.
+
+    `machine` is the e_machine of the process, None for that of the table.
+    """
     section_of = {struct: section for section, struct in _STRUCT_OF_SECTION.items()}
     same_release = table.hexversion == offsets.hexversion
+    others = table.layout(machine)
 
     def load(name: str) -> Optional[Struct]:
         struct = table.struct(name)
         if struct is not None and name in section_of:
             return corrected(struct, section_of[name], offsets, same_release)
-        return struct if same_release or name not in _UNSTATED else None
+        return others.find(name) if same_release or name not in _UNSTATED else None
 
     return Layout(table.source("table+debug-offsets"), load)

@@ -14,6 +14,9 @@ HIDDEN_VARIABLE = "GDBEXT_HIDE_TABLES"
 
 # What tables call a processor, as e_machine (System V ABI).
 _E_MACHINE = {"x86_64": 62, "aarch64": 183}
+# sizeof(pthread_mutex_t) by e_machine (glibc, sysdeps/*/nptl/bits/pthreadtypes-arch.h): all other types
+# that CPython has in its structures are as large on the one processor as on the other.
+_MUTEX_SIZE = {62: 40, 183: 48}
 
 
 class Name(NamedTuple):
@@ -44,9 +47,11 @@ class Table(NamedTuple):
         return Source(kind, self.name.text, self.name.version, self.hexversion, self.runtime_size,
                       self.name.debug, self.machine)
 
-    def layout(self) -> Layout:
-        """The table's structures as a Layout."""
-        return Layout(self.source("table"), self.struct)
+    def layout(self, machine: Optional[int] = None) -> Layout:
+        """The table's structures as a Layout for a processor, given as e_machine; the table's own for None."""
+        if machine is None or machine == self.machine:
+            return Layout(self.source("table"), self.struct)
+        return Layout(self.source("table"), self.struct_of_any_machine)
 
     def struct(self, name: str) -> Optional[Struct]:
         """One structure of the table, None where the build has none."""
@@ -54,6 +59,24 @@ class Table(NamedTuple):
         if entry is None:
             return None
         return Struct(name, entry["size"], {path: tuple(field) for path, field in entry["fields"].items()})
+
+    def field(self, struct: str, path: str) -> Optional[List[int]]:
+        """A field as the file has it, None where the build has none."""
+        entry = self.structs.get(struct)
+        return entry["fields"].get(path) if entry is not None else None
+
+    def struct_of_any_machine(self, name: str) -> Optional[Struct]:
+        """One structure of the table as far as it is the same on other processors: up to its first mutex."""
+        struct = self.struct(name)
+        if struct is None:
+            return None
+        mutex = _MUTEX_SIZE[self.machine]
+        mutexes = [field[0] for path, field in struct.fields.items()
+                   if path.endswith("mutex") and field[1] == mutex]
+        if not mutexes:
+            return struct
+        fields = {path: field for path, field in struct.fields.items() if field[0] < min(mutexes)}
+        return Struct(name, struct.size, fields)
 
 
 def parse_name(text: str) -> Optional[Name]:

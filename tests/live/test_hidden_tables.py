@@ -3,36 +3,39 @@
 Hidden tables do not exist for gdbext (GDBEXT_HIDE_TABLES), and neither do symbols here.
 """
 
-from typing import Callable, List
+from typing import Callable, List, Tuple
 
 import pytest
 
 from tests.support import compare, debuginfo, gdb, processes, stripped
 from tests.support.interpreters import Interpreter
 
-COMMANDS = ["thread apply all -q py-bt-plus -json", "py-threads -json"]
+COMMANDS = ["thread apply all -q py-bt-plus -json", "py-threads -json", "py-threads"]
 
 
 @pytest.fixture(scope="module")
 def ask(interpreter: Interpreter) -> Callable[[List[str]], None]:
     """Asks about one running program with tables hidden; the answer is right or a refusal, never wrong.
 
-    Gives the layout that was used; None for a refusal.
+    Gives the layout that was used; None for a refusal. With `beyond` either says that it is beyond the tables.
     """
     with processes.running_python(stripped.as_installed(interpreter), "truth.py", ".") as program:
         processes.wait_until_told(program)
 
-        def ask(hidden: List[str]) -> object:
+        def ask(hidden: List[str], beyond: bool = False) -> object:
             run = gdb.run(COMMANDS, mode="hidden", pid=program.pid,
                           variables={"GDBEXT_HIDE_TABLES": ",".join(hidden)})
-            tracebacks, threads = run.answers
+            tracebacks, threads, text = run.answers
             if threads.stderr:
                 for answer in run.answers:
                     assert answer.stdout == "", answer
                     message = compare.one_line(answer.stderr)
                     # It says which Python was seen, and what can be read.
                     assert interpreter.version in message or "%d.%d" % interpreter.minor in message
+                    assert "no layout passes its checks" in message
+                    assert not beyond or "beyond the tables" in message, message
                 return None
+            assert not beyond or "beyond gdbext's tables" in text.stdout.splitlines()[-1]
             compare.assert_threads(program.truth, threads.document())
             compare.assert_tracebacks(program.truth, tracebacks.documents(), threads.document())
             target = threads.document()["target"]
@@ -42,39 +45,59 @@ def ask(interpreter: Interpreter) -> Callable[[List[str]], None]:
         yield ask
 
 
-def of_minor(interpreter: Interpreter) -> List[str]:
-    """The tables of the interpreter's minor version."""
-    return sorted(name for name in debuginfo.tables()
-                  if tuple(map(int, name.split(".")[:2])) == interpreter.minor)
+def of_minor(*minors: Tuple[int, int]) -> List[str]:
+    """The tables of these minor versions."""
+    return sorted(name for name in debuginfo.tables() if tuple(map(int, name.split(".")[:2])) in minors)
+
+
+def is_free_threaded(name: str) -> bool:
+    """Whether a table is of a build without the GIL."""
+    return "t" in name.lstrip("0123456789.")
 
 
 def test_exact_table_hidden(interpreter: Interpreter, ask: Callable[[List[str]], object]) -> None:
     """Another release's table of the same kind of build reads it; a debug build's alone may not."""
     own = interpreter.table
-    others = [name for name in of_minor(interpreter)
+    others = [name for name in of_minor(interpreter.minor)
               if name != own and name.lstrip("0123456789.") == own.lstrip("0123456789.")]
     layout = ask([own])
     if others:
         assert layout is not None, "refused, though there are tables of %s" % ", ".join(others)
     if layout is not None:
         assert layout["exact"] is False
-        assert layout["table"] in of_minor(interpreter) and layout["table"] != own
+        assert layout["table"] in of_minor(interpreter.minor) and layout["table"] != own
 
 
 def test_each_other_table(interpreter: Interpreter, ask: Callable[[List[str]], object]) -> None:
     """With any one table of the minor version left: right, or refused."""
     own = interpreter.table
-    names = [name for name in of_minor(interpreter) if name != own]
+    names = [name for name in of_minor(interpreter.minor) if name != own]
     if not names:
         pytest.skip("there is one table only of %d.%d" % interpreter.minor)
     for kept in names:
-        layout = ask([name for name in of_minor(interpreter) if name != kept])
+        layout = ask([name for name in of_minor(interpreter.minor) if name != kept])
         if layout is not None:
-            assert layout["table"] == kept and layout["exact"] is False
+            # Of the other kind, with the GIL or without it, that one is no table for it; another minor's may be.
+            same_kind = is_free_threaded(kept) == interpreter.free_threaded
+            assert layout["table"] == kept if same_kind else layout["table"] not in names
+            assert layout["exact"] is False
 
 
-def test_all_of_the_minor_hidden(interpreter: Interpreter, ask: Callable[[List[str]], object]) -> None:
-    """No other minor version's table is taken for it."""
-    layout = ask(of_minor(interpreter))
+@pytest.mark.parametrize("minors", [(), ((3, 13), (3, 14))], ids=["", "3.13 and 3.14"])
+def test_all_of_the_minor_hidden(
+        interpreter: Interpreter, minors: List[Tuple[int, int]], ask: Callable[[List[str]], object]) -> None:
+    """Nobody's table: another minor's, with the process's own offsets, is right, or it is refused."""
+    layout = ask(of_minor(*minors, interpreter.minor), beyond=True)
     if layout is not None:
-        assert layout["source"] == "table+debug-offsets" and layout["table"] is None
+        assert layout["source"] == "table+debug-offsets" and layout["exact"] is False
+        assert layout["table"] not in of_minor(*minors, interpreter.minor)
+
+
+def test_all_of_the_kind_hidden(interpreter: Interpreter, ask: Callable[[List[str]], object]) -> None:
+    """With the GIL or without it: tables of the other kind are not for it, those of other minors may be."""
+    hidden = [name for name in of_minor(interpreter.minor) if is_free_threaded(name) == interpreter.free_threaded]
+    if hidden == of_minor(interpreter.minor):
+        pytest.skip("there are no tables of 3.%d of the other kind" % interpreter.minor[1])
+    layout = ask(hidden, beyond=True)
+    if layout is not None:
+        assert is_free_threaded(layout["table"]) == interpreter.free_threaded

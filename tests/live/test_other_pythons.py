@@ -47,8 +47,8 @@ def refusal(pid: int) -> str:
 
 def assert_named(message: str, name: str, image: str) -> None:
     """It says what it is, what gdbext reads, and which file tells."""
-    assert re.fullmatch(r"this is %s, which gdbext does not read: it reads CPython 3\.6 to 3\.\d+ "
-                        r"\(recognised by /\S*%s\)" % (name, image), message), message
+    assert re.fullmatch(r"this is %s, which gdbext does not read: it reads CPython 3\.6 to 3\.\d+, "
+                        r"free-threaded 3\.13 to 3\.\d+ \(recognised by /\S*%s\)" % (name, image), message), message
 
 
 def debian(*names: str) -> Path:
@@ -119,7 +119,8 @@ def test_old_cpython(found: Found) -> None:
     with processes.running([str(old[-1].resolve()), "-c", CODE]) as program:
         message = refusal(program.pid)
     assert re.match(
-        r"Python [23]\.\d+\.\d+\S* in /\S+: gdbext reads CPython 3\.6 to 3\.\d+, and no layout", message)
+        r"Python [23]\.\d+\.\d+\S* in /\S+: it is beyond the tables: gdbext reads CPython 3\.6 to 3\.\d+, "
+        r"free-threaded 3\.13 to 3\.\d+, and no layout", message)
 
 
 @pytest.fixture

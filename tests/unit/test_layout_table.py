@@ -8,11 +8,14 @@ import pytest
 
 from gdbext.cpython.memory import Unreadable
 from gdbext.layout import choose, table
+from gdbext.layout import debug_offsets as offsets
 from gdbext.layout.layout import Layout, MissingField, Source, Struct
 from tests.unit.builder import IDS, TABLES
 from tests.unit.made_process import debug_offsets
 
 RUNTIME = 0x5000
+# e_machine (System V ABI).
+X86_64, AARCH64 = 62, 183
 
 
 @pytest.mark.parametrize("text, expected", (
@@ -117,7 +120,8 @@ def test_release() -> None:
 
 
 def tried(runtime: Optional[int], size: Optional[int], hexversion: Optional[int], debug: bool = False,
-          memory: bytes = b"", dwarf: Optional[choose.LoadStruct] = None) -> List[Tuple[str, Optional[str]]]:
+          memory: bytes = b"", dwarf: Optional[choose.LoadStruct] = None,
+          machine: int = X86_64) -> List[Tuple[str, Optional[str]]]:
     """(kind, table) of each layout."""
 
     def read(address: int, count: int) -> bytes:
@@ -126,7 +130,8 @@ def tried(runtime: Optional[int], size: Optional[int], hexversion: Optional[int]
         return memory[:count]
 
     return [(layout.source.kind, layout.source.table)
-            for layout in choose.candidates(runtime, size, hexversion, debug, read, dwarf)]
+            for layout in choose.candidates(
+                runtime, size, hexversion, debug, machine, read, dwarf)]
 
 
 def test_the_exact_table_comes_first() -> None:
@@ -179,3 +184,92 @@ def test_a_minor_without_tables_takes_its_neighbours_offsets() -> None:
     found = tried(RUNTIME, 1, 0x031000F0, memory=debug_offsets(made) + bytes(1000))
     assert found and all(kind == "table+debug-offsets" for kind, _name in found)
     assert tried(RUNTIME, 1, 0x031000F0, memory=bytes(2000)) == []
+
+
+def test_of_a_minor_with_tables_of_the_other_kind_only_neighbours_of_the_kind_are_tried(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the offsets in the order of the minor: it is the same with and without the GIL."""
+    made = TABLES["3.13.15t"]
+    monkeypatch.setenv(table.HIDDEN_VARIABLE, "3.13.15t")
+    memory = debug_offsets(made)
+    found = tried(RUNTIME, made.runtime_size, made.hexversion, memory=memory + bytes(1000))
+    assert found == [("table+debug-offsets", "3.14.8t"), ("table+debug-offsets", "3.15.0t")]
+
+
+def test_of_other_minors_only_what_they_agree_about_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no offset tells, and changed once from one minor to the next, may have changed again."""
+    made = TABLES["3.13.15"]
+    hidden = [name for name, other in TABLES.items() if other.name.version == (3, 13) and name != "3.13.15t"]
+    monkeypatch.setenv(table.HIDDEN_VARIABLE, ",".join(hidden))
+    memory = debug_offsets(made) + bytes(1000)
+    layouts = list(choose.candidates(RUNTIME, made.runtime_size, made.hexversion, False, X86_64,
+                                     lambda address, size: memory[:size], None))
+    others = [other for name, other in TABLES.items()
+              if other.name.version > (3, 13) and not other.name.free_threaded]
+    assert len(layouts) == len(others) and {layout.source.version for layout in layouts} == {(3, 14), (3, 15)}
+    lost = 0
+    for layout in layouts:
+        for name in TABLES[layout.source.table].structs:
+            if not offsets.tells(name) and name != "_PyThreadStateImpl":
+                whole, kept = TABLES[layout.source.table].struct(name).fields, layout[name].fields
+                for path, field in whole.items():
+                    same = all(other.struct(name) and other.struct(name).fields.get(path) == field for other in others)
+                    assert (path in kept) == same, (name, path)
+                    lost += not same
+    assert lost
+
+
+def test_a_table_of_the_other_kind_is_never_tried() -> None:
+    for made in TABLES.values():
+        if made.struct("_Py_DebugOffsets"):
+            for size, hexversion in ((made.runtime_size, made.hexversion), (1, made.hexversion + 0x0100)):
+                found = tried(RUNTIME, size, hexversion, memory=debug_offsets(made) + bytes(1000))
+                assert found and {TABLES[name].name.free_threaded for _kind, name in found} == {
+                    made.name.free_threaded}
+
+
+# Of another processor.
+
+
+@pytest.mark.parametrize("made", TABLES.values(), ids=IDS)
+def test_on_another_processor_fields_are_kept_up_to_the_first_mutex(made: table.Table) -> None:
+    """pthread_mutex_t has 40 bytes on x86-64 and 48 on aarch64, which moves all that follows."""
+    here, there = made.layout(), made.layout(AARCH64)
+    assert made.machine == X86_64 and made.layout(X86_64).source == there.source
+    cut = set()
+    for name in made.structs:
+        whole, kept = here[name].fields, there[name].fields
+        dropped = {path: field for path, field in whole.items() if path not in kept}
+        assert kept == {path: field for path, field in whole.items() if path not in dropped}
+        mutexes = [field[0] for path, field in whole.items() if path.split(".")[-1] in (
+            "mutex", "switch_mutex") and field[1] == 40]
+        if mutexes:
+            cut.add(name)
+            assert min(field[0] for field in dropped.values()) == min(mutexes)
+            assert max(field[0] for field in kept.values()) < min(mutexes)
+        else:
+            assert not dropped, name
+    if made.name.version < (3, 7):
+        assert cut == set()
+    else:
+        holder = "_PyRuntimeState" if made.name.version < (3, 12) else "PyInterpreterState"
+        assert cut == {"_gil_runtime_state", holder}
+
+
+def test_tables_of_the_processor_come_first(tmp_path: Path) -> None:
+    """One of another processor is the last choice, whatever its release, and is not taken as it is."""
+    for name, machine in (("3.11.2", "x86_64"), ("3.11.7", "aarch64")):
+        text = (Path(table.DIRECTORY) / f"{name}.json").read_text()
+        if machine == "aarch64":
+            text = text.replace("x86_64", machine).replace(",40]", ",48]")  # its mutexes
+        (tmp_path / f"{name}.json").write_text(text)
+
+    def found(machine: int, hexversion: int) -> List[Tuple[Optional[str], bool]]:
+        """The tables in the order in which they are tried, and whether all their fields are."""
+        layouts = choose.candidates(RUNTIME, 166688, hexversion, False, machine, lambda address, size: b"",
+                                    None, str(tmp_path))
+        return [(layout.source.table, layout.has("_PyRuntimeState", "gilstate")) for layout in layouts]
+
+    for hexversion in (0x030B02F0, 0x030B07F0):
+        assert found(X86_64, hexversion) == [("3.11.2", True), ("3.11.7", False)]
+        assert found(AARCH64, hexversion) == [("3.11.7", True), ("3.11.2", False)]

@@ -235,7 +235,8 @@ def test_the_document_of_threads() -> None:
                                     "owner": IDENT, "detail": "the GIL"}
     # What is not known is null, and never left out.
     assert native == {"number": 3, "lwp": 52, "ident": None, "name": None, "interpreter": None,
-                      "runtime": None, "gil": None, "attachment": None, "state": "native", "waiting_on": None, "frame": None}
+                      "runtime": None, "gil": None, "attachment": None, "state": "native", "waiting_on": None,
+                      "frame": None}
     assert gone == {"number": None, "lwp": None, "ident": IDENT + 0x2000, "name": None, "interpreter": 0,
                     "runtime": 0, "gil": None, "attachment": None, "state": None, "waiting_on": None,
                     "frame": None}

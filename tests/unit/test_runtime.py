@@ -83,10 +83,15 @@ def test_what_no_table_reads_is_refused_with_the_versions_that_are_known(
     with pytest.raises(process.NoPython) as error:
         made.open()
     assert made.path in str(error.value)
-    left = [name.version for name in names if name.text not in hidden]
-    assert "CPython 3.{} to 3.{},".format(min(left)[1], max(left)[1]) in str(error.value)
+    minor = table.name.version[1]
+    read = {6: "3.7 to 3.15", 7: "3.6, 3.8 to 3.15", 13: "3.6 to 3.12, 3.14 to 3.15", 14: "3.6 to 3.13, 3.15",
+            15: "3.6 to 3.14"}.get(minor, f"3.6 to 3.{minor - 1}, 3.{minor + 1} to 3.15")
+    free_threaded = {13: "free-threaded 3.14 to 3.15", 14: "free-threaded 3.13, free-threaded 3.15",
+                     15: "free-threaded 3.13 to 3.14"}.get(minor, "free-threaded 3.13 to 3.15")
+    assert f": gdbext reads CPython {read}, {free_threaded}, and no layout passes" in str(error.value)
     if table.name.version >= (3, 11):
         assert f"Python {table.name.text.rstrip('td')} in" in str(error.value)
+        assert "it is beyond the tables" in str(error.value)
 
 
 # Interpreters and thread states.
