@@ -102,10 +102,15 @@ def test_java(tmp_path: Path) -> None:
 
 def test_micropython() -> None:
     """Debian's MicroPython, which has no symbols to tell."""
-    root = debian("micropython")
-    executable = root / "usr/bin/micropython"
+    try:
+        libraries = [name for name in packages.depends("micropython") if name.startswith("libmbed")]
+        root = packages.debian("micropython", *libraries)
+        executable, variables = root / "usr/bin/micropython", packages.library_path(root)
+        packages.needs(executable, variables)
+    except packages.NotAvailable as error:
+        pytest.skip(str(error))
     code = "import sys; sys.stdout.write('ready\\n'); sys.stdin.read(1)"
-    with processes.running([str(executable), "-c", code]) as program:
+    with processes.running([str(executable), "-c", code], variables) as program:
         assert_named(refusal(program.pid), "MicroPython", "micropython")
 
 

@@ -43,6 +43,8 @@ def find() -> Emulated:
     pythons = sorted(path for path in root.glob("usr/bin/python3.*") if path.suffix[1:].isdigit())
     if not pythons or not qemu.exists():
         raise NotAvailable("Debian's packages hold no python3 for arm64, or no qemu-aarch64-static")
+    if list(root.glob("lib/aarch64-linux-gnu/libc-2.*.so")):  # the name that libc.so.6 is a link to, before 2.34
+        raise NotAvailable("Debian's glibc for arm64 is older than 2.34: nothing tells the size of its struct pthread")
     return Emulated(debugger, qemu, root, pythons[-1])
 
 
@@ -130,7 +132,7 @@ def session(emulated: Emulated, script: str, commands: Sequence[str], folder: Pa
         mark = ("python for stream in (gdb.STDOUT, gdb.STDERR): "
                 "gdb.write(%r, stream); gdb.flush(stream)" % gdb.MARK)
         arguments = [
-            str(emulated.gdb), "-nx", "-batch", "-iex", "set debuginfod enabled off", *gdb.MODES["hidden"],
+            str(emulated.gdb), "-nx", "-batch", *gdb.MODES["hidden"],
             "-iex", "set sysroot %s" % emulated.root, "-iex", "source %s" % gdb.INIT, str(emulated.python),
             "-ex", "target remote %s" % place, "-ex", "continue", "-ex", mark]
         for command in commands:

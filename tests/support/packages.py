@@ -108,6 +108,14 @@ def _debian_version(package: str) -> str:
     return "%s=%s" % (package, found[1])
 
 
+def depends(package: str) -> List[str]:
+    """The packages that one depends on. Raises NotAvailable."""
+    if shutil.which("apt-cache") is None:
+        raise NotAvailable("no apt-cache here, so no Debian package %s" % package)
+    told = _run(["apt-cache", "depends", "--important", package], "Debian's package %s" % package)
+    return re.findall(r"(?m)^  Depends: (\S+)$", told)
+
+
 def library_path(root: Path) -> Dict[str, str]:
     """The variable with which a program from an unpacked package finds libraries that came with it."""
     folders = sorted({str(path.parent) for path in root.glob("**/*.so*")
