@@ -12,6 +12,8 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Protocol
 _PT_LOAD = 1
 _PT_DYNAMIC = 2
 _PT_NOTE = 4
+_PT_GNU_EH_FRAME = 0x6474E550
+_PF_X = 1
 _PF_W = 2
 _ET_EXEC = 2
 _DT_HASH = 4
@@ -83,7 +85,7 @@ class Image:
     """
 
     def __init__(self, memory: Readable, base: int) -> None:
-        self._memory = memory
+        self.memory = memory
         self.base = base
         header = memory.read(base, 64)
         if header[:6] != b"\x7fELF\x02\x01":
@@ -114,6 +116,14 @@ class Image:
         """The loaded segments that the image may write to: its .data and .bss."""
         return [segment for segment in self.segments if segment.type == _PT_LOAD and segment.flags & _PF_W]
 
+    def code(self) -> List[Segment]:
+        """The loaded segments that hold instructions."""
+        return [segment for segment in self.segments if segment.type == _PT_LOAD and segment.flags & _PF_X]
+
+    def unwind_table(self) -> Optional[int]:
+        """The address of .eh_frame_hdr, None where the image has none."""
+        return next((segment.address for segment in self.segments if segment.type == _PT_GNU_EH_FRAME), None)
+
     def build_id(self) -> Optional[str]:
         """The GNU build id in hexadecimal, None where the image has none."""
         for segment in self.segments:
@@ -124,12 +134,12 @@ class Image:
             for _ in range(MAX_NOTES):
                 if position + 12 > end:
                     break
-                name_size, size, kind = struct.unpack("<III", self._memory.read(position, 12))
+                name_size, size, kind = struct.unpack("<III", self.memory.read(position, 12))
                 name_end = position + 12 + (name_size + 3) // 4 * 4
                 if name_end + size > end:
                     break
-                if kind == _NT_GNU_BUILD_ID and self._memory.read(position + 12, name_size) == b"GNU\0":
-                    return self._memory.read(name_end, size).hex()
+                if kind == _NT_GNU_BUILD_ID and self.memory.read(position + 12, name_size) == b"GNU\0":
+                    return self.memory.read(name_end, size).hex()
                 position = name_end + (size + 3) // 4 * 4
         return None
 
@@ -156,8 +166,8 @@ class Image:
         for _ in range(MAX_LOADED):
             if not entry:
                 break
-            bias, name, _dynamic, entry = _LINK_MAP.unpack(self._memory.read(entry, _LINK_MAP.size))
-            yield Loaded(bias, self._memory.c_string(name, MAX_PATH))
+            bias, name, _dynamic, entry = _LINK_MAP.unpack(self.memory.read(entry, _LINK_MAP.size))
+            yield Loaded(bias, self.memory.c_string(name, MAX_PATH))
 
     def _entries(self) -> Dict[int, int]:
         """The dynamic section: tag to value; the tables' addresses as they are in memory."""
@@ -166,7 +176,7 @@ class Image:
             for segment in self.segments:
                 if segment.type == _PT_DYNAMIC:
                     count = min(segment.memory_size // 16, MAX_DYNAMIC_ENTRIES)
-                    raw = self._memory.read(segment.address, count * 16)
+                    raw = self.memory.read(segment.address, count * 16)
                     for tag, value in struct.iter_unpack("<QQ", raw):
                         if tag == 0:
                             break
@@ -181,21 +191,21 @@ class Image:
     def _check_tables(self, dynamic: Dict[int, int]) -> None:
         """The first symbol and the first name, both of which follow an empty one, can't be empty."""
         if not self._tables_checked:
-            symbol = self._memory.read(dynamic[_DT_SYMTAB] + _SYMBOL_SIZE, _SYMBOL_SIZE)
-            name = self._memory.read(dynamic[_DT_STRTAB] + 1, 1)
+            symbol = self.memory.read(dynamic[_DT_SYMTAB] + _SYMBOL_SIZE, _SYMBOL_SIZE)
+            name = self.memory.read(dynamic[_DT_STRTAB] + 1, 1)
             if not any(symbol) or not any(name):
                 raise NoSymbols(f"no symbols in the image at {self.base:#x}")
             self._tables_checked = True
 
     def _u64(self, address: int) -> int:
-        return int.from_bytes(self._memory.read(address, 8), "little")
+        return int.from_bytes(self.memory.read(address, 8), "little")
 
     def _u32(self, address: int) -> int:
-        return int.from_bytes(self._memory.read(address, 4), "little")
+        return int.from_bytes(self.memory.read(address, 4), "little")
 
     def _by_gnu_hash(self, wanted: bytes, dynamic: Dict[int, int]) -> Optional[Symbol]:
         table = dynamic[_DT_GNU_HASH]
-        buckets, first, bloom, _shift = struct.unpack("<IIII", self._memory.read(table, 16))
+        buckets, first, bloom, _shift = struct.unpack("<IIII", self.memory.read(table, 16))
         if not buckets:
             return None
         value = 5381
@@ -218,7 +228,7 @@ class Image:
 
     def _by_hash(self, wanted: bytes, dynamic: Dict[int, int]) -> Optional[Symbol]:
         table = dynamic[_DT_HASH]
-        buckets, chains = struct.unpack("<II", self._memory.read(table, 8))
+        buckets, chains = struct.unpack("<II", self.memory.read(table, 8))
         if not buckets:
             return None
         value = 0
@@ -237,10 +247,10 @@ class Image:
         return None
 
     def _defined(self, index: int, wanted: bytes, dynamic: Dict[int, int]) -> Optional[Symbol]:
-        raw = self._memory.read(dynamic[_DT_SYMTAB] + _SYMBOL_SIZE * index, _SYMBOL_SIZE)
+        raw = self.memory.read(dynamic[_DT_SYMTAB] + _SYMBOL_SIZE * index, _SYMBOL_SIZE)
         name, _info, _other, section, value, size = struct.unpack("<IBBHQQ", raw)
         if not section:
             return None
-        if self._memory.read(dynamic[_DT_STRTAB] + name, len(wanted) + 1) != wanted + b"\0":
+        if self.memory.read(dynamic[_DT_STRTAB] + name, len(wanted) + 1) != wanted + b"\0":
             return None
         return Symbol(self.bias + value, size)

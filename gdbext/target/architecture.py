@@ -1,7 +1,8 @@
 """Registers as gdb and Linux name them, one entry an architecture, and what they tell. No gdb here.
 
 Facts: Linux, arch/x86/entry/entry_64.S and arch/x86/kernel/signal.c; arch/arm64/kernel/signal.c, do_signal();
-arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. glibc,
+arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h. System V ABI, AMD64 supplement,
+figures 3.4 and 3.36; DWARF and Procedure Call Standard for the Arm 64-bit Architecture. glibc,
 sysdeps/x86_64/nptl/tls.h and sysdeps/aarch64/nptl/tls.h. gdb's manual, Standard Target Features.
 """
 
@@ -25,7 +26,8 @@ class Architecture(NamedTuple):
     says that pthread_self() is not the thread pointer itself but glibc's struct pthread, which ends there.
     `syscall_instruction` is what is executed to make a system call; `number_is_minus_outside` that the
     register with its number is negative outside of one, so that nobody has to look for the instruction.
-    `loaded_number` gives the number that the code right before the instruction has loaded.
+    `loaded_number` gives the number that the code right before the instruction has loaded. `dwarf` has
+    registers in the order of DWARF's numbers, and `callee_saved` those that a function gives back as they were.
     """
 
     thread_pointers: Tuple[str, ...]
@@ -39,6 +41,8 @@ class Architecture(NamedTuple):
     number_is_minus_outside: bool
     syscall_names: Mapping[int, str]
     loaded_number: Callable[[bytes], Optional[int]]
+    dwarf: Tuple[str, ...]
+    callee_saved: Tuple[str, ...]
 
     @property
     def control(self) -> Tuple[str, ...]:
@@ -108,7 +112,10 @@ ARCHITECTURES: Dict[str, Architecture] = {
                  "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
         syscall_number="orig_rax", arguments=("rdi", "rsi", "rdx", "r10", "r8", "r9"),
         syscall_instruction=b"\x0f\x05", number_is_minus_outside=True,
-        syscall_names=_X86_64, loaded_number=_loaded_on_x86_64),
+        syscall_names=_X86_64, loaded_number=_loaded_on_x86_64,
+        dwarf=("rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp",
+               "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
+        callee_saved=("rbx", "rbp", "r12", "r13", "r14", "r15")),
     "aarch64": Architecture(
         # The first since gdb 13, for targets that have the feature org.gnu.gdb.aarch64.tls; QEMU's
         # stub calls it by its name in Arm's manual.
@@ -117,7 +124,9 @@ ARCHITECTURES: Dict[str, Architecture] = {
         # svc #0
         syscall_number="x8", arguments=tuple(f"x{number}" for number in range(6)),
         syscall_instruction=b"\x01\x00\x00\xd4", number_is_minus_outside=False,
-        syscall_names=_GENERIC, loaded_number=_loaded_on_aarch64),
+        syscall_names=_GENERIC, loaded_number=_loaded_on_aarch64,
+        dwarf=tuple(f"x{number}" for number in range(31)) + ("sp",),
+        callee_saved=tuple(f"x{number}" for number in range(19, 30))),
 }
 
 

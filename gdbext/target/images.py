@@ -6,7 +6,7 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple
 import gdb
 
 from ..cpython.memory import Memory, Unreadable
-from ..elf import dynamic
+from ..elf import dynamic, unwind
 
 # A line of `info proc mappings`: start, end, size, offset, permissions (live, gdb 12+), file.
 _MAPPING = re.compile(r"\s*(0x[0-9a-f]+)\s+(0x[0-9a-f]+)\s+0x[0-9a-f]+\s+(0x[0-9a-f]+)"
@@ -14,6 +14,8 @@ _MAPPING = re.compile(r"\s*(0x[0-9a-f]+)\s+(0x[0-9a-f]+)\s+0x[0-9a-f]+\s+(0x[0-9
 _DELETED = " (deleted)"
 # A line of `info auxv`: where the executable's program headers are.
 _PROGRAM_HEADERS = re.compile(r"(?m)^3\s+AT_PHDR\s.*\s(0x[0-9a-f]+)$")
+# And where the kernel's own library is, that of signal handlers' frames and of the clocks.
+_KERNEL_LIBRARY = re.compile(r"(?m)^33\s+AT_SYSINFO_EHDR\s.*\s(0x[0-9a-f]+)$")
 # Linkers put them behind the file header.
 _FILE_HEADER_SIZE = 64
 
@@ -33,6 +35,9 @@ class MappedImage:
     def __init__(self, path: str, image: dynamic.Image) -> None:
         self.path = path
         self._image = image
+        table = image.unwind_table()
+        self.unwind_table = unwind.UnwindTable(image.memory, table) if table is not None else None
+        self.code = [(segment.address, segment.address + segment.memory_size) for segment in image.code()]
 
     @property
     def machine(self) -> int:
@@ -48,6 +53,20 @@ class MappedImage:
             return self._image.symbol(name)
         except dynamic.NoSymbols:
             raise Unreadable(self._image.base, 0) from None
+
+    def function(self, address: int) -> Optional[Tuple[int, int]]:
+        """Where the function begins and ends that an address is in, None where that is not known."""
+        try:
+            return self.unwind_table.function(address) if self.unwind_table is not None else None
+        except (unwind.NoUnwindTable, Unreadable):
+            return None
+
+    def largest_function(self) -> Optional[Tuple[int, int]]:
+        """Where the image's largest function begins and ends, None where that is not known."""
+        try:
+            return self.unwind_table.largest() if self.unwind_table is not None else None
+        except (unwind.NoUnwindTable, Unreadable):
+            return None
 
     def writable(self) -> List[Tuple[int, int]]:
         """The (address, size) of the segments that the image may write to."""
@@ -97,6 +116,15 @@ def images(memory: Memory) -> List[MappedImage]:
         except (dynamic.NotAnImage, Unreadable):
             continue
     return found or [image for _base, image in sorted(_listed_by_linker(memory), key=lambda each: each[0])]
+
+
+def kernel_library(memory: Memory) -> Optional[MappedImage]:
+    """The library that the kernel maps into every process (vdso), None where the target does not tell of it."""
+    try:
+        match = _KERNEL_LIBRARY.search(gdb.execute("info auxv", to_string=True))
+        return MappedImage("", dynamic.Image(memory, int(match.group(1), 16))) if match else None
+    except (gdb.error, dynamic.NotAnImage, Unreadable):
+        return None
 
 
 def _listed_by_linker(memory: Memory) -> Iterator[Tuple[int, MappedImage]]:
