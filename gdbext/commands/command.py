@@ -181,6 +181,11 @@ def _value(command: str, option: Option, word: Optional[str]) -> Any:
     return number
 
 
+def refuse(message: str) -> None:
+    """Raises gdb.GdbError: the command can't be run as it was typed."""
+    raise gdb.GdbError(message)
+
+
 def write(lines: Sequence[str]) -> None:
     """Print lines; characters that gdb's host character set lacks are written as escapes."""
     # gdb 12 and newer tell; before, gdb too takes the locale's unless it was told otherwise.

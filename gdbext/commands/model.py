@@ -2,9 +2,10 @@
 
 from typing import Any, Dict, List, Optional
 
+from ..analysis import stacks
 from ..analysis.threads import Thread, list_threads
 from ..cpython import process
-from ..target import images, memory, processes, stop, threads, types
+from ..target import frames, images, memory, processes, stop, threads, types
 
 # How many children with a Python one message names.
 MAX_CHILDREN = 3
@@ -16,9 +17,12 @@ class Model:
     def __init__(self) -> None:
         self.memory = memory.InferiorMemory()
         self._where = stop.target()
+        self._images = images.images(self.memory)
+        self._unwinder: Optional[frames.Unwinder] = None
+        self._loops: Optional[stacks.Loops] = None
         try:
             self.pythons = process.open_all(
-                images.images(self.memory), self.memory, lambda image: types.loader(image.path))
+                self._images, self.memory, lambda image: types.loader(image.path))
         except process.NotPython as error:
             raise process.NoPython(f"{error}{_in_children(self._where.pid)}") from None
         self._threads: Optional[List[Thread]] = None
@@ -38,6 +42,14 @@ class Model:
         """The selected thread: one entry for each interpreter that it is in, the innermost first."""
         self.threads()
         return self._by_number.get(threads.selected_number(), [])
+
+    def stack(self) -> stacks.Stack:
+        """The Python and native frames of the selected thread; also those that no thread state leads to."""
+        if self._unwinder is None or self._loops is None:
+            self._unwinder = frames.Unwinder(self._images, self.memory)
+            self._loops = stacks.Loops(self.pythons)
+        natives, problem = self._unwinder.selected()
+        return stacks.merge(self.selected(), natives, self._loops, problem)
 
     def notes(self) -> List[str]:
         """What a reader of an answer about all threads has to know of it: one sentence each."""

@@ -45,7 +45,7 @@ class Codes:
     """Reads code objects and keeps them. Raises Unreadable, Damaged, MissingField."""
 
     def __init__(self, objects: Objects) -> None:
-        self._objects = objects
+        self.objects = objects
         self._reader = reader = objects.reader
         self._codes: Dict[int, Code] = {}
         self._names: Dict[int, str] = {}
@@ -67,7 +67,7 @@ class Codes:
         return found
 
     def _read(self, address: int) -> Code:
-        objects, reader = self._objects, self._reader
+        objects, reader = self.objects, self._reader
         objects.expect_exactly(address, "code")
 
         def text(field: str) -> str:

@@ -6,10 +6,11 @@ marks each entry into the evaluation loop.
 Facts: Include/internal/pycore_frame.h, Python/ceval.c, Objects/frameobject.c.
 """
 
-from typing import Iterator, NamedTuple, Optional, Set, Union
+from typing import Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 from .code import Code, Codes
 from .memory import Damaged
+from .objects import DICT_SUBCLASS
 from .reader import READ_ERRORS, Reader
 
 # sys.setrecursionlimit() allows more; a real program that deep has lost already.
@@ -43,12 +44,24 @@ class Frame(NamedTuple):
         return self.code.line(self.offset) if self.code else None
 
 
+class Activation(NamedTuple):
+    """What one run of the evaluation loop has: its Python frames, innermost first, perhaps none as yet.
+
+    `place` is an address within the native frame of that run, None where the version has no such place.
+    """
+
+    frames: List[Frame]
+    place: Optional[int]
+
+
 class _FrameObjects:
     """3.6-3.10: frame objects."""
 
     def __init__(self, reader: Reader, codes: Codes) -> None:
         self._reader = reader
         self._codes = codes
+        # Whether it is being executed: 1, and since 3.10 (bpo-42990) FRAME_EXECUTING of an enumeration.
+        self._executing = ("f_state", 0) if reader.has("PyFrameObject", "f_state") else ("f_executing", 1)
         # 3.10 counts f_lasti in instructions of two bytes (bpo-27129), and has f_stackdepth (bpo-42990).
         self._unit = 2 if reader.has("PyFrameObject", "f_stackdepth") else 1
 
@@ -64,6 +77,21 @@ class _FrameObjects:
 
     def entry_address(self, thread_state: int) -> Optional[int]:
         return None
+
+    def places(self, thread_state: int) -> Iterator[int]:
+        return iter(())
+
+    def place(self, frame: int) -> Optional[int]:
+        return None
+
+    def check(self, frame: int) -> None:
+        self._codes.objects.expect_exactly(frame, "frame")
+        field, value = self._executing
+        if self._reader.integer(frame, "PyFrameObject", field) != value:
+            raise Damaged(frame, "frame that is not executed")
+        back = self.previous(frame)
+        if back:
+            self._codes.objects.expect_exactly(back, "frame")
 
     def read(self, frame: int) -> Optional[Frame]:
         code = self._codes.at(self._reader.pointer(frame, "PyFrameObject", "f_code"))
@@ -127,6 +155,39 @@ class _InterpreterFrames:
             address = self.previous(address)
         return address or None
 
+    def places(self, thread_state: int) -> Iterator[int]:
+        """3.11 and 3.12 link the structures that each run has on the C stack, the innermost first."""
+        reader = self._reader
+        if not reader.has("PyThreadState", "cframe"):
+            return
+        address = reader.pointer(thread_state, "PyThreadState", "cframe")
+        for _ in range(MAX_FRAMES):
+            if not address:
+                break
+            yield address
+            address = reader.pointer(address, "_PyCFrame", "previous")
+
+    def place(self, frame: int) -> Optional[int]:
+        """An address within the native frame of the activation that ends with this frame."""
+        return None if self._marks_entries else frame
+
+    def check(self, frame: int) -> None:
+        reader, objects = self._reader, self._codes.objects
+        if self._owner(frame) >= _FIRST_SHIM_OWNER:
+            raise Damaged(frame, "no frame of Python code")
+        code = self._codes.at(
+            reader.pointer(frame, "_PyInterpreterFrame", "f_executable", "f_code") & self._mask)
+        at = reader.pointer(frame, "_PyInterpreterFrame", "instr_ptr", "prev_instr")
+        if not -2 <= at - self._start(frame, code) < 2 * objects.size(code.address):
+            raise Damaged(frame, "instruction outside of the code")
+        objects.expect(reader.pointer(frame, "_PyInterpreterFrame", "f_globals"), DICT_SUBCLASS, "dict")
+        frame_object = reader.pointer(frame, "_PyInterpreterFrame", "frame_obj")
+        if frame_object and reader.pointer(frame_object, "PyFrameObject", "f_frame") != frame:
+            raise Damaged(frame, "frame of another frame object")
+        back = self.previous(frame)
+        if back:
+            self._owner(back)
+
     def read(self, frame: int) -> Optional[Frame]:
         """The frame, None for one that Python itself does not show: a shim, or one not yet complete."""
         owner = self._owner(frame)
@@ -159,29 +220,76 @@ class Frames:
         A frame that can't be read is given with its problem; the walk goes on where its link is good.
         """
         try:
-            address = self._shape.head(thread_state)
+            head = self._shape.head(thread_state)
         except READ_ERRORS as error:
             yield Frame(thread_state, None, 0, str(error))
             return
+        for _address, frame in self._links(head):
+            if frame is not None:
+                yield frame
+
+    def activations(self, thread_state: int) -> Iterator[Activation]:
+        """The frames of a thread state by runs of the evaluation loop, innermost first; as walk() has them."""
+        try:
+            head = self._shape.head(thread_state)
+        except READ_ERRORS as error:
+            yield Activation([Frame(thread_state, None, 0, str(error))], None)
+            return
+        places = self._shape.places(thread_state)
+        for activation in self.activations_from(head):
+            try:
+                place = next(places, None)
+            except READ_ERRORS:
+                place = None
+            yield activation if activation.place is not None else activation._replace(place=place)
+
+    def activations_from(self, frame: int) -> Iterator[Activation]:
+        """The same from a frame outwards, whichever thread it belongs to."""
+        found: List[Frame] = []
+        for address, each in self._links(frame):
+            if each is not None:
+                found.append(each)
+            try:
+                ends = self._shape.ends_activation(address)
+            except READ_ERRORS:
+                continue
+            if ends:
+                yield Activation(found, self._shape.place(address))
+                found = []
+        if found:
+            yield Activation(found, None)
+
+    def is_frame(self, address: int) -> bool:
+        """Whether there is a frame at an address that may be any number, by its type, its code and its link."""
+        if address % 8:
+            return False
+        try:
+            self._shape.check(address)
+            self._shape.read(address)
+        except READ_ERRORS:
+            return False
+        return True
+
+    def _links(self, address: int) -> Iterator[Tuple[int, Optional[Frame]]]:
+        """Frames by their addresses, and the hidden ones between them as None."""
         seen: Set[int] = set()
         activation = 0
         while address:
             if address in seen or len(seen) >= MAX_FRAMES:
-                yield Frame(address, None, 0, str(Damaged(address, "frames without an end")))
+                yield address, Frame(address, None, 0, str(Damaged(address, "frames without an end")))
                 return
             seen.add(address)
             try:
                 frame = self._shape.read(address)
             except READ_ERRORS as error:
                 frame = Frame(address, None, 0, str(error))
-            if frame is not None:
-                yield frame._replace(activation=activation)
+            yield address, None if frame is None else frame._replace(activation=activation)
             try:
                 activation += self._shape.ends_activation(address)
                 address = self._shape.previous(address)
             except READ_ERRORS as error:
                 if frame is None or frame.problem is None:
-                    yield Frame(address, None, 0, str(error))
+                    yield address, Frame(address, None, 0, str(error))
                 return
 
     def entry_address(self, thread_state: int) -> Optional[int]:
