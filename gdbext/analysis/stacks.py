@@ -24,10 +24,6 @@ STACK = "stack"
 MAX_LOOP_FRAME = 16 * 1024
 
 
-class NativeImage(Protocol):
-    """What native code belongs to: target.images.MappedImage."""
-
-    path: str
 
 
 class NativeFrame(Protocol):
@@ -263,18 +259,17 @@ class _Merger:
         """What lies between two known places, where there are as many segments as runs; and what slots hold."""
         waiting: List[_Segment] = []
         begin = -1
-        for segment in [*chain, None]:
-            if segment is not None and segment.native is None:
-                if segment.frames:
-                    waiting.append(segment)
-                continue
-            end = len(self._natives) if segment is None else segment.native
-            if waiting:
-                self._place_between(waiting, begin, end)
-            waiting = []
-            begin = end
+        for segment in chain:
+            if segment.native is not None:
+                self._place_between(waiting, begin, segment.native)
+                waiting, begin = [], segment.native
+            elif segment.frames:
+                waiting.append(segment)
+        self._place_between(waiting, begin, len(self._natives))
 
     def _place_between(self, waiting: List[_Segment], begin: int, end: int) -> None:
+        if not waiting:
+            return
         python = waiting[0].python
         free = [index for index, owner in self._runs.items()
                 if begin < index < end and index not in self._placed and owner is python]

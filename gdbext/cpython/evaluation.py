@@ -4,9 +4,10 @@ Facts: Python/ceval.c (_PyEval_EvalFrameDefault, since 3.6 by PEP 523), Include/
 Include/methodobject.h, Include/descrobject.h, Objects/typeobject.c.
 """
 
-from typing import Dict, Iterator, List, Optional, Protocol, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 from .code import Code
+from .find import Image
 from .frames import STACK_REFERENCE_MASK, Frame
 from .memory import Damaged, Unreadable
 from .objects import TYPE_SUBCLASS, UNICODE_SUBCLASS
@@ -30,25 +31,6 @@ _PYTHON_CALLABLES = ("function", "method")
 
 _FUNCTIONS = ("builtin_function_or_method", "builtin_method")
 _DESCRIPTORS = ("method_descriptor", "classmethod_descriptor")
-
-
-class Symbol(Protocol):
-    """A symbol: where it is."""
-
-    address: int
-
-
-class Image(Protocol):
-    """A mapped image, as far as its functions are concerned."""
-
-    def symbol(self, name: str) -> Optional[Symbol]:
-        """The dynamic symbol that the image defines, None where it does not. Raises Unreadable."""
-
-    def function(self, address: int) -> Optional[Tuple[int, int]]:
-        """Where the function begins and ends that an address is in, None where that is not known."""
-
-    def largest_function(self) -> Optional[Tuple[int, int]]:
-        """Where the image's largest function begins and ends, None where that is not known."""
 
 
 def loop_ranges(image: Image) -> List[Tuple[int, int]]:

@@ -55,6 +55,12 @@ class Image(Protocol):
     def writable(self) -> List[Tuple[int, int]]:
         """The (address, size) of its .data and .bss."""
 
+    def function(self, address: int) -> Optional[Tuple[int, int]]:
+        """Where the function begins and ends that an address is in, None where that is not known."""
+
+    def largest_function(self) -> Optional[Tuple[int, int]]:
+        """Where the image's largest function begins and ends, None where that is not known."""
+
 
 class Candidate(NamedTuple):
     """An image that defines a runtime, initialized or not.

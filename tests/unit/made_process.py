@@ -118,6 +118,7 @@ class FakeImage:
         self.symbols = symbols or {}
         self.data = list(writable)
         self.readable = readable
+        self.functions: List[Tuple[int, int]] = []
 
     def symbol(self, name: str) -> Optional[Place]:
         """The symbol, None where the image has none of this name."""
@@ -132,6 +133,14 @@ class FakeImage:
     def build_id(self) -> Optional[str]:
         """No made-up image has one."""
         return None
+
+    def function(self, address: int) -> Optional[Tuple[int, int]]:
+        """The one of its functions that the address is in."""
+        return next((each for each in self.functions if each[0] <= address < each[1]), None)
+
+    def largest_function(self) -> Optional[Tuple[int, int]]:
+        """The largest of its functions."""
+        return max(self.functions, key=lambda each: each[1] - each[0], default=None)
 
 
 class Call(NamedTuple):
