@@ -1,16 +1,13 @@
 """The list of the commands."""
 
-from . import settings
 from .bt import Backtrace
-from .gdbext import Gdbext, Version
+from .frames import Down, Frame, Up
 from .threads import Threads
 
-# A prefix before its own.
-COMMANDS = (Gdbext, Version, Backtrace, Threads)
+COMMANDS = (Backtrace, Up, Down, Frame, Threads)
 
 
 def register() -> None:
-    """Add the commands and settings to gdb, or put them in the place of those added before."""
+    """Add the commands to gdb, or put them in the place of those added before."""
     for command in COMMANDS:
         command()
-    settings.register()
