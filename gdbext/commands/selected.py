@@ -8,6 +8,7 @@ from ..analysis.bindings import Bindings, TextOf, bindings
 from ..cpython.frames import Frame
 from ..cpython.process import Python
 from ..target import selection
+from . import settings
 from .command import refuse
 from .model import Model
 
@@ -67,7 +68,5 @@ def bindings_of_frames() -> Callable[[Python, Frame], Bindings]:
 
 def value_text() -> TextOf:
     """What tells the value at an address, as the user's settings have it."""
-    from . import settings
-
     limits = settings.limits()
     return lambda runtime, address: runtime.values.text(address, limits)
