@@ -6,12 +6,15 @@ tests/support/interpreters.py), GDB (the gdb to use).
 
 import os
 from pathlib import Path
-from typing import Iterator, List
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional
 
 import pytest
 
 from tests.support import gdb as gdb_runner
 from tests.support import interpreters, stripped
+
+if TYPE_CHECKING:
+    from tests.support.parallel import Scheduler
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,6 +71,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         else:
             reason = pytest.mark.skip(reason="no CPython that gdbext reads was found")
             metafunc.parametrize("interpreter", [pytest.param(None, marks=reason)], scope="session")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "Optional[Scheduler]":
+    """With pytest-xdist and `-n N`: what tests with one interpreter share is made once."""
+    if config.getoption("dist") != "load":
+        return None  # who asks for another distribution gets that
+    from tests.support.parallel import Scheduler  # pytest-xdist need not be there
+    return Scheduler(config, log, [each.id for each in config.stash[FOUND].interpreters])
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ NEWEST_SCRIPT = "sid"
 APT_SETTINGS = """\
 // A mirror may be a snapshot, older than its files' validity. Signatures are checked all the same.
 Acquire::Check-Valid-Until "false";
+Acquire::Retries "3";
 // Root in its own namespace may not become _apt everywhere.
 APT::Sandbox::User "root";
 APT::Install-Recommends "false";
@@ -68,16 +69,22 @@ def mirror() -> str:
     raise NotToBeHad("apt's configuration here names no mirror of Debian")
 
 
-def missing_tool() -> Optional[str]:
-    """Why no root can be made or entered here; None where it can."""
+def forbidden() -> Optional[str]:
+    """Why this machine lets nobody make or enter a root; None where it does."""
     if os.geteuid() != 0:
         return "needs root's rights (debootstrap, chroot)"
-    absent = [tool for tool in ("unshare", "chroot", "debootstrap") if shutil.which(tool) is None]
-    if absent:
-        return "no %s" % " and no ".join(absent)
+    if shutil.which("unshare") is None:
+        return "no unshare"
     allowed = subprocess.run(
-        ["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, check=False)
+        ["unshare", "--mount", "--pid", "--fork", "sh", "-c", "mount -t proc proc /proc"],
+        capture_output=True, check=False)
     return None if allowed.returncode == 0 else "namespaces are not allowed here"
+
+
+def missing_tool() -> Optional[str]:
+    """What is not installed that making a root needs; None where all is."""
+    absent = [tool for tool in ("chroot", "debootstrap") if shutil.which(tool) is None]
+    return "no %s" % " and no ".join(absent) if absent else None
 
 
 def last_words(text: str) -> str:

@@ -63,7 +63,7 @@ package_manager() {
 # The packages that bring a tool, as the machine's distribution calls them.
 packages_of() {
     case $(package_manager):$1 in
-        *:gdb) echo gdb ;;
+        *:gdb | *:debootstrap) echo "$1" ;;
         apt-get:compiler) echo gcc libc6-dev binutils ;;
         pacman:compiler) echo gcc glibc binutils ;;
         apk:compiler) echo gcc musl-dev binutils ;;
@@ -221,11 +221,15 @@ need_venv() {
     fi
     say "$program: making .venv with $python, and installing into it what setup.cfg names for the tests"
     "$python" -m venv --clear "$venv" || die "$python -m venv failed" "Install what it asks for above."
-    if ! "$python_of_venv" -m pip --disable-pip-version-check install -qq --editable "${root}[test]"; then
+    local -a install=("$python_of_venv" -m pip --disable-pip-version-check install -qq)
+    # pip 21.3 is the first that installs a folder with a pyproject.toml as editable.
+    if ! "${install[@]}" 'pip >= 21.3' || ! "${install[@]}" --editable "${root}[test]"; then
         die "pip could not install what the tests need into .venv (see above)" \
             "It needs PyPI, or a mirror (PIP_INDEX_URL), or a folder that holds the wheels:" \
             "PIP_NO_INDEX=1 PIP_FIND_LINKS=/path/to/wheels $program"
     fi
+    "${install[@]}" --editable "${root}[parallel]" ||
+        say "$program: going on without pytest-xdist: one test at a time"
     printf '%s\n' "$want" >"$stamp"
 }
 

@@ -1,17 +1,12 @@
 """The list of the commands."""
 
-from . import settings
 from .bt import Backtrace
-from .frames import Down, Frame, Up
-from .gdbext import Gdbext, Version
 from .threads import Threads
 
-# A prefix before its own.
-COMMANDS = (Gdbext, Version, Backtrace, Up, Down, Frame, Threads)
+COMMANDS = (Backtrace, Threads)
 
 
 def register() -> None:
-    """Add the commands and settings to gdb, or put them in the place of those added before."""
+    """Add the commands to gdb, or put them in the place of those added before."""
     for command in COMMANDS:
         command()
-    settings.register()

@@ -87,6 +87,8 @@ def build_static(output: Path, interpreter: Interpreter, pie: bool, source: str 
     if archive is None:
         raise CannotBuild("%s comes without libpython.a" % interpreter.id)
     words = shlex.split("%(MODLIBS)s %(LIBS)s %(SYSLIBS)s %(LINKFORSHARED)s" % told)
+    # A backslash that ends no line any more stands for the blank behind it, in Debian's since 3.13.
+    words = [word for word in words if not word.isspace()]
     headers = [] if source == "embed.c" else _headers(told)
     options = ["-DLINKED", "-pie" if pie else "-no-pie", *(["-fPIE"] if pie else []), "-s", *headers,
                "-Wl,--export-dynamic", str(archive), *words, "-lm", "-lpthread", "-lutil"]

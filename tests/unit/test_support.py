@@ -143,3 +143,15 @@ def test_gdbs_own_warning_is_left_out() -> None:
     for text in (gdb.MARK + warning + "{}\n", gdb.MARK + "\n" + warning + "{}\n", gdb.MARK + "{}\n" + warning,
                  gdb.MARK + "{}\n\n" + warning + warning, warning + gdb.MARK + "{}\n"):
         assert gdb.GDB_WARNING.sub("", text) == gdb.MARK + "{}\n"
+
+
+@pytest.mark.parametrize("test, scope", [
+    ("tests/live/test_truth.py::test_tracebacks[live-3.11.2-symbols]", "tests/live/test_truth.py 3.11.2"),
+    ("tests/live/test_truth.py::test_tracebacks[3.11.2-debian-symbols-live]", "tests/live/test_truth.py 3.11.2-debian"),
+    ("tests/live/test_gil.py::test_it[hidden-3.11.2d]", "tests/live/test_gil.py 3.11.2d"),
+    ("tests/live/test_gil.py::TestIt::test_it[3.11]", "tests/live/test_gil.py"),
+    ("tests/unit/test_lines.py::test_it[linetable]", "tests/unit/test_lines.py"),
+    ("tests/unit/test_3.11.2.py::test_it", "tests/unit/test_3.11.2.py")])
+def test_tests_that_share_an_interpreter_stay_together(test: str, scope: str) -> None:
+    parallel = pytest.importorskip("tests.support.parallel", reason="pytest-xdist is not there")
+    assert parallel.scope_of(test, ["3.11.2", "3.11.2-debian", "3.11.2d"]) == scope
