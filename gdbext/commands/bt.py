@@ -1,8 +1,10 @@
 """py-bt-plus: the Python traceback of the selected thread."""
 
 from itertools import islice
-from typing import Any, Dict
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from ..analysis.threads import Thread
+from ..cpython.frames import Frame
 from .command import JSON, STACK, Command, Option, refuse, write
 
 
@@ -12,8 +14,9 @@ class Backtrace(Command):
     NAME = "py-bt-plus"
     CLASS = STACK
     SUMMARY = "Print the Python traceback of the selected thread, most recent call first."
-    USAGE = "py-bt-plus [-native [-all]] [-limit N] [-json]"
-    OPTIONS = (Option("native", "Show the frames of C functions between those of Python."),
+    USAGE = "py-bt-plus [-full] [-native [-all]] [-limit N] [-json]"
+    OPTIONS = (Option("full", "Show each frame's arguments and local variables too, and its number."),
+               Option("native", "Show the frames of C functions between those of Python."),
                Option("all", "With -native: the interpreter's own C functions too."),
                Option("limit", "Print the N most recent calls only.", "N"), JSON)
     EXAMPLE = "thread apply all py-bt-plus"
@@ -23,23 +26,39 @@ class Backtrace(Command):
         from ..analysis import stacks
         from ..render import traceback
         from . import model, source
+        from .selected import bindings_of_frames
 
         if options["all"] and not options["native"]:
             refuse(f"{self.NAME}: -all goes with -native")
         current = model.current()
         threads = current.selected()
-        walked = [(thread, list(islice(thread.frames(), options["limit"]))) for thread in threads]
+        bindings_of = bindings_of_frames() if options["full"] else None
+        walked = _walked(threads, options["limit"])
         if options["native"] or stacks.is_doubtful(walked):
             stack = current.stack().limited(options["limit"])
             if not options["all"]:
                 stack = stack.without_internal()
             if options["native"] or stack.has_recovered:
                 if options["json"]:
-                    write([traceback.merged_document(current.target(), threads, stack, options["native"])])
+                    write([traceback.merged_document(current.target(), threads, stack, options["native"],
+                                                      bindings_of)])
                 else:
-                    write(list(traceback.merged_text(threads, stack, options["native"], source.line)))
+                    write(list(traceback.merged_text(threads, stack, options["native"],
+                                                     source.current().line, bindings_of)))
                 return
         if options["json"]:
-            write([traceback.document(current.target(), walked)])
+            write([traceback.document(current.target(), walked, bindings_of)])
         else:
-            write(list(traceback.text(walked, source.line)))
+            write(list(traceback.text(walked, source.current().line, bindings_of)))
+
+
+def _walked(threads: Sequence[Thread], limit: Optional[int]) -> List[Tuple[Thread, List[Frame]]]:
+    """The `limit` innermost frames of a thread, by the interpreters that they belong to."""
+    found: List[Tuple[Thread, List[Frame]]] = []
+    for thread in threads:
+        found.append((thread, list(islice(thread.frames(), limit))))
+        if limit is not None:
+            limit -= len(found[-1][1])
+            if limit <= 0:
+                break
+    return found

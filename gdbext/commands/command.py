@@ -1,13 +1,14 @@
 """What all commands share: how one is declared, its options, its help, its errors."""
 
 import locale
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
 
 import gdb
 
 # The classes of gdb's commands under which `help` lists ours.
 STACK = gdb.COMMAND_STACK
 STATUS = gdb.COMMAND_STATUS
+SUPPORT = gdb.COMMAND_SUPPORT
 
 
 class Option(NamedTuple):
@@ -115,6 +116,64 @@ class Command(gdb.Command):
         return []
 
 
+class SetPrefix(gdb.Command):
+    """`set NAME`, under which settings are set."""
+
+    def __init__(self, name: str, help: str) -> None:
+        self.__doc__ = help
+        self._name = f"set {name}"
+        super().__init__(self._name, SUPPORT, prefix=True)
+
+    def invoke(self, arguments: str, from_tty: bool) -> None:
+        """Without the name of a setting: which ones there are. Called by gdb."""
+        gdb.execute(f"help {self._name}")
+
+
+class ShowPrefix(gdb.Command):
+    """`show NAME`, which shows the settings."""
+
+    def __init__(self, name: str, help: str) -> None:
+        self.__doc__ = help
+        self._name = name
+        super().__init__(f"show {name}", SUPPORT, prefix=True)
+
+    def invoke(self, arguments: str, from_tty: bool) -> None:
+        """Without the name of a setting: all of them. Called by gdb."""
+        for name in sorted(Limit.names):
+            if name.startswith(self._name + " "):
+                gdb.execute(f"show {name}")
+
+
+class Limit(gdb.Parameter):
+    """A setting that is a number, or unlimited."""
+
+    # Those there are.
+    names: Set[str] = set()
+
+    def __init__(self, name: str, what: str, more: str, default: Optional[int]) -> None:
+        self.set_doc = f"Set {what}."
+        self.show_doc = f"Show {what}."
+        self.__doc__ = f'{more} "unlimited" is no limit.'
+        self._name = name
+        Limit.names.add(name)
+        super().__init__(name, SUPPORT, gdb.PARAM_ZUINTEGER_UNLIMITED)
+        self.value = -1 if default is None else default
+
+    @property
+    def number(self) -> Optional[int]:
+        """What it is set to, None for unlimited."""
+        # Which gdb versions tell as -1 or as None.
+        return None if self.value is None or self.value < 0 else int(self.value)
+
+    def get_set_string(self) -> str:
+        """What `set` prints: nothing. gdb 10 and 11 would print the help. Called by gdb."""
+        return ""
+
+    def get_show_string(self, value: str) -> str:
+        """What `show` prints. Called by gdb."""
+        return f"{self._name} is {'unlimited' if self.number is None else self.number}."
+
+
 def _spelling(option: Option) -> str:
     return f"-{option.name} {option.value}".rstrip()
 
@@ -181,7 +240,7 @@ def _value(command: str, option: Option, word: Optional[str]) -> Any:
     return number
 
 
-def refuse(message: str) -> None:
+def refuse(message: str) -> NoReturn:
     """Raises gdb.GdbError: the command can't be run as it was typed."""
     raise gdb.GdbError(message)
 

@@ -20,6 +20,7 @@ class Model:
         self._images = images.images(self.memory)
         self._unwinder: Optional[frames.Unwinder] = None
         self._loops: Optional[stacks.Loops] = None
+        self._stacks: Dict[Optional[int], stacks.Stack] = {}
         try:
             self.pythons = process.open_all(
                 self._images, self.memory, lambda image: types.loader(image.path))
@@ -45,6 +46,12 @@ class Model:
 
     def stack(self) -> stacks.Stack:
         """The Python and native frames of the selected thread; also those that no thread state leads to."""
+        number = threads.selected_number()
+        if number not in self._stacks:
+            self._stacks[number] = self._merged()
+        return self._stacks[number]
+
+    def _merged(self) -> stacks.Stack:
         if self._unwinder is None or self._loops is None:
             self._unwinder = frames.Unwinder(self._images, self.memory)
             self._loops = stacks.Loops(self.pythons)

@@ -1,12 +1,17 @@
 """The list of the commands."""
 
+from . import settings
 from .bt import Backtrace
+from .frames import Down, Frame, Up
+from .gdbext import Gdbext, Version
 from .threads import Threads
 
-COMMANDS = (Backtrace, Threads)
+# A prefix before its own.
+COMMANDS = (Gdbext, Version, Backtrace, Up, Down, Frame, Threads)
 
 
 def register() -> None:
-    """Add the commands to gdb, or put them in the place of those added before."""
+    """Add the commands and settings to gdb, or put them in the place of those added before."""
     for command in COMMANDS:
         command()
+    settings.register()

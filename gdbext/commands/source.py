@@ -1,15 +1,12 @@
-"""Lines of source files on this machine."""
+"""Source files of the selected inferior."""
 
-import linecache
-import os
-from typing import Optional
+from ..analysis.sources import Places, Sources
+from ..target import processes, sources, stop
 
 
-def line(path: str, number: int) -> Optional[str]:
-    """A line of a source file without its indentation, None where the file is not at hand.
-
-    A relative path names a file in a directory that only the inferior knows.
-    """
-    if not os.path.isabs(path):
-        return None
-    return linecache.getline(path, number).strip() or None
+def current() -> Sources:
+    """The source files as they are now. Made for one command: they may change until the next one."""
+    pid = stop.target().pid
+    here = pid is not None and processes.is_traced_here(pid)
+    return Sources(Places(sources.substitutions(), sources.sysroot(), sources.directories(),
+                          f"/proc/{pid}" if here else None))

@@ -154,6 +154,10 @@ class Dicts:
         except READ_ERRORS:
             return False
 
+    def attributes(self, address: int) -> Iterator[Item]:
+        """The (name, value) addresses of an instance's own `__dict__`, none where it has none."""
+        return self._attributes.items(address)
+
     def attribute(self, address: int, name: str) -> Optional[int]:
         """An attribute in the instance's own `__dict__`, None where there is none."""
         return self._search(self._attributes.items(address), name)

@@ -28,15 +28,12 @@ class Frame(NamedTuple):
 
     `offset` is the place of the last instruction, in bytes from the start of the code.
     `problem` says why `code` is None; there may be no more frames after such a one.
-    `activation` numbers the entries into the evaluation loop from the innermost one: since 3.11 one
-    activation of that C function may run several Python frames.
     """
 
     address: int
     code: Optional[Code]
     offset: int
     problem: Optional[str] = None
-    activation: int = 0
 
     @property
     def line(self) -> Optional[int]:
@@ -273,7 +270,6 @@ class Frames:
     def _links(self, address: int) -> Iterator[Tuple[int, Optional[Frame]]]:
         """Frames by their addresses, and the hidden ones between them as None."""
         seen: Set[int] = set()
-        activation = 0
         while address:
             if address in seen or len(seen) >= MAX_FRAMES:
                 yield address, Frame(address, None, 0, str(Damaged(address, "frames without an end")))
@@ -283,9 +279,8 @@ class Frames:
                 frame = self._shape.read(address)
             except READ_ERRORS as error:
                 frame = Frame(address, None, 0, str(error))
-            yield address, None if frame is None else frame._replace(activation=activation)
+            yield address, frame
             try:
-                activation += self._shape.ends_activation(address)
                 address = self._shape.previous(address)
             except READ_ERRORS as error:
                 if frame is None or frame.problem is None:

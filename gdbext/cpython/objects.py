@@ -3,7 +3,7 @@
 Every reader checks the type's flags first, so that a stray pointer is an error and not an answer.
 """
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Tuple
 
 from .memory import Damaged, Unreadable
 from .reader import Reader
@@ -11,12 +11,14 @@ from .reader import Reader
 # Bits of tp_flags (Include/object.h), the same in every version that has them.
 INLINE_VALUES = 1 << 2
 MANAGED_DICT = 1 << 4
+HEAP_TYPE = 1 << 9
 LONG_SUBCLASS = 1 << 24
 LIST_SUBCLASS = 1 << 25
 TUPLE_SUBCLASS = 1 << 26
 BYTES_SUBCLASS = 1 << 27
 UNICODE_SUBCLASS = 1 << 28
 DICT_SUBCLASS = 1 << 29
+BASE_EXCEPTION_SUBCLASS = 1 << 30
 TYPE_SUBCLASS = 1 << 31
 
 # Names, paths and messages are shorter; what a damaged length would have us read is not.
@@ -24,10 +26,18 @@ MAX_TEXT = 1 << 20
 MAX_BYTES = 1 << 24
 MAX_ITEMS = 1 << 24
 MAX_DIGITS = 1 << 16
+# No machine has memory for more items in one container.
+MAX_COUNT = 1 << 42
 MAX_TYPE_NAME = 512
 
-# Sizes in bytes of the C types wchar_t and Py_UCS4 on every platform that gdbext reads.
+# No machine has memory for a longer str or bytes.
+_MAX_LENGTH = 1 << 44
+
+# Size in bytes of the C type wchar_t on every platform that gdbext reads.
 _WCHAR = 4
+
+# By the bytes of a character.
+_ENCODINGS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
 class Type(NamedTuple):
@@ -57,9 +67,13 @@ class Objects:
     def type_of(self, address: int) -> Type:
         """The type of the object at `address`."""
         pointer = self.reader.memory.u64(address + self._ob_type)
-        found = self._types.get(pointer)
+        return self.type_at(pointer)
+
+    def type_at(self, address: int) -> Type:
+        """The type object at `address`."""
+        found = self._types.get(address)
         if found is None:
-            found = self._types[pointer] = self._read_type(pointer)
+            found = self._types[address] = self._read_type(address)
         return found
 
     def _read_type(self, address: int) -> Type:
@@ -106,14 +120,26 @@ class Objects:
 
     def text(self, address: int) -> str:
         """The characters of a str; lone surrogates stay."""
+        data, length, kind = self._characters(address)
+        if length > MAX_TEXT:
+            raise Damaged(address, f"str of length {length}")
+        return self._read_text(address, data, length, kind)
+
+    def text_start(self, address: int, most: int) -> Tuple[str, int]:
+        """The first characters of a str, `most` of them at the most, and how many it has."""
+        data, length, kind = self._characters(address)
+        return self._read_text(address, data, min(length, most), kind), length
+
+    def _characters(self, address: int) -> Tuple[int, int, int]:
+        """Where a str has its characters, how many, and the size of each in bytes."""
         self.expect(address, UNICODE_SUBCLASS, "str")
         reader = self.reader
         length = reader.integer(address, "PyASCIIObject", "length", signed=True)
         kind = reader.integer(address, "PyASCIIObject", "state.kind")
         compact = reader.integer(address, "PyASCIIObject", "state.compact")
-        ascii_ = reader.integer(address, "PyASCIIObject", "state.ascii")
         layout = reader.layout
         if compact:
+            ascii_ = reader.integer(address, "PyASCIIObject", "state.ascii")
             struct = "PyASCIIObject" if ascii_ else "PyCompactUnicodeObject"
             data = address + layout[struct].size
         elif kind == 0 and reader.has("PyASCIIObject", "wstr"):
@@ -123,9 +149,12 @@ class Objects:
             data = reader.pointer(address, "PyASCIIObject", "wstr")
         else:
             data = reader.pointer(address, "PyUnicodeObject", "data")
-        if kind not in (1, 2, 4) or not 0 <= length <= MAX_TEXT:
+        if kind not in _ENCODINGS or not 0 <= length <= _MAX_LENGTH:
             raise Damaged(address, f"str of kind {kind} and length {length}")
-        raw = reader.memory.read(data, length * kind)
+        return data, length, kind
+
+    def _read_text(self, address: int, data: int, length: int, kind: int) -> str:
+        raw = self.reader.memory.read(data, length * kind)
         try:
             return _decoded(raw, length, kind)
         except ValueError:
@@ -136,6 +165,13 @@ class Objects:
         self.expect(address, BYTES_SUBCLASS, "bytes")
         size = self._bounded_size(address, MAX_BYTES, "bytes")
         return self.reader.memory.read(address + self.reader.layout["PyBytesObject"].offset("ob_sval"), size)
+
+    def data_start(self, address: int, most: int) -> Tuple[bytes, int]:
+        """The first bytes of a bytes object, `most` of them at the most, and how many it has."""
+        self.expect(address, BYTES_SUBCLASS, "bytes")
+        size = self._bounded_size(address, _MAX_LENGTH, "bytes")
+        start = address + self.reader.layout["PyBytesObject"].offset("ob_sval")
+        return self.reader.memory.read(start, min(size, most)), size
 
     def integer(self, address: int) -> int:
         """The value of an int."""
@@ -158,10 +194,7 @@ class Objects:
         if bits is None:
             raise Damaged(address, f"int with digits of {digit_size} bytes")
         raw = reader.memory.read(address + offset, count * digit_size)
-        value = 0
-        for index in range(count - 1, -1, -1):
-            digit = int.from_bytes(raw[index * digit_size:(index + 1) * digit_size], "little")
-            value = value << bits | digit
+        value = _joined(list(memoryview(raw).cast("H" if digit_size == 2 else "I")), bits)
         return -value if negative else value
 
     def tuple_items(self, address: int) -> List[int]:
@@ -180,19 +213,21 @@ class Objects:
         """`count` pointers that lie one after the other."""
         return list(memoryview(self.reader.memory.read(address, 8 * count)).cast("Q"))
 
-    def is_int(self, address: int) -> bool:
-        """Whether the object is an int, bool included."""
-        return bool(self.type_of(address).flags & LONG_SUBCLASS)
 
-    def optional_text(self, address: int) -> Optional[str]:
-        """The characters of a str, None for a null pointer."""
-        return self.text(address) if address else None
+def _joined(digits: List[int], bits: int) -> int:
+    """The number of these digits, the least significant first, each of so many bits."""
+    while len(digits) > 1:
+        if len(digits) % 2:
+            digits.append(0)
+        # Pairs at a time: one after the other would take time in the square of their number.
+        digits = [low | high << bits for low, high in zip(digits[::2], digits[1::2])]
+        bits *= 2
+    return digits[0] if digits else 0
 
 
 def _decoded(raw: bytes, length: int, kind: int) -> str:
     """The characters of which `raw` has one in every `kind` bytes. Raises ValueError."""
-    encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[kind]
-    text = raw.decode(encoding, "surrogatepass")
+    text = raw.decode(_ENCODINGS[kind], "surrogatepass")
     if len(text) != length:
         # Two lone surrogates in a row, which UTF-16 takes for one character and Python does not.
         text = "".join(map(chr, memoryview(raw).cast("H")))

@@ -14,6 +14,7 @@ from .frames import Frames
 from .memory import Damaged, Memory, Unreadable
 from .objects import Objects
 from .reader import READ_ERRORS, Reader
+from .values import Values
 from .variables import Variables
 
 # Far above what runs; a list that leads back into itself ends here.
@@ -79,6 +80,7 @@ class Runtime:
         self.codes = Codes(self.objects)
         self.frames = Frames(self.reader, self.codes)
         self.variables = Variables(self.objects, self.dicts)
+        self.values = Values(self.objects, self.dicts, self.codes)
         self._names: Dict[int, Dict[int, str]] = {}
 
     def interpreters(self) -> List[Interpreter]:

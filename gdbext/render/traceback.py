@@ -1,8 +1,9 @@
 """Tracebacks, most recent call first."""
 
-from itertools import chain
+from itertools import chain, count
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from ..analysis.bindings import Bindings
 from ..analysis.stacks import REGISTER, STACK, THREAD_STATE, Call, NativeCall, PythonCall
 from ..analysis.stacks import Stack as Merged
 from ..analysis.threads import Thread
@@ -13,6 +14,7 @@ from .text import printable
 
 Stack = Tuple[Thread, Iterable[Frame]]
 SourceLine = Callable[[str, int], Optional[str]]
+BindingsOf = Callable[[Python, Frame], Bindings]
 
 _NO_PYTHON = "No Python in this thread."
 _IDLE = "No Python frames: a thread that Python knows, but that runs no Python code now."
@@ -20,6 +22,9 @@ _IDLE = "No Python frames: a thread that Python knows, but that runs no Python c
 # How a frame is marked that no thread state led to.
 _RECOVERED = {REGISTER: " [recovered from registers]", STACK: " [recovered from the C stack]", THREAD_STATE: ""}
 _NOT_PLACED = " [place among the native frames not known]"
+
+# The line of a frame, and the frame and its Python unless it is a native one.
+_Shown = Tuple[str, Optional[Frame], Optional[Python]]
 
 # Calls at the same place in a row that are printed in full (Lib/traceback.py, _RECURSIVE_CUTOFF).
 SHOWN_REPEATS = 3
@@ -40,8 +45,12 @@ def interpreter_text(thread: Thread) -> str:
     return f"interpreter {thread.state.interpreter.id}" + (f" of {printable(label)}" if label else "")
 
 
-def text(stacks: Sequence[Stack], source_line: SourceLine) -> Iterator[str]:
-    """The traceback of one thread, in each interpreter that it is in. `source_line` gives a line of a file."""
+def text(stacks: Sequence[Stack], source_line: SourceLine, bindings_of: Optional[BindingsOf] = None) -> Iterator[str]:
+    """The traceback of one thread, in each interpreter that it is in. `source_line` gives a line of a file.
+
+    With `bindings_of`, each frame has its number and its variables too.
+    """
+    numbers = count()
     for thread, frames in stacks:
         if thread.state is None:
             yield _NO_PYTHON
@@ -53,13 +62,15 @@ def text(stacks: Sequence[Stack], source_line: SourceLine) -> Iterator[str]:
             continue
         inner = f" in {interpreter_text(thread)}" if len(stacks) > 1 or thread.python.label else ""
         yield f"Traceback{inner} (most recent call first):"
-        yield from _folded(((frame_text(frame), frame) for frame in chain((first,), frames)), source_line)
+        shown = ((frame_text(frame), frame, thread.python) for frame in chain((first,), frames))
+        yield from _frames(shown, source_line, bindings_of, numbers)
 
 
-def merged_text(threads: Sequence[Thread], stack: Merged, native: bool, source_line: SourceLine) -> Iterator[str]:
+def merged_text(threads: Sequence[Thread], stack: Merged, native: bool, source_line: SourceLine,
+                bindings_of: Optional[BindingsOf] = None) -> Iterator[str]:
     """The calls of one thread: Python frames wherever they were found, `native` ones among them.
 
-    `threads` are its thread states, or the thread alone where it has none.
+    `threads` are its thread states, or the thread alone where it has none. `bindings_of` as of text().
     """
     python = stack.python
     calls = [call for call in stack.calls if native or isinstance(call, PythonCall)]
@@ -70,8 +81,9 @@ def merged_text(threads: Sequence[Thread], stack: Merged, native: bool, source_l
     else:
         yield _NO_PYTHON
     labels = len({_interpreter_of(call) for call in python}) > 1
-    yield from _folded(((_call_text(call, native, labels), call.frame if isinstance(call, PythonCall) else None)
-                        for call in calls), source_line)
+    shown = ((_call_text(call, native, labels), call.frame, call.python) if isinstance(call, PythonCall)
+             else (native_text(call), None, None) for call in calls)
+    yield from _frames(shown, source_line, bindings_of, count())
     yield from (printable(note) for note in stack.notes)
 
 
@@ -79,10 +91,8 @@ def _interpreter_of(call: PythonCall) -> Tuple[int, Optional[int]]:
     return call.python.number, call.thread.state.interpreter.id if call.thread and call.thread.state else None
 
 
-def _call_text(call: Call, native: bool, labels: bool) -> str:
+def _call_text(call: PythonCall, native: bool, labels: bool) -> str:
     """One call on one line, with marks."""
-    if isinstance(call, NativeCall):
-        return native_text(call)
     marks = f" [{interpreter_text(call.thread)}]" if labels and call.thread is not None else ""
     marks += _RECOVERED[call.found_by]
     if native and call.native is None:
@@ -98,14 +108,36 @@ def native_text(call: NativeCall) -> str:
     return name + library + (f" [{printable(call.callable)}]" if call.callable else "")
 
 
-def _folded(frames: Iterable[Tuple[str, Optional[Frame]]], source_line: SourceLine) -> Iterator[str]:
-    """The lines of frames; of a recursion only the first ones, as Python's own tracebacks have it.
+def _frames(frames: Iterable[_Shown], source_line: SourceLine, bindings_of: Optional[BindingsOf],
+            numbers: Iterator[int]) -> Iterator[str]:
+    """The lines of frames; numbered and with their variables where `bindings_of` tells them, else folded."""
+    if bindings_of is None:
+        yield from _folded(frames, source_line)
+        return
+    for place, frame, python in frames:
+        if frame is None or python is None:
+            yield "  " + place
+            continue
+        yield from _lines(frame, f"#{next(numbers)} {place}", source_line)
+        if frame.code is not None:
+            yield from bindings_text(bindings_of(python, frame), "        ")
 
-    Each comes with its own line; a native one without the frame.
-    """
+
+def bindings_text(bindings: Bindings, indent: str = "") -> Iterator[str]:
+    """Variables, one a line."""
+    for name, value in bindings.found:
+        yield f"{indent}{printable(name)} = {value}"
+    if bindings.more:
+        yield f"{indent}... {bindings.more} more name{'s' if bindings.more > 1 else ''}"
+    if bindings.problem is not None:
+        yield f"{indent}<unreadable: {printable(bindings.problem)}>"
+
+
+def _folded(frames: Iterable[_Shown], source_line: SourceLine) -> Iterator[str]:
+    """The lines of frames; of a recursion only the first ones, as Python's own tracebacks have it."""
     last = None
     repeated = 0
-    for place, frame in frames:
+    for place, frame, _python in frames:
         if place == last:
             repeated += 1
             if repeated >= SHOWN_REPEATS:
@@ -123,14 +155,14 @@ def _more(repeated: int) -> Iterator[str]:
         yield f"  [Previous line repeated {count} more time{'s' if count > 1 else ''}]"
 
 
-def _lines(frame: Optional[Frame], place: str, source_line: SourceLine) -> Iterator[str]:
-    yield "  " + place
+def _lines(frame: Optional[Frame], place: str, source_line: SourceLine, indent: str = "  ") -> Iterator[str]:
+    yield indent + place
     if frame is None or frame.code is None:
         return
     line = frame.line
     source = source_line(frame.code.filename, line) if line is not None else None
     if source:
-        yield "    " + printable(source)
+        yield f"{indent}  {printable(source)}"
 
 
 def frame_json(frame: Frame) -> Dict[str, Any]:
@@ -157,26 +189,61 @@ def _native_json(call: NativeCall) -> Dict[str, Any]:
             "library": call.frame.library, "callable": call.callable}
 
 
-def document(target: Dict[str, Any], stacks: Sequence[Stack]) -> str:
-    """The JSON document of py-bt-plus."""
-    frames = [_python_json(frame, thread.python, thread, THREAD_STATE)
+def bindings_json(bindings: Bindings) -> Optional[Dict[str, str]]:
+    """Variables by name, None where they can't be read."""
+    return dict(bindings.found) if bindings.problem is None else None
+
+
+def _locals_json(python: Python, frame: Frame, bindings_of: Optional[BindingsOf]) -> Dict[str, Any]:
+    """`locals`, where they were asked for."""
+    if bindings_of is None:
+        return {}
+    return {"locals": bindings_json(bindings_of(python, frame)) if frame.code is not None else None}
+
+
+def document(target: Dict[str, Any], stacks: Sequence[Stack], bindings_of: Optional[BindingsOf] = None) -> str:
+    """The JSON document of py-bt-plus, with `locals` where `bindings_of` tells them."""
+    frames = [{**_python_json(frame, thread.python, thread, THREAD_STATE),
+               **_locals_json(thread.python, frame, bindings_of)}
               for thread, found in stacks if thread.python for frame in found]
-    return _answer(target, [thread for thread, _found in stacks], frames)
+    return _answer("py-bt-plus", target, [thread for thread, _found in stacks], frames=frames)
 
 
-def merged_document(target: Dict[str, Any], threads: Sequence[Thread], stack: Merged, native: bool) -> str:
+def merged_document(target: Dict[str, Any], threads: Sequence[Thread], stack: Merged, native: bool,
+                    bindings_of: Optional[BindingsOf] = None) -> str:
     """The same of merged_text(); `placed` says whether a Python frame's place among the native ones is known."""
     frames = []
     for call in stack.calls:
         if isinstance(call, PythonCall):
             placed = {"placed": call.native is not None} if native else {}
-            frames.append({**_python_json(call.frame, call.python, call.thread, call.found_by), **placed})
+            frames.append({**_python_json(call.frame, call.python, call.thread, call.found_by), **placed,
+                           **_locals_json(call.python, call.frame, bindings_of)})
         elif native:
             frames.append(_native_json(call))
     notes = {"notes": stack.notes} if native else {}
-    return _answer(target, threads, frames, **notes)
+    return _answer("py-bt-plus", target, threads, frames=frames, **notes)
 
 
-def _answer(target: Dict[str, Any], threads: Sequence[Thread], frames: List[Dict[str, Any]], **more: Any) -> str:
+def _answer(command: str, target: Dict[str, Any], threads: Sequence[Thread], **answer: Any) -> str:
     native = threads[0].native if threads else None
-    return _document("py-bt-plus", target, {"number": native.number if native else None, "frames": frames, **more})
+    return _document(command, target, {"number": native.number if native else None, **answer})
+
+
+def no_frame_text(threads: Sequence[Thread]) -> str:
+    """What stands in the place of a frame where the thread has none."""
+    return _IDLE if any(thread.state is not None for thread in threads) else _NO_PYTHON
+
+
+def call_text(number: int, call: PythonCall, source_line: SourceLine) -> Iterator[str]:
+    """One frame with its number, and its line of source."""
+    place = f"#{number} {frame_text(call.frame)}{_RECOVERED[call.found_by]}"
+    return _lines(call.frame, place, source_line, "")
+
+
+def frame_document(command: str, target: Dict[str, Any], threads: Sequence[Thread], number: Optional[int],
+                   call: Optional[PythonCall], **answer: Any) -> str:
+    """The JSON document about one frame, `frame`, null where the thread has none; `index` is its number."""
+    frame = None
+    if call is not None:
+        frame = {"index": number, **_python_json(call.frame, call.python, call.thread, call.found_by)}
+    return _answer(command, target, threads, frame=frame, **answer)

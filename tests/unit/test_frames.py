@@ -212,14 +212,18 @@ def test_activations_of_the_evaluation_loop(made: MadeProcess) -> None:
     inner = b.frame(codes[3], 8, b.frame(codes[2], 8, b.shim(outer) if shim else outer, entry=True))
     own = made.version < (3, 11)
     made.set_frames(state, inner)
-    assert [(frame.code.name, frame.activation) for frame in walk(made, state)] == [
-        ("d", 0), ("c", 1 if own else 0), ("b", 2 if own else 1), ("a", 3 if own else 1)]
+    assert by_activation(made, state) == (["d", "c", "b", "a"] if own else ["dc", "ba"])
     if own:
         return
     new = b.shim(inner) if shim else b.frame(codes[0], -2, inner, entry=True)
     made.set_frames(state, new)
-    assert [(frame.code.name, frame.activation) for frame in walk(made, state)] == [
-        ("d", 1), ("c", 1), ("b", 2), ("a", 2)]
+    assert by_activation(made, state) == ["", "dc", "ba"]
+
+
+def by_activation(made: MadeProcess, state: int) -> List[str]:
+    """The functions that each run of the evaluation loop is in; without that of the base frame of 3.15."""
+    found = ["".join(names(activation.frames)) for activation in frames_of(made).activations(state)]
+    return found[:-1] if made.version >= (3, 12) and not found[-1] else found
 
 
 @pytest.mark.parametrize("table", FROM_3_14)

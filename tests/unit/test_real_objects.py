@@ -10,7 +10,7 @@ import pytest
 from gdbext.cpython.code import Codes
 from gdbext.cpython.dicts import Dicts, Item
 from gdbext.cpython.memory import Memory, Unreadable
-from gdbext.cpython.objects import Objects
+from gdbext.cpython.objects import LONG_SUBCLASS, Objects
 from gdbext.cpython.reader import Reader
 from gdbext.layout.table import Table
 from tests.support.interpreters import Interpreter
@@ -67,15 +67,17 @@ class Decoder:
             items = list(self.dicts.items(address))
             return [len(items)] + self._pairs(items[:2] + items[-1:])
         if kind == "attributes":
-            return self._pairs(self.dicts._attributes.items(address))
+            return self._pairs(self.dicts.attributes(address))
         assert kind == "code"
         code = self.codes.at(address)
         return [code.name, code.qualname, code.filename, code.line(-1)]
 
     def _pairs(self, items: Iterable[Item]) -> List[List[Any]]:
-        objects = self.objects
-        return [[objects.integer(key) if objects.is_int(key) else objects.text(key), objects.integer(value)]
-                for key, value in items]
+        return [[self._key(key), self.objects.integer(value)] for key, value in items]
+
+    def _key(self, key: int) -> Any:
+        is_int = self.objects.type_of(key).flags & LONG_SUBCLASS
+        return self.objects.integer(key) if is_int else self.objects.text(key)
 
 
 def table_of(interpreter: Interpreter) -> Optional[Table]:

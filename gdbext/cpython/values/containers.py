@@ -1,0 +1,171 @@
+"""list, tuple, dict, set, deque and what wraps them.
+
+Facts: Objects/listobject.c, tupleobject.c, dictobject.c, setobject.c, odictobject.c, rangeobject.c,
+sliceobject.c, descrobject.c; Modules/_collectionsmodule.c.
+"""
+
+from itertools import islice
+from typing import Dict, Iterator, Tuple
+
+from ..dicts import Item
+from ..memory import Damaged
+from ..objects import MAX_COUNT, Type
+from .rendering import Handler, Rendering
+
+# Slots of a set's table that are looked at between two items: more than any real table has empty in a row.
+_SET_CHUNK = 256
+
+# Set entries that are looked at, all in all.
+_MAX_SLOTS = 1 << 26
+
+
+def _list(show: Rendering, address: int, type_: Type) -> str:
+    def body() -> str:
+        count = _size(show, address)
+        start = show.reading.reader.pointer(address, "PyListObject", "ob_item")
+        return f"[{show.joined(show.texts(show.pointers(start, count)), count)}]"
+
+    return show.container(address, type_, "[...]", body)
+
+
+def tuple_items(show: Rendering, address: int) -> Tuple[Iterator[int], int]:
+    """The items of a tuple, and how many there are."""
+    count = _size(show, address)
+    start = address + show.reading.reader.layout["PyTupleObject"].offset("ob_item")
+    return show.pointers(start, count), count
+
+
+def _tuple(show: Rendering, address: int, type_: Type) -> str:
+    def body() -> str:
+        items, count = tuple_items(show, address)
+        comma = "," if count == 1 else ""
+        return f"({show.joined(show.texts(items), count)}{comma})"
+
+    return show.container(address, type_, "(...)", body)
+
+
+def _size(show: Rendering, address: int) -> int:
+    count = show.reading.objects.size(address)
+    if not 0 <= count <= MAX_COUNT:
+        raise Damaged(address, f"container of {count} items")
+    return count
+
+
+def pairs(show: Rendering, items: Iterator[Item]) -> Iterator[str]:
+    """`key: value` of each item."""
+    for key, value in items:
+        yield f"{show.text(key)}: {show.text(value)}"
+
+
+def dict_body(show: Rendering, address: int) -> str:
+    """The items of a dict, without braces."""
+    count = dict_size(show, address)
+    return show.joined(pairs(show, show.reading.dicts.items(address)), count)
+
+
+def dict_size(show: Rendering, address: int) -> int:
+    """How many items a dict has."""
+    return show.reading.reader.integer(address, "PyDictObject", "ma_used", signed=True)
+
+
+def _dict(show: Rendering, address: int, type_: Type) -> str:
+    return show.container(address, type_, "{...}", lambda: f"{{{dict_body(show, address)}}}")
+
+
+def _defaultdict(show: Rendering, address: int, type_: Type) -> str:
+    reader = show.reading.reader
+    factory = reader.pointer(address, "defdictobject", "default_factory")
+    return f"{show.short_name(type_)}({show.text(factory) if factory else 'None'}, {_dict(show, address, type_)})"
+
+
+def set_items(show: Rendering, address: int) -> Iterator[int]:
+    """The items of a set, in the order of its table."""
+    reader = show.reading.reader
+    mask = reader.integer(address, "PySetObject", "mask", signed=True)
+    if not 0 <= mask < MAX_COUNT or mask & (mask + 1):
+        raise Damaged(address, f"set with a table of {mask + 1}")
+    table = reader.pointer(address, "PySetObject", "table")
+    entry = reader.layout["setentry"]
+    key_at, hash_at = entry.offset("key") // 8, entry.offset("hash") // 8
+    words = entry.size // 8
+    left = reader.integer(address, "PySetObject", "used", signed=True)
+    for begin in range(0, min(mask + 1, _MAX_SLOTS), _SET_CHUNK):
+        count = min(_SET_CHUNK, mask + 1 - begin)
+        raw = show.reading.objects.pointers(table + begin * entry.size, count * words)
+        for key, hash_ in zip(raw[key_at::words], raw[hash_at::words]):
+            # A deleted entry has a hash of -1, which no object has.
+            if key and hash_ != 0xFFFF_FFFF_FFFF_FFFF:
+                yield key
+                left -= 1
+                if left <= 0:
+                    return
+
+
+def _set_body(show: Rendering, address: int) -> str:
+    count = show.reading.reader.integer(address, "PySetObject", "used", signed=True)
+    return show.joined(show.texts(set_items(show, address)), count)
+
+
+def _set(show: Rendering, address: int, type_: Type) -> str:
+    name = show.short_name(type_)
+
+    def body() -> str:
+        shown = _set_body(show, address)
+        if not shown:
+            return f"{name}()"
+        return f"{{{shown}}}" if name == "set" else f"{name}({{{shown}}})"
+
+    return show.container(address, type_, f"{name}(...)", body)
+
+
+def _deque(show: Rendering, address: int, type_: Type) -> str:
+    def items() -> Iterator[int]:
+        reader = show.reading.reader
+        offset, size = reader.layout["block"].field("data")
+        block = reader.pointer(address, "dequeobject", "leftblock")
+        index = reader.integer(address, "dequeobject", "leftindex", signed=True)
+        if not 0 <= index <= size // 8:
+            raise Damaged(address, f"deque that begins at {index}")
+        while True:
+            yield from show.reading.objects.pointers(block + offset + 8 * index, size // 8 - index)
+            block = reader.pointer(block, "block", "rightlink")
+            index = 0
+
+    def body() -> str:
+        count = _size(show, address)
+        limit = show.reading.reader.integer(address, "dequeobject", "maxlen", signed=True)
+        shown = show.joined(show.texts(islice(items(), count)), count)
+        maximum = f", maxlen={limit}" if limit >= 0 else ""
+        return f"{show.short_name(type_)}([{shown}]{maximum})"
+
+    return show.container(address, type_, "[...]", body)
+
+
+def _range(show: Rendering, address: int, _type: Type) -> str:
+    start, stop, step = (show.text(show.reading.reader.pointer(address, "rangeobject", name))
+                         for name in ("start", "stop", "step"))
+    return f"range({start}, {stop})" if step == "1" else f"range({start}, {stop}, {step})"
+
+
+def _slice(show: Rendering, address: int, _type: Type) -> str:
+    start, stop, step = (show.text(show.reading.reader.pointer(address, "PySliceObject", name))
+                         for name in ("start", "stop", "step"))
+    return f"slice({start}, {stop}, {step})"
+
+
+def _mappingproxy(show: Rendering, address: int, _type: Type) -> str:
+    return f"mappingproxy({show.text(show.reading.reader.pointer(address, 'mappingproxyobject', 'mapping'))})"
+
+
+HANDLERS: Dict[str, Handler] = {
+    "list": _list,
+    "tuple": _tuple,
+    "dict": _dict,
+    "set": _set,
+    "frozenset": _set,
+    "collections.defaultdict": _defaultdict,
+    "collections.deque": _deque,
+    "range": _range,
+    "slice": _slice,
+    "mappingproxy": _mappingproxy,
+}

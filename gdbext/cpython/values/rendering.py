@@ -1,0 +1,205 @@
+"""One value on its way to text: its limits, and what it is within."""
+
+from itertools import islice
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Protocol, Set
+
+from ..classes import Classes
+from ..code import Codes
+from ..dicts import Dicts
+from ..memory import Memory, Unreadable
+from ..objects import Objects, Type
+from ..reader import READ_ERRORS, Reader
+from .limits import Limits
+from .text import escaped
+
+# Values within each other, more than anybody reads: each takes some calls of the Python that runs this, which
+# allows 1000.
+MAX_DEPTH = 80
+
+# Attributes of one instance that are looked at.
+MAX_ATTRIBUTES = 10_000
+
+# Pointers that are read in one go.
+_CHUNK = 512
+
+# How what a type's instances hold is shown: (rendering, address, type) to text. Raises READ_ERRORS.
+Handler = Callable[["Rendering", int, Type], str]
+
+
+class Attribute(NamedTuple):
+    """A variable of an instance, and the address of its value."""
+
+    name: str
+    address: int
+
+
+class Shape(NamedTuple):
+    """How the instances of a type are shown.
+
+    `handler` shows what they hold, None where nothing is known but their attributes. `is_repr` is whether
+    repr() shows that too (without a handler: whether it is object's), and `attributes` whether the
+    instances have attributes besides.
+    """
+
+    type: Type
+    handler: Optional[Handler]
+    is_repr: bool
+    attributes: bool
+
+
+class Reading(Protocol):
+    """What values are read with."""
+
+    objects: Objects
+    reader: Reader
+    memory: Memory
+    dicts: Dicts
+    codes: Codes
+    classes: Classes
+
+    def type_of(self, address: int) -> Type:
+        """The type of an object, which is checked to be one. Raises READ_ERRORS."""
+
+    def shape_of(self, address: int) -> Shape:
+        """The shape of an object's type. Raises READ_ERRORS."""
+
+    def attributes(self, address: int) -> Iterator[Attribute]:
+        """The variables of an instance. Raises READ_ERRORS, at any time."""
+
+
+class Rendering:
+    """One value with all that is in it."""
+
+    def __init__(self, reading: Reading, limits: Limits) -> None:
+        self.reading = reading
+        self.limits = limits
+        # Containers that the present value lies in, instances likewise: a list with attributes is in both.
+        self._open: Set[int] = set()
+        self._open_instances: Set[int] = set()
+        self._depth = 0
+        self._spent = 0
+
+    def text(self, address: int) -> str:
+        """The value at `address`; never raises READ_ERRORS."""
+        if not address:
+            return "<NULL>"
+        if self._depth >= MAX_DEPTH:
+            return f"<object at {address:#x}: too deep>"
+        before = self._spent
+        self._depth += 1
+        try:
+            shape = self.reading.shape_of(address)
+            if shape.handler is None or shape.attributes:
+                text = self._instance(address, shape)
+            else:
+                text = shape.handler(self, address, shape.type)
+        except READ_ERRORS:
+            text = f"<unreadable at {address:#x}>"
+        finally:
+            self._depth -= 1
+        self._spent = before + len(text)
+        return text
+
+    def container(self, address: int, type_: Type, cycle: str, body: Callable[[], str]) -> str:
+        """What `body` returns; `cycle` for a container within itself."""
+        if address in self._open:
+            return cycle
+        if self._is_too_deep():
+            return self._too_deep(address, type_)
+        self._open.add(address)
+        try:
+            return body()
+        finally:
+            self._open.remove(address)
+
+    def _is_too_deep(self) -> bool:
+        limit = self.limits.depth
+        return limit is not None and len(self._open) + len(self._open_instances) >= limit
+
+    def _too_deep(self, address: int, type_: Type) -> str:
+        return f"<{self.name(type_)} at {address:#x}: too deep>"
+
+    def name(self, type_: Type) -> str:
+        """The name of a type as `<class '...'>` has it, "?" for one that can't be read."""
+        try:
+            return escaped(self.reading.classes.name(type_).full) or "?"
+        except READ_ERRORS:
+            return "?"
+
+    def short_name(self, type_: Type) -> str:
+        """`__name__` of a type: the last part of tp_name."""
+        return escaped(type_.name.rpartition(".")[2])
+
+    def joined(self, parts: Iterable[str], count: Optional[int] = None) -> str:
+        """Items between commas, as many as the limits allow, and how many of `count` are left out."""
+        iterator = iter(parts)
+        shown: List[str] = []
+        limits = self.limits
+        spent = self._spent
+        while True:
+            if count is not None and len(shown) == count:
+                return ", ".join(shown)
+            if len(shown) == limits.items or limits.total is not None and self._spent >= limits.total:
+                break
+            try:
+                shown.append(next(iterator))
+            except StopIteration:
+                return ", ".join(shown)
+            except Unreadable as error:
+                shown.append(f"<unreadable at {error.address:#x}>")
+                break
+            except READ_ERRORS:
+                shown.append("<unreadable>")
+                break
+        self._spent = max(self._spent, spent)
+        more = count - len(shown) if count is not None else 0
+        return ", ".join(shown + [f"... {more} more" if more > 0 else "... more"])
+
+    def pointers(self, start: int, count: int) -> Iterator[int]:
+        """The pointers of an array, read as they are asked for. Raises READ_ERRORS at the first unreadable one."""
+        wanted = count if self.limits.items is None else min(count, self.limits.items)
+        for begin in range(0, wanted, _CHUNK):
+            size = min(_CHUNK, wanted - begin)
+            try:
+                yield from self.reading.objects.pointers(start + 8 * begin, size)
+            except Unreadable:
+                for index in range(begin, begin + size):
+                    yield self.reading.memory.u64(start + 8 * index)
+
+    def texts(self, addresses: Iterable[int]) -> Iterator[str]:
+        """The values one by one."""
+        return map(self.text, addresses)
+
+    def plain(self, address: int, type_: Type) -> str:
+        """What object.__repr__ gives."""
+        return f"<{self.name(type_)} object at {address:#x}>"
+
+    def _instance(self, address: int, shape: Shape) -> str:
+        """An instance of a class: its contents, where it has any, and its attributes."""
+        type_, handler, is_repr, has_attributes = shape
+        if address in self._open_instances:
+            return f"<{self.name(type_)} at {address:#x}: ...>"
+        attributes: List[Attribute] = []
+        broken = False
+        if has_attributes:
+            try:
+                for attribute in islice(self.reading.attributes(address), MAX_ATTRIBUTES):
+                    attributes.append(attribute)
+            except READ_ERRORS:
+                broken = True
+        if is_repr and not attributes and not broken:
+            return handler(self, address, type_) if handler else self.plain(address, type_)
+        if handler is None and not attributes and not broken:
+            return f"<{self.name(type_)} at {address:#x}>"
+        if self._is_too_deep():
+            return self._too_deep(address, type_)
+        self._open_instances.add(address)
+        try:
+            parts = [handler(self, address, type_)] if handler else []
+            pairs = (f"{escaped(name)}={self.text(value)}" for name, value in attributes)
+            shown = self.joined(pairs, len(attributes))
+            parts += [shown] if shown else []
+            parts += ["<unreadable attributes>"] if broken else []
+        finally:
+            self._open_instances.remove(address)
+        return f"<{self.name(type_)} at {address:#x}: {', '.join(parts)}>"

@@ -1,0 +1,108 @@
+"""How the instances of each type are shown, found out once for each."""
+
+from typing import Dict, Iterator, Optional
+
+from ..classes import Classes, CSlot, PythonFunction
+from ..code import Codes
+from ..dicts import Dicts
+from ..objects import (
+    BASE_EXCEPTION_SUBCLASS,
+    BYTES_SUBCLASS,
+    DICT_SUBCLASS,
+    HEAP_TYPE,
+    LIST_SUBCLASS,
+    LONG_SUBCLASS,
+    TUPLE_SUBCLASS,
+    TYPE_SUBCLASS,
+    UNICODE_SUBCLASS,
+    Objects,
+    Type,
+)
+from ..reader import READ_ERRORS
+from . import containers, numbers, programs, text
+from .rendering import Attribute, Handler, Shape
+
+# By tp_name of the C type that defines the repr().
+_C_TYPES: Dict[str, Handler] = {
+    **numbers.HANDLERS, **text.HANDLERS, **containers.HANDLERS, **programs.HANDLERS}
+
+# Built-in types by their flag, for where no name can be read.
+_BY_FLAG = (
+    (LONG_SUBCLASS, "int"), (UNICODE_SUBCLASS, "str"), (BYTES_SUBCLASS, "bytes"), (TUPLE_SUBCLASS, "tuple"),
+    (LIST_SUBCLASS, "list"), (DICT_SUBCLASS, "dict"), (TYPE_SUBCLASS, "type"),
+    (BASE_EXCEPTION_SUBCLASS, "BaseException"),
+)
+
+
+class Shapes:
+    """What values are read with: a rendering.Reading."""
+
+    def __init__(self, objects: Objects, dicts: Dicts, codes: Codes, classes: Classes) -> None:
+        self.objects = objects
+        self.reader = objects.reader
+        self.memory = objects.reader.memory
+        self.dicts = dicts
+        self.codes = codes
+        self.classes = classes
+        self._shapes: Dict[int, Shape] = {}
+        self._type_at = objects.reader.layout["PyObject"].offset("ob_type")
+
+    def type_of(self, address: int) -> Type:
+        """The type of the object at `address`, which is checked to be one. Raises READ_ERRORS."""
+        return self.classes.type(self.memory.u64(address + self._type_at))
+
+    def shape_of(self, address: int) -> Shape:
+        """The shape of the type of the object at `address`. Raises READ_ERRORS."""
+        pointer = self.memory.u64(address + self._type_at)
+        found = self._shapes.get(pointer)
+        if found is None:
+            found = self._shapes[pointer] = self._find(self.classes.type(pointer))
+        return found
+
+    def attributes(self, address: int) -> Iterator[Attribute]:
+        """The variables of an instance: its `__dict__`, then its slots. Raises READ_ERRORS, at any time."""
+        for key, value in self.dicts.attributes(address):
+            try:
+                name = self.objects.text(key)
+            except READ_ERRORS:
+                continue
+            yield Attribute(name, value)
+        for slot in self.classes.slots(self.type_of(address)):
+            value = self.memory.u64(address + slot.offset)
+            if value:
+                yield Attribute(slot.name, value)
+
+    def _find(self, type_: Type) -> Shape:
+        try:
+            provider = self.classes.repr_provider(type_)
+        except READ_ERRORS:
+            provider = None
+        if isinstance(provider, CSlot):
+            if provider.name == "object":
+                return Shape(type_, None, True, True)
+            handler = _C_TYPES.get(provider.name) or self._by_flag(type_, provider.name)
+            if handler is not None:
+                derived = bool(type_.flags & HEAP_TYPE) and provider.type != type_.address
+                return Shape(type_, handler, True, derived)
+        return Shape(type_, self._contents(type_), False, True)
+
+    def _contents(self, type_: Type) -> Optional[Handler]:
+        """What shows the built-in part of a class whose repr() is not known."""
+        for base in self.classes.order(type_)[1:]:
+            if not base.flags & HEAP_TYPE or "." in base.name:
+                handler = _C_TYPES.get(base.name)
+                if handler is not None:
+                    return handler
+        return None
+
+    def _by_flag(self, type_: Type, name: str) -> Optional[Handler]:
+        """For a built-in type whose name can't be read."""
+        if name:
+            return None
+        for flag, known in _BY_FLAG:
+            if type_.flags & flag:
+                if known == "int" and sum(bool(base.flags & flag) for base in self.classes.order(type_)) > 1 and (
+                        not type_.flags & HEAP_TYPE):
+                    known = "bool"
+                return _C_TYPES.get(known)
+        return None

@@ -1,0 +1,18 @@
+"""The gdb that gdbext runs in."""
+
+import platform
+from typing import NamedTuple
+
+import gdb
+
+
+class Versions(NamedTuple):
+    """The versions of gdb, and of the Python within it."""
+
+    gdb: str
+    python: str
+
+
+def versions() -> Versions:
+    """As gdb and its Python say them."""
+    return Versions(gdb.VERSION, platform.python_version())
