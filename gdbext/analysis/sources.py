@@ -9,6 +9,8 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 # A file of more bytes is no source that anybody has written.
 MAX_SOURCE = 1 << 26
+# As many as the kernel follows on a path (path_resolution(7)).
+MAX_LINKS = 40
 
 
 class Source(NamedTuple):
@@ -85,7 +87,7 @@ class Sources:
             yield places.sysroot.rstrip("/") + path
         if places.process and absolute and os.path.isdir(f"{places.process}/root/"):
             # Within a container the same path names another file than here.
-            yield f"{places.process}/root{path}"
+            yield _below(f"{places.process}/root", path)
         elif places.process and not absolute:
             # As linecache in that process would take it.
             yield f"{places.process}/cwd/{path}"
@@ -95,6 +97,31 @@ class Sources:
         for directory in places.directories:
             for first in range(len(parts)):
                 yield os.path.join(directory, *parts[first:])
+
+
+def _below(root: str, path: str) -> str:
+    """Where a path of a process with another root is on this machine.
+
+    Its symbolic links count from that root, and the kernel would have them count from ours.
+    """
+    found, rest, links = "", path.split("/"), 0
+    while rest:
+        part = rest.pop(0)
+        if part == "..":
+            found = os.path.dirname(found)
+        elif part not in ("", "."):
+            try:
+                target = os.readlink(f"{root}{found}/{part}")
+            except (OSError, ValueError):
+                found += "/" + part
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                break
+            if target.startswith("/"):
+                found = ""
+            rest = target.split("/") + rest
+    return root + found
 
 
 def _read(path: str) -> List[str]:

@@ -23,7 +23,7 @@ class Model:
         self._stacks: Dict[Optional[int], stacks.Stack] = {}
         try:
             self.pythons = process.open_all(
-                self._images, self.memory, lambda image: types.loader(image.path))
+                self._images, self.memory, lambda image: types.loader(image.path, image.build_id()))
         except process.NotPython as error:
             raise process.NoPython(f"{error}{_in_children(self._where.pid)}") from None
         self._threads: Optional[List[Thread]] = None

@@ -25,15 +25,14 @@ def _members(type_: gdb.Type) -> Iterator[Member]:
         yield Member(field.name, offset, unit, (position - 8 * offset, field.bitsize), None)
 
 
-def loader(path: str) -> Optional[Callable[[str], Optional[Struct]]]:
+def loader(path: str, build_id: Optional[str]) -> Optional[Callable[[str], Optional[Struct]]]:
     """A source of the structures that the debug information of one image describes.
 
     None where gdb has no debug information that names the image's own thread state. Without it
     the types of another image would be taken for this one's.
     """
-    try:
-        objfile = gdb.lookup_objfile(path)
-    except ValueError:
+    objfile = _objfile(path, build_id)
+    if objfile is None:
         return None
     for name in ("_PyRuntime", "_PyThreadState_Current"):
         symbol = objfile.lookup_global_symbol(name)
@@ -41,6 +40,24 @@ def loader(path: str) -> Optional[Callable[[str], Optional[Struct]]]:
             block = symbol.symtab.global_block()
             return lambda struct: _load(struct, block)
     return None
+
+
+def _objfile(path: str, build_id: Optional[str]) -> Optional[gdb.Objfile]:
+    """What gdb has read for an image: by its path, or where gdb has it under another, by its build id.
+
+    The paths differ for a process in another root. A file whose build id is not that of the image in memory
+    is not the image's: it was replaced by an upgrade, or is this machine's while the process has its own.
+    """
+    try:
+        found = gdb.lookup_objfile(path)
+    except ValueError:
+        found = None
+    if build_id is None or found is not None and found.build_id in (build_id, None):
+        return found
+    try:
+        return gdb.lookup_objfile(build_id, by_build_id=True)
+    except ValueError:
+        return None
 
 
 def _load(name: str, block: gdb.Block) -> Optional[Struct]:

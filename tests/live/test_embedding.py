@@ -1,13 +1,14 @@
 """CPython wherever it lies: static, PIE, linked, loaded under any name, and twice in a process."""
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
-from typing import Iterator, List
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from tests.support import compare, embedding, gdb, processes, stripped
+from tests.support import compare, debuginfo, embedding, gdb, processes, stripped
 from tests.support.interpreters import Found, Interpreter
 from tests.support.stripped import Launch
 
@@ -29,9 +30,9 @@ def running(command: List[str], interpreter: Interpreter) -> Iterator[processes.
         yield program
 
 
-def assert_read(program: processes.Program, interpreter: Interpreter) -> None:
-    """Its traceback and its version are right."""
-    run = gdb.run(["py-bt-plus -json", "py-threads -json", "py-bt-plus"], mode="hidden", pid=program.pid)
+def assert_read(program: processes.Program, interpreter: Interpreter, mode: str = "hidden") -> Dict[str, Any]:
+    """Its traceback and its version are right; gives the layout."""
+    run = gdb.run(["py-bt-plus -json", "py-threads -json", "py-bt-plus"], mode=mode, pid=program.pid)
     traceback, threads, text = run.answers
     document = traceback.document()
     assert [(frame["file"], frame["line"], frame["function"])
@@ -40,6 +41,7 @@ def assert_read(program: processes.Program, interpreter: Interpreter) -> None:
     thread, = threads.document()["threads"]
     assert thread["lwp"] == program.pid and thread["interpreter"] == 0
     assert compare.text_frames(text.stdout.split("\n")) == embedding.FRAMES
+    return document["target"]["layout"]
 
 
 @pytest.mark.parametrize("how", ["static", "static-pie", "linked"])
@@ -78,6 +80,23 @@ def test_beside_an_idle_one(interpreter: Interpreter, loader: Path, found: Found
     with running([str(loader), "run", str(library), embedding.CODE, str(others[-1])], interpreter) as program:
         assert {library, others[-1]} <= set(program.mapped())
         assert_read(program, interpreter)
+
+
+@pytest.mark.parametrize("by", ["another release", "itself"])
+def test_replaced_on_disk(interpreter: Interpreter, loader: Path, found: Found, by: str, tmp_path: Path) -> None:
+    """An upgrade has put another file in the place of the one that runs: its debug information is not this one's."""
+    library = tmp_path / "libpython.so"
+    others = [other.libpython for other in found.interpreters if other.libpython and debuginfo.has_dwarf(
+        other.libpython) and (other.minor != interpreter.minor) == (by == "another release")]
+    if not others:
+        pytest.skip("there is no shared libpython with debug information to put there")
+    shutil.copy(shared(interpreter), library)
+    with running([str(loader), "run", str(library), embedding.CODE], interpreter) as program:
+        shutil.copy(others[-1], tmp_path / "new")
+        os.replace(tmp_path / "new", library)
+        layout = assert_read(program, interpreter, "symbols")
+    same = debuginfo.build_id(others[-1]) == debuginfo.build_id(shared(interpreter))
+    assert (layout["source"] == "dwarf") == same
 
 
 def test_two_copies(interpreter: Interpreter, tmp_path: Path) -> None:

@@ -21,9 +21,15 @@ def has_dwarf(image: Path) -> bool:
         elf = ELFFile(file)
         if elf.get_section_by_name(".debug_info") is not None:
             return True
-        notes = elf.get_section_by_name(".note.gnu.build-id")
-        build_id = next((note["n_desc"] for note in notes.iter_notes()), "") if notes else ""
-    return bool(build_id) and (DEBUG_FILES / build_id[:2] / (build_id[2:] + ".debug")).exists()
+    found = build_id(image)
+    return bool(found) and (DEBUG_FILES / found[:2] / (found[2:] + ".debug")).exists()
+
+
+def build_id(image: Path) -> str:
+    """The GNU build id of a file, "" where it has none."""
+    with open(image, "rb") as file:
+        notes = ELFFile(file).get_section_by_name(".note.gnu.build-id")
+        return next((note["n_desc"] for note in notes.iter_notes()), "") if notes else ""
 
 
 @functools.lru_cache(maxsize=None)
