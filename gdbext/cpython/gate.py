@@ -26,10 +26,11 @@ class WrongLayout(Exception):
     """The layout does not read this process."""
 
 
-def check(runtime: Runtime, version: Optional[Tuple[int, int]]) -> Identity:
+def check(runtime: Runtime, version: Optional[Tuple[int, int]], threads: bool = True) -> Identity:
     """What the interpreter is, once the layout has read it.
 
-    `version` is the (major, minor) that it has to be, None where any will do. Raises NotInitialized,
+    `version` is the (major, minor) that it has to be, None where any will do. Without `threads`, thread
+    states and frames may be anything: a damaged process can have spoiled them all. Raises NotInitialized,
     WrongLayout, or READ_ERRORS: a layout that leads to unmapped memory is wrong, or the core is cut.
     """
     interpreters = runtime.interpreters()
@@ -45,7 +46,8 @@ def check(runtime: Runtime, version: Optional[Tuple[int, int]]) -> Identity:
             back = reader.pointer(interpreter.address, "PyInterpreterState", "runtime")
             if back != candidate.runtime:
                 raise WrongLayout(f"interpreter {interpreter.id} belongs to another runtime")
-        _check_thread_links(runtime, interpreter)
+        if threads:
+            _check_thread_links(runtime, interpreter)
     sys_dict = reader.pointer(main.address, "PyInterpreterState", "sysdict")
     if not sys_dict:
         raise NotInitialized()
@@ -63,7 +65,8 @@ def check(runtime: Runtime, version: Optional[Tuple[int, int]]) -> Identity:
     identity = Identity(hexversion, "d" in flags, "t" in flags)
     if identity.free_threaded != runtime.layout.free_threaded:
         raise WrongLayout("free-threaded and other builds differ")
-    _check_a_frame(runtime)
+    if threads:
+        _check_a_frame(runtime)
     return identity
 
 

@@ -157,7 +157,7 @@ def _first_that_passes(candidate: find.Candidate, memory: Memory, dwarf: Optiona
     for layout in _layouts(candidate, memory, dwarf, debug):
         try:
             runtime = Runtime(candidate, memory, layout)
-            identity = gate.check(runtime, _expected(candidate, layout))
+            identity = _identity(runtime, candidate)
         except gate.NotInitialized:
             if _finds_the_list(layout, candidate):
                 raise
@@ -172,6 +172,24 @@ def _first_that_passes(candidate: find.Candidate, memory: Memory, dwarf: Optiona
     beyond = "it is beyond the tables: " if _is_beyond(candidate, memory) else ""
     raise gate.WrongLayout(f"{beyond}gdbext reads CPython {_known_versions()}, and no layout passes its checks"
                            + (f" ({'; '.join(reasons[:MAX_REASONS])})" if reasons else ""))
+
+
+def _identity(runtime: Runtime, candidate: find.Candidate) -> gate.Identity:
+    """What passes the gate; also damaged thread states, where the layout is that of this very build.
+
+    Raises NotInitialized, WrongLayout, READ_ERRORS.
+    """
+    version = _expected(candidate, runtime.layout)
+    try:
+        return gate.check(runtime, version)
+    except (gate.WrongLayout,) + READ_ERRORS:
+        try:
+            identity = gate.check(runtime, version, threads=False)
+        except (gate.WrongLayout, gate.NotInitialized) + READ_ERRORS:
+            identity = None
+        if identity is None or not _is_exact(runtime.layout, identity, candidate):
+            raise
+        return identity
 
 
 def _is_beyond(candidate: find.Candidate, memory: Memory) -> bool:
