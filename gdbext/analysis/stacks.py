@@ -196,29 +196,31 @@ class _Merger:
         """A chain of segments, as far as it leads over frames that are not known yet."""
         chain: _Chain = []
         for activation in activations:
-            if any(frame.address in self._known for frame in activation.frames):
+            # What can't be read is no frame: the address may be that of anything.
+            addresses = [frame.address for frame in activation.frames if frame.problem is None]
+            if not self._known.isdisjoint(addresses):
                 break
-            self._known.update(frame.address for frame in activation.frames)
+            self._known.update(addresses)
             segment = _Segment(activation, python, thread, found_by)
             chain.append(segment)
-            self._place_by_address(segment)
-            if segment.native is None:
-                for frame in segment.frames:
-                    self._searched[frame.address] = segment
+            self._searched.update((address, segment) for address in addresses)
         self._chains.append(chain)
         return chain
 
     def stack(self) -> Stack:
+        """The answer. Each step places what the ones before it have left; the surer ones come first."""
         for index in self._runs:
             self._place_by_register(index)
+        for index in self._runs:
+            self._recover(index, REGISTER)
+        for chain in self._chains:
+            for segment in chain:
+                self._place_by_address(segment)
         for chain in self._chains:
             self._place_by_order(chain)
         for index in self._runs:
-            if index not in self._placed and not self._place_by_register(index):
-                self._recover(index)
-        for chain in self._chains:
-            self._place_by_order(chain)
-        self._drop_unreadable_heads()
+            self._recover(index, STACK)
+        self._drop_what_is_not_here()
         return Stack(list(self._calls()), self._notes)
 
     # Placing.
@@ -231,7 +233,7 @@ class _Merger:
 
     def _place_by_address(self, segment: _Segment) -> None:
         """By the structure of the run on the C stack, within its native frame."""
-        if segment.place is None:
+        if segment.place is None or segment.native is not None:
             return
         index = bisect_right(self._pointers, segment.place) - 1
         if index < 0 or index in self._placed:
@@ -263,7 +265,7 @@ class _Merger:
             if segment.native is not None:
                 self._place_between(waiting, begin, segment.native)
                 waiting, begin = [], segment.native
-            elif segment.frames:
+            elif any(frame.problem is None for frame in segment.frames):
                 waiting.append(segment)
         self._place_between(waiting, begin, len(self._natives))
 
@@ -300,24 +302,20 @@ class _Merger:
 
     # Recovering.
 
-    def _recover(self, index: int) -> None:
-        """A chain of frames that no thread state leads to, from the registers of the run that is at its head."""
+    def _recover(self, index: int, source: str) -> None:
+        """A chain of frames that no thread state leads to, from the run that is at its head."""
+        if self._place_by_register(index):
+            return
         native = self._natives[index]
         python = self._runs[index]
-        for found_by in (REGISTER, STACK):
-            values = native.registers.values() if found_by == REGISTER else self._slots(index)
-            heads = [value for value in dict.fromkeys(values)
-                     if value not in self._known and self._is_head(value, python, native)]
-            if heads:
-                head = _outermost(heads, python)
-                chain = self._add(python.runtime.frames.activations_from(head), python, None, found_by)
-                if chain and index not in self._placed:
-                    self._place(chain[0], index)
-                # Further out, the same chain.
-                for other in self._runs:
-                    if other > index:
-                        self._place_by_register(other)
-                return
+        values = native.registers.values() if source == REGISTER else self._slots(index)
+        heads = [value for value in dict.fromkeys(values)
+                 if value not in self._known and self._is_head(value, python, native)]
+        if heads:
+            head = _outermost(heads, python)
+            chain = self._add(python.runtime.frames.activations_from(head), python, None, source)
+            if chain:
+                self._place(chain[0], index)
 
     def _is_head(self, value: int, python: Python, native: NativeFrame) -> bool:
         """Whether a number is the address of the frame that this run of the loop is at."""
@@ -331,18 +329,20 @@ class _Merger:
             return True
         return native.stack_pointer <= first.place and (native.end is None or first.place < native.end)
 
-    def _drop_unreadable_heads(self) -> None:
-        """Where a thread state can't be read but its frames were recovered, these are the answer."""
-        if not any(segment.found_by != THREAD_STATE for chain in self._chains for segment in chain):
+    def _drop_what_is_not_here(self) -> None:
+        """Frames of a thread state that leads elsewhere, where every run of the loop has others instead."""
+        if len(self._placed) < len(self._runs):
             return
         for chain in self._chains:
-            if not chain or chain[0].thread is None or chain[0].thread.state is None:
+            thread = chain[0].thread if chain else None
+            if thread is None or thread.state is None or any(segment.native is not None for segment in chain):
                 continue
-            head = chain[0].frames[0] if chain[0].frames else None
-            if head is not None and head.code is None and chain[0].native is None:
-                state = chain[0].thread.state.address
-                self._notes.append(f"The thread state at {state:#x} can't be used: {head.problem}.")
-                del chain[0].frames[0]
+            if self._runs and any(segment.frames for segment in chain):
+                problems = [frame.problem for segment in chain for frame in segment.frames if frame.problem]
+                reason = problems[0] if problems else "its frames are not on this thread's stack"
+                self._notes.append(f"The thread state at {thread.state.address:#x} can't be used: {reason}.")
+                for segment in chain:
+                    segment.frames = []
 
     # The result.
 

@@ -75,7 +75,7 @@ class _FrameObjects:
     def entry_address(self, thread_state: int) -> Optional[int]:
         return None
 
-    def places(self, thread_state: int) -> Iterator[int]:
+    def places(self, thread_state: int) -> Iterator[Tuple[int, int]]:
         return iter(())
 
     def place(self, frame: int) -> Optional[int]:
@@ -152,16 +152,16 @@ class _InterpreterFrames:
             address = self.previous(address)
         return address or None
 
-    def places(self, thread_state: int) -> Iterator[int]:
-        """3.11 and 3.12 link the structures that each run has on the C stack, the innermost first."""
+    def places(self, thread_state: int) -> Iterator[Tuple[int, int]]:
+        """3.11 has a structure of each run on the C stack: its address and its innermost frame, the inner one first."""
         reader = self._reader
-        if not reader.has("PyThreadState", "cframe"):
+        if not self._marks_entries:
             return
         address = reader.pointer(thread_state, "PyThreadState", "cframe")
         for _ in range(MAX_FRAMES):
             if not address:
                 break
-            yield address
+            yield address, reader.pointer(address, "_PyCFrame", "current_frame")
             address = reader.pointer(address, "_PyCFrame", "previous")
 
     def place(self, frame: int) -> Optional[int]:
@@ -235,10 +235,12 @@ class Frames:
         places = self._shape.places(thread_state)
         for activation in self.activations_from(head):
             try:
-                place = next(places, None)
+                place, current = next(places, (None, 0))
             except READ_ERRORS:
                 place = None
-            yield activation if activation.place is not None else activation._replace(place=place)
+            if place is not None and any(frame.address == current for frame in activation.frames[:1]):
+                activation = activation._replace(place=place)
+            yield activation
 
     def activations_from(self, frame: int) -> Iterator[Activation]:
         """The same from a frame outwards, whichever thread it belongs to."""
