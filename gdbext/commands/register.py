@@ -1,6 +1,7 @@
 """The list of the commands."""
 
-from . import settings
+from . import backtrace, settings
+from ..target import filter as frame_filter
 from .bt import Backtrace
 from .frames import Down, Frame, Up
 from .gdbext import Gdbext, Version
@@ -14,4 +15,5 @@ def register() -> None:
     """Add the commands and settings to gdb, or put them in the place of those added before."""
     for command in COMMANDS:
         command()
+    frame_filter.register(backtrace.runs)
     settings.register()
