@@ -47,6 +47,11 @@ class Sources:
         lines = self.source(path).lines
         return lines[number - 1].strip() or None if 0 < number <= len(lines) else None
 
+    def whole_line(self, path: str, number: int) -> str:
+        """A line of a file with its newline, as linecache.getline() gives it: "" where there is none."""
+        lines = self.source(path).lines
+        return lines[number - 1] + "\n" if 0 < number <= len(lines) else ""
+
     def source(self, path: str) -> Source:
         """The file that a code object names."""
         found = self._found.get(path)

@@ -3,12 +3,13 @@
 from . import backtrace, settings
 from ..target import filter as frame_filter
 from .bt import Backtrace
+from .exc import Exc
 from .frames import Down, Frame, Up
 from .gdbext import Gdbext, Version
 from .threads import Threads
 
 # A prefix before its own.
-COMMANDS = (Gdbext, Version, Backtrace, Up, Down, Frame, Threads)
+COMMANDS = (Gdbext, Version, Backtrace, Exc, Up, Down, Frame, Threads)
 
 
 def register() -> None:

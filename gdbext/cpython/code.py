@@ -29,6 +29,12 @@ class Code:
         self._decode = decode
         self._lines: Dict[int, Optional[int]] = {}
 
+    def positions(self, offset: int) -> lines.Positions:
+        """The lines and columns of the instruction `offset` bytes from `start`; only the line up to 3.10."""
+        if self._decode is lines.line_in_locations:
+            return lines.positions_in_locations(self._table, self.first_line, offset)
+        return lines.NO_POSITIONS._replace(line=self.line(offset))
+
     def line(self, offset: int) -> Optional[int]:
         """The line of the instruction `offset` bytes from `start`; None where it belongs to none.
 

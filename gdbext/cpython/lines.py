@@ -6,9 +6,24 @@ Facts: Objects/lnotab_notes.txt (3.6-3.10), Objects/locations.md (3.11-3.13, sin
 InternalDocs/code_objects.md), and the readers in Objects/codeobject.c.
 """
 
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, NamedTuple, Optional, Tuple
 
 _NO_LINE_DELTA = -128
+
+
+class Positions(NamedTuple):
+    """Where the source of an instruction is, as codeobject.co_positions() tells it; None is what is not known.
+
+    Columns are bytes of the line in UTF-8.
+    """
+
+    line: Optional[int]
+    end_line: Optional[int]
+    column: Optional[int]
+    end_column: Optional[int]
+
+
+NO_POSITIONS = Positions(None, None, None, None)
 
 
 def _signed(byte: int) -> int:
@@ -42,15 +57,24 @@ def line_in_linetable(table: bytes, first_line: int, offset: int) -> Optional[in
 
 
 def _varint(table: bytes, position: int) -> int:
+    return _varint_and_end(table, position)[0]
+
+
+def _varint_and_end(table: bytes, position: int) -> Tuple[int, int]:
+    """A number of pieces of six bits, the least significant first, and where the next one starts."""
     value = shift = 0
     while position < len(table):
         byte = table[position]
+        position += 1
         value |= (byte & 63) << shift
         if not byte & 64:
             break
         shift += 6
-        position += 1
-    return value
+    return value, position
+
+
+def _signed_varint(value: int) -> int:
+    return -(value >> 1) if value & 1 else value >> 1
 
 
 def _location_entries(table: bytes) -> Iterator[Tuple[int, int, int]]:
@@ -71,11 +95,48 @@ def line_in_locations(table: bytes, first_line: int, offset: int) -> Optional[in
     end = 0
     for kind, units, position in _location_entries(table):
         if kind in (13, 14):
-            value = _varint(table, position + 1)
-            line += -(value >> 1) if value & 1 else value >> 1
+            line += _signed_varint(_varint(table, position + 1))
         elif 10 <= kind <= 12:
             line += kind - 10
         end += 2 * units
         if offset < end:
             return None if kind == 15 else line
     return None
+
+
+def positions_in_locations(table: bytes, first_line: int, offset: int) -> Positions:
+    """All that co_linetable of 3.11 and later says of an instruction."""
+    line = first_line
+    end = 0
+    for kind, units, position in _location_entries(table):
+        end += 2 * units
+        here = offset < end
+        following = position + 1
+        if kind in (13, 14):
+            delta, following = _varint_and_end(table, following)
+            line += _signed_varint(delta)
+        elif 10 <= kind <= 12:
+            line += kind - 10
+        if here:
+            return _positions(table, kind, line, following)
+    return NO_POSITIONS
+
+
+def _positions(table: bytes, kind: int, line: int, position: int) -> Positions:
+    """Those of one entry whose line is known; `position` is that of what follows the line's difference."""
+    if kind == 15:
+        return NO_POSITIONS
+    if kind == 13:
+        return Positions(line, line, None, None)
+    if kind == 14:
+        lines_more, position = _varint_and_end(table, position)
+        column, position = _varint_and_end(table, position)
+        end_column, position = _varint_and_end(table, position)
+        # Columns are stored plus 1, so that 0 says that there is none.
+        return Positions(line, line + lines_more, column - 1 if column else None,
+                         end_column - 1 if end_column else None)
+    first = table[position] if position < len(table) else 0
+    if kind >= 10:
+        return Positions(line, line, first, table[position + 1] if position + 1 < len(table) else None)
+    column = kind << 3 | first >> 4 & 7
+    return Positions(line, line, column, column + (first & 15))

@@ -9,6 +9,7 @@ from typing import Dict, List, NamedTuple, Optional
 from ..layout.layout import Layout
 from .code import Codes
 from .dicts import Dicts
+from .exceptions import Exceptions
 from .find import Candidate
 from .frames import Frames
 from .memory import Damaged, Memory, Unreadable
@@ -81,6 +82,7 @@ class Runtime:
         self.frames = Frames(self.reader, self.codes)
         self.variables = Variables(self.objects, self.dicts)
         self.values = Values(self.objects, self.dicts, self.codes)
+        self.exceptions = Exceptions(self)
         self._names: Dict[int, Dict[int, str]] = {}
 
     def interpreters(self) -> List[Interpreter]:

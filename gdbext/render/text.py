@@ -4,6 +4,8 @@ import unicodedata
 
 # A name or path longer than this is cut; the cut is shown.
 MAX_SHOWN = 1000
+# What is shown in full is: no terminal holds more.
+MAX_WHOLE = 1_000_000
 
 # Categories that a terminal acts upon, or that hide or reorder what is read: control, format
 # (with the bidirectional controls), surrogate, private use, unassigned, line and paragraph separator.
@@ -19,6 +21,21 @@ def printable(text: str) -> str:
     return "".join(
         character.encode("unicode_escape").decode("ascii")
         if unicodedata.category(character) in _UNPRINTABLE else character
+        for character in text)
+
+
+def visible(text: str) -> str:
+    """The text as it is, lines and tabs with it, but that characters that are not plainly visible are escaped.
+
+    For what has to be whole, as messages of exceptions are; cut at MAX_WHOLE characters.
+    """
+    if len(text) > MAX_WHOLE:
+        return visible(text[:MAX_WHOLE]) + f"... ({len(text)} characters)"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode("ascii")
+        if character not in "\n\t" and unicodedata.category(character) in _UNPRINTABLE else character
         for character in text)
 
 

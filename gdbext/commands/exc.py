@@ -1,0 +1,145 @@
+"""py-exc: the exceptions that threads handle and raise, or the one at an address."""
+
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+from .command import JSON, STACK, Command, Option, refuse, write
+
+if TYPE_CHECKING:
+    from ..analysis.threads import Thread
+    from ..cpython.exceptions import Entry
+    from ..cpython.process import Python
+    from ..render.exceptions import Held, Locals
+    from .model import Model
+
+
+class Exc(Command):
+    """Prints or dumps exceptions as their own Python would print them."""
+
+    NAME = "py-exc"
+    CLASS = STACK
+    SUMMARY = "Print the exceptions that the selected thread raises and handles, with their tracebacks."
+    USAGE = "py-exc [-all] [-locals] [-json] [ADDRESS]"
+    OPTIONS = (
+        Option("all", "Those of all threads."),
+        Option("locals", "With the variables of each frame of a traceback."),
+        JSON,
+    )
+    EXAMPLE = "py-exc -all"
+    ARGUMENTS = (0, 1)
+
+    def run(self, options: Dict[str, Any]) -> None:
+        """Answer for the selected thread, for all, or for one exception."""
+        from . import model
+
+        current = model.current()
+        if options["arguments"]:
+            self._one(current, options["arguments"][0], options)
+            return
+        threads = current.threads() if options["all"] else current.selected()
+        helds = [held(thread, compact=not options["json"]) for thread in threads if thread.state is not None]
+        if options["json"]:
+            self._documents(current, helds)
+        elif options["all"]:
+            self._all(helds, options["locals"])
+        else:
+            self._selected(threads, helds, options["locals"])
+
+    def _one(self, current: "Model", word: str, options: Dict[str, Any]) -> None:
+        from ..analysis.exceptions import Reports
+        from ..render import exceptions as render
+        from ..target import address as addresses
+
+        address = addresses.parse(word)
+        if address is None:
+            refuse(f"{self.NAME}: {word!r} is no address. Give a number, or a register or variable as $rax.")
+        python = next((python for python in current.pythons if python.runtime.exceptions.is_exception(address)), None)
+        if python is None:
+            refuse(f"{self.NAME}: there is no exception object at {address:#x}.")
+        report = Reports(python).of(address, compact=not options["json"])
+        if options["json"]:
+            write([render.document_of_one(current.target(), report)])
+        else:
+            write([*self._text(python, report, options["locals"]), *render.remarks(report)])
+
+    def _text(self, python: "Python", report: Any, with_locals: bool) -> List[str]:
+        from ..render import exceptions as render
+        from . import source
+
+        style = render.style(python.identity.hexversion)
+        return list(render.text(report, style, source.current().whole_line, locals_of(python) if with_locals else None))
+
+    def _documents(self, current: "Model", helds: List["Held"]) -> None:
+        from ..render import exceptions as render
+
+        write([render.document(current.target(), helds, None)])
+
+    def _selected(self, threads: List["Thread"], helds: List["Held"], with_locals: bool) -> None:
+        if not helds:
+            write(["No Python in this thread."])
+            return
+        lines = [line for held in helds for line in self._held(held, with_locals)]
+        write(lines or ["This thread neither raises nor handles an exception."])
+
+    def _all(self, helds: List["Held"], with_locals: bool) -> None:
+        from ..render import exceptions as render
+
+        quiet = 0
+        lines: List[str] = []
+        for each in helds:
+            found = self._held(each, with_locals)
+            if found:
+                lines += [""] * bool(lines) + [render.heading(each.thread), *found]
+            else:
+                quiet += 1
+        if quiet:
+            others = "other " * bool(lines)
+            lines += [""] * bool(lines) + [
+                f"{quiet} {others}thread{'s' if quiet > 1 else ''} of Python neither "
+                f"raise{'s' if quiet == 1 else ''} nor handle{'s' if quiet == 1 else ''} an exception."]
+        write(lines or ["No Python in any thread."])
+
+    def _held(self, held: "Held", with_locals: bool) -> List[str]:
+        from ..render import exceptions as render
+        from . import source
+
+        python = held.thread.python
+        assert python is not None
+        return list(render.held_text(held, render.style(python.identity.hexversion), source.current().whole_line,
+                                     locals_of(python) if with_locals else None))
+
+
+def held(thread: "Thread", compact: bool) -> "Held":
+    """What a thread of Python raises and handles."""
+    from ..analysis.exceptions import Reports
+    from ..cpython.reader import READ_ERRORS
+    from ..render.exceptions import Held
+
+    assert thread.python is not None and thread.state is not None
+    reports = Reports(thread.python)
+    exceptions = thread.python.runtime.exceptions
+    raised, handling, problem = None, [], None
+    try:
+        raising = exceptions.raising(thread.state.address)
+        raised = reports.raised(raising, compact) if raising is not None else None
+        handling = [reports.of(address, compact) for address in exceptions.handling(thread.state.address)]
+    except READ_ERRORS as error:
+        problem = str(error)
+    return Held(thread, handling, raised, problem)
+
+
+def locals_of(python: "Python") -> "Locals":
+    """Gives the variables of a traceback's frame as they are now, and their values."""
+    from ..cpython.reader import READ_ERRORS
+    from . import settings
+
+    runtime = python.runtime
+    limits = settings.limits()
+
+    def variables(entry: "Entry") -> List[Tuple[str, str]]:
+        try:
+            found = runtime.variables.of(entry.frame) if entry.frame is not None else []
+        except READ_ERRORS as error:
+            return [("locals", f"<unreadable: {error}>")]
+        return [(variable.name, runtime.values.text(variable.address, limits)) for variable in found]
+
+    return variables

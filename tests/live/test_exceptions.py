@@ -1,0 +1,100 @@
+"""py-exc prints what the program's own traceback module prints: programs/exceptions.py tells that of itself."""
+
+import re
+import unicodedata
+from typing import Any, Callable, Dict, List
+
+import pytest
+
+from tests.support import compare, gdb, processes
+from tests.support.subject import WHERE, Subject
+
+pytestmark = [
+    pytest.mark.parametrize("mode", list(gdb.MODES), scope="session"),
+    pytest.mark.parametrize("where", WHERE),
+]
+
+# What the process prints as an address and we print as one.
+ADDRESS = re.compile(r"0x[0-9a-f]+")
+# The least number of shapes that is worth the name of a comparison.
+SHAPES = 80
+
+MADE_BY_CODE = " [its args: its own __str__ was not run]"
+
+
+@pytest.fixture(scope="session")
+def subject(make_subject: Callable[..., Subject]) -> Subject:
+    """The program, for one interpreter and mode."""
+    return make_subject("exceptions.py")
+
+
+@pytest.fixture
+def answers(subject: Subject, where: str) -> Dict[str, Any]:
+    """One run of gdb for all tests."""
+    reason = processes.no_kernel_core() if where == "kernel core" else None
+    if reason:
+        pytest.skip(reason)
+    if where not in subject.answers:
+        subject.answers[where] = ask(subject, where)
+    return subject.answers[where]
+
+
+def ask(subject: Subject, where: str) -> Dict[str, Any]:
+    """Every exception by its address, then those of the threads."""
+    truth = subject.place(where).truth
+    told = {**truth["exceptions"], **truth["made_by_code"]}
+    commands = ["py-exc %#x" % each["address"] for each in told.values()]
+    run = subject.run(where, [*commands, "py-exc -all -json", "py-exc -all", "py-threads -json"])
+    *single, document, text, threads = run.answers
+    for answer in run.answers:
+        assert answer.stderr == "", "%s printed to stderr: %s" % (answer.command, answer.stderr)
+    return {"truth": truth, "texts": dict(zip(told, single)), "document": document.document(), "text": text.stdout,
+            "threads": threads.document()}
+
+
+def comparable(text: str) -> List[str]:
+    """The lines of a text without addresses; characters that a terminal acts upon are escaped in ours."""
+    shown = "".join(
+        character if character in "\n\t" or unicodedata.category(character)[0] != "C" else
+        character.encode("unicode_escape").decode("ascii") for character in text)
+    return ADDRESS.sub("0x...", shown).split("\n")
+
+
+def test_text(answers: Dict[str, Any]) -> None:
+    """Every shape is printed as its own Python prints it, character for character."""
+    truth = answers["truth"]["exceptions"]
+    assert len(truth) >= SHAPES
+    compare.assert_same(
+        {name: comparable(each["text"]) for name, each in truth.items()},
+        {name: comparable(answers["texts"][name].stdout) for name in truth}, "exceptions")
+
+
+def test_handled(answers: Dict[str, Any]) -> None:
+    """Each thread handles what it says it does, innermost first; nobody raises anything."""
+    lwps = {thread["number"]: thread["lwp"] for thread in answers["threads"]["threads"]}
+    got = {lwps[thread["number"]]: thread for thread in answers["document"]["threads"]}
+    keys = {thread["lwp"]: thread["key"] for thread in answers["truth"]["threads"]}
+    compare.assert_same(
+        {thread["key"]: ["%s %#x" % (each["type"], each["address"]) for each in thread["handling"]]
+         for thread in answers["truth"]["threads"]},
+        {keys[lwp]: ["%s %s" % (each["type"], each["address"]) for each in thread["handling"]]
+         for lwp, thread in got.items()}, "handlers")
+    assert [thread["raising"] for thread in got.values()] == [None] * len(got)
+    assert [thread["problem"] for thread in got.values()] == [None] * len(got)
+    names = {keys[lwp]: thread["name"] for lwp, thread in got.items()}
+    assert names.pop("main") == "MainThread" and all(key == name for key, name in names.items())
+
+
+def test_handled_text(answers: Dict[str, Any]) -> None:
+    """The text has each of them once in full, or says that it is part of what is above."""
+    *sections, last = re.split(r"(?m)\n*^(?=Thread \d+ \(LWP)|\n\n(?=\d+ other threads)", answers["text"])
+    found = {int(section.split("LWP ")[1].split(")")[0]): section + "\n" for section in sections if section}
+    handling = [thread for thread in answers["truth"]["threads"] if thread["handling"]]
+    assert {thread["lwp"] for thread in handling} == set(found)
+    for thread in handling:
+        shown = found[thread["lwp"]]
+        for each in thread["handling"]:
+            place = "Being handled (%#x):" % each["address"]
+            assert place + "\n" + each["text"] in shown or re.search(
+                re.escape(place) + " .*, which is shown above\n", shown), thread["key"]
+    assert last == "3 other threads of Python neither raise nor handle an exception.\n"
