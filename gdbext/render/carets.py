@@ -7,9 +7,12 @@ Facts: Lib/traceback.py of 3.11 to 3.15.
 
 import re
 import textwrap
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..cpython.lines import Positions
+
+if TYPE_CHECKING:
+    import ast
 
 # Gives a line of a file with its newline, "" where there is none.
 SourceLine = Callable[[int], str]
@@ -114,7 +117,7 @@ def _anchors_in_line(segment: str, exact: bool) -> Optional[_Anchors]:
     return None
 
 
-def _operator_in_line(segment: str, expression: "ast.BinOp", exact: bool) -> _Anchors:  # noqa: F821
+def _operator_in_line(segment: str, expression: "ast.BinOp", exact: bool) -> _Anchors:
     between = segment[_character_offset(segment, expression.left.end_col_offset):
                       _character_offset(segment, expression.right.col_offset)]
     skipped = len(between) - len(between.lstrip())
@@ -129,7 +132,7 @@ def _operator_in_line(segment: str, expression: "ast.BinOp", exact: bool) -> _An
     return _Anchors((0, _character_offset(segment, left)), (0, _character_offset(segment, right)))
 
 
-def _brackets_in_line(segment: str, expression: "ast.Subscript", exact: bool) -> _Anchors:  # noqa: F821
+def _brackets_in_line(segment: str, expression: "ast.Subscript", exact: bool) -> _Anchors:
     left = _character_offset(segment, expression.value.end_col_offset)
     right = _character_offset(segment, expression.slice.end_col_offset + 1)
     if exact:
@@ -236,7 +239,7 @@ def _needs_marks(lines: List[str], start: int, end: int, anchors: Optional[_Anch
     return bool(anchors or lines[0][:start].lstrip() or lines[-1][end:].rstrip())
 
 
-def _call_of(statement: "ast.stmt") -> Optional["ast.Call"]:  # noqa: F821
+def _call_of(statement: "ast.stmt") -> Optional["ast.Call"]:
     import ast
 
     if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Call):
@@ -297,7 +300,7 @@ class _Text:
             else:
                 line, column = self._valid(line, column + 1)
 
-    def operator(self, expression: "ast.BinOp") -> _Anchors:  # noqa: F821
+    def operator(self, expression: "ast.BinOp") -> _Anchors:
         """The operator between two operands, of one or two characters."""
         after_left = self._place(expression.left.end_lineno or 0, expression.left.end_col_offset or 0)
         line, column = self._find(after_left, lambda character: not character.isspace() and character != ")")
@@ -309,7 +312,7 @@ class _Text:
             end += 1
         return _Anchors((line, column), (line, end))
 
-    def brackets(self, before: "ast.expr", bracket: str, expression: "ast.expr") -> _Anchors:  # noqa: F821
+    def brackets(self, before: "ast.expr", bracket: str, expression: "ast.expr") -> _Anchors:
         """From the first bracket behind one expression to the end of the whole."""
         start = self._find(self._place(before.end_lineno or 0, before.end_col_offset or 0),
                            lambda character: character == bracket)

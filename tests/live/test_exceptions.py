@@ -69,6 +69,14 @@ def test_text(answers: Dict[str, Any]) -> None:
         {name: comparable(answers["texts"][name].stdout) for name in truth}, "exceptions")
 
 
+def test_text_made_by_code(answers: Dict[str, Any]) -> None:
+    """An exception whose own __str__ is Python code is described by its args, which is said."""
+    for name, each in answers["truth"]["made_by_code"].items():
+        lines = answers["texts"][name].stdout.rstrip("\n").split("\n")
+        assert lines[:-1] == each["text"].rstrip("\n").split("\n")[:-1]
+        assert lines[-1] == "%s: %s%s" % (each["type"], each["args"], MADE_BY_CODE)
+
+
 def test_handled(answers: Dict[str, Any]) -> None:
     """Each thread handles what it says it does, innermost first; nobody raises anything."""
     lwps = {thread["number"]: thread["lwp"] for thread in answers["threads"]["threads"]}

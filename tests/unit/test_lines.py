@@ -1,13 +1,16 @@
 """gdbext.cpython.lines against CPython's own decoder, and on tables written by hand."""
 
+import argparse
 import json
 import subprocess
+import sys
+import types
 from pathlib import Path
 from typing import Callable, List, Optional, Set, Tuple
 
 import pytest
 
-from gdbext.cpython.lines import line_in_linetable, line_in_lnotab, line_in_locations
+from gdbext.cpython.lines import line_in_linetable, line_in_lnotab, line_in_locations, positions_in_locations
 from tests.support.interpreters import Interpreter
 
 Decode = Callable[[bytes, int, int], Optional[int]]
@@ -105,3 +108,30 @@ def test_an_empty_table() -> None:
     assert line_in_lnotab(b"", 7, 0) == 7
     assert line_in_linetable(b"", 7, 0) is None
     assert line_in_locations(b"", 7, 0) is None
+
+
+@pytest.mark.parametrize("unit, expected", (
+    (0, (100, 100, 1, 3)), (1, (100, 100, 1, 3)), (2, (100, 100, 4, 9)), (3, (101, 101, 4, 9)),
+    (11, (103, 103, 4, 9)), (12, (None, None, None, None)), (15, (-57, -57, 0, 0)), (16, (1991, 1991, None, None)),
+    (17, (None, None, None, None))))
+def test_positions(unit: int, expected: Tuple[Optional[int], ...]) -> None:
+    assert positions_in_locations(LOCATIONS, 100, 2 * unit) == expected
+
+
+@pytest.mark.parametrize("table", (b"", b"\x80", b"\xff" * 99, b"\xf8" * 9, b"\xe8\x7f\x7f", b"\xd0", bytes(range(256))))
+def test_no_table_makes_positions_fail(table: bytes) -> None:
+    for offset in (0, 1, 2, 255, 1 << 31):
+        assert len(positions_in_locations(table, 7, offset)) == 4
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="code objects tell their positions since 3.11")
+def test_positions_are_those_that_python_tells() -> None:
+    waiting = [compile(Path(argparse.__file__).read_text(encoding="utf-8"), "argparse", "exec")]
+    count = 0
+    while waiting:
+        code = waiting.pop()
+        waiting += [each for each in code.co_consts if isinstance(each, types.CodeType)]
+        for unit, told in enumerate(code.co_positions()):
+            assert positions_in_locations(code.co_linetable, code.co_firstlineno, 2 * unit) == told
+            count += 1
+    assert count > 10_000
