@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Optional
 
-from .command import JSON, STACK, Command, refuse, write
+from .command import JSON, STACK, Command, Option, refuse, write
 from .model import Model
 from .selected import Selected, select, selected
 
@@ -24,12 +24,21 @@ class _Select(Command):
         current = model.current()
         shown = self.select(current, number)
         threads = current.selected()
+        found = None
+        if options.get("registers") and shown is not None:
+            from ..analysis.registers import registers
+
+            shown = shown._replace(call=current.stack().python[shown.number])
+            found = registers(shown.call)
         if options["json"]:
-            write([traceback.frame_document(self.NAME, current.target(), threads, *(shown or (None, None)))])
+            more = {} if found is None else {"registers": traceback.registers_json(found)}
+            write([traceback.frame_document(self.NAME, current.target(), threads, *(shown or (None, None)), **more)])
         elif shown is None:
             write([traceback.no_frame_text(threads)])
         else:
             write(list(traceback.call_text(*shown, source.current().line)))
+            if found is not None:
+                write(list(traceback.registers_text(shown.call, found)))
 
     def select(self, current: Model, number: Optional[int]) -> Optional[Selected]:
         """The frame that is selected now; `number` is the word that was typed. None where there is none."""
@@ -80,7 +89,9 @@ class Frame(_Select):
 
     NAME = "py-frame-plus"
     SUMMARY = "Select the Python frame with a number, or print the selected one. #0 is the innermost."
-    USAGE = "py-frame-plus [N] [-json]"
+    USAGE = "py-frame-plus [N] [-registers] [-json]"
+    OPTIONS = (Option("registers", "Show what the registers of its evaluation loop hold, of which one is the frame."),
+               JSON)
     EXAMPLE = "py-frame-plus 3"
 
     def select(self, current: Model, number: Optional[int]) -> Optional[Selected]:

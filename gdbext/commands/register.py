@@ -1,7 +1,7 @@
 """The list of the commands."""
 
-from . import backtrace, settings
 from ..target import filter as frame_filter
+from . import backtrace, settings
 from .bt import Backtrace
 from .exc import Exc
 from .frames import Down, Frame, Up

@@ -4,6 +4,7 @@ from itertools import chain, count
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from ..analysis.bindings import Bindings
+from ..analysis.registers import Register
 from ..analysis.stacks import REGISTER, STACK, THREAD_STATE, Call, NativeCall, PythonCall
 from ..analysis.stacks import Stack as Merged
 from ..analysis.threads import Thread
@@ -238,6 +239,25 @@ def call_text(number: int, call: PythonCall, source_line: SourceLine) -> Iterato
     """One frame with its number, and its line of source."""
     place = f"#{number} {frame_text(call.frame)}{_RECOVERED[call.found_by]}"
     return _lines(call.frame, place, source_line, "")
+
+
+def registers_text(call: PythonCall, registers: Sequence[Register]) -> Iterator[str]:
+    """The registers of the native frame that runs a Python frame; the one with the frame is marked."""
+    if call.native is None:
+        yield "No native frame of this thread is known to run it."
+        return
+    yield f"Registers of {native_text(NativeCall(call.native, None, True))}:"
+    width = max((len(register.name) for register in registers), default=0)
+    for register in registers:
+        mark = "*" if register.is_frame else " "
+        holds = f"  {printable(register.holds)}" if register.holds else ""
+        yield f"{mark} {register.name:<{width}}  {register.value:#018x}{holds}"
+
+
+def registers_json(registers: Sequence[Register]) -> List[Dict[str, Any]]:
+    """The same as JSON."""
+    return [{"register": register.name, "value": f"{register.value:#x}", "holds": register.holds,
+             "is_frame": register.is_frame} for register in registers]
 
 
 def frame_document(command: str, target: Dict[str, Any], threads: Sequence[Thread], number: Optional[int],

@@ -68,9 +68,8 @@ class NativeFrame:
     @property
     def registers(self) -> Dict[str, int]:
         """The callee-saved registers that are known here."""
-        names = self._architecture.dwarf
-        return {names[number]: value for number, value in self._registers.items()
-                if number < len(names) and names[number] in self._architecture.callee_saved}
+        numbers = {name: self._architecture.dwarf.index(name) for name in self._architecture.callee_saved}
+        return {name: self._registers[number] for name, number in numbers.items() if number in self._registers}
 
 
 class Walk(NamedTuple):

@@ -117,7 +117,8 @@ class NativeThread:
         with selection_kept():
             try:
                 self._thread.switch()
-                frame = gdb.selected_frame()
+                # Not the selected one, which may be further out: its registers are those of the call.
+                frame = gdb.newest_frame()
                 architecture = ARCHITECTURES.get(frame.architecture().name())
             except gdb.error:
                 return None, found
