@@ -59,6 +59,14 @@ class PythonFrame(FrameDecorator):
         return iter([PythonFrame(self._frame, [place]) for place in self._others]) if self._others else None
 
 
+class UnnamedFrame(FrameDecorator):
+    """A frame without a name, which gdb's filters print as nothing and its plain backtrace as "??"."""
+
+    def function(self) -> str:
+        """What gdb prints without filters."""
+        return "??"
+
+
 class PythonFrames:
     """The filter; off until `enable frame-filter global gdbext`."""
 
@@ -72,7 +80,7 @@ class PythonFrames:
     def filter(self, frames: Iterator[FrameDecorator]) -> Iterator[FrameDecorator]:
         """Called by gdb with the frames of the selected thread, innermost first."""
         runs = self._runs()
-        return (self._decorated(frame, runs) for frame in frames) if runs else frames
+        return (self._decorated(frame, runs) for frame in frames)
 
     @staticmethod
     def _decorated(frame: FrameDecorator, runs: Runs) -> FrameDecorator:
@@ -83,9 +91,13 @@ class PythonFrames:
                 return frame
             stack_pointer = int(native.read_register(architecture.stack_pointer)) & (1 << 64) - 1
             places = runs.get((native.pc(), stack_pointer))
+            if places:
+                return PythonFrame(frame, places)
+            # A decorator gives the address of what has no symbol of its own.
+            unnamed = native.name() is None and not isinstance(frame.function(), str)
+            return UnnamedFrame(frame) if unnamed else frame
         except gdb.error:
             return frame
-        return PythonFrame(frame, places) if places else frame
 
 
 def register(runs: Callable[[], Runs]) -> None:
