@@ -9,9 +9,10 @@ Facts: Objects/object.c (_PyObject_GenericGetAttr), typeobject.c (type_getattro)
 import ast
 import re
 import struct
+from itertools import islice
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
-from ..cpython.frames import Frame
+from ..cpython.frames import STACK_REFERENCE_MASK, Frame
 from ..cpython.memory import Damaged
 from ..cpython.objects import (
     BYTES_SUBCLASS,
@@ -98,6 +99,14 @@ _FIELDS: Dict[str, Dict[str, Tuple[str, str]]] = {
 # Those of classes made by `class`, and of C types that are made likewise.
 _HEAP_TYPE_FIELDS = {"__name__": ("PyHeapTypeObject", "ht_name"), "__qualname__": ("PyHeapTypeObject", "ht_qualname")}
 
+# Descriptors by tp_name: those that give a method, which is shown as what it is made of; and those that a class
+# gives as they are.
+_METHODS = frozenset(("function", "method_descriptor", "wrapper_descriptor", "classmethod_descriptor", "instancemethod"))
+_OF_THEIR_CLASS = frozenset(("property", "member_descriptor", "getset_descriptor"))
+
+# PyMemberDef.type of members that are objects (T_OBJECT, T_OBJECT_EX, Include/structmember.h).
+_MEMBER_OBJECTS = (6, 16)
+
 _HEAD = re.compile(r"\s*(?P<head>\$\w+|0[xX][0-9a-fA-F]+|[0-9]+)\s*(?=[.\[]|$)")
 
 Key = Union[None, bool, int, float, str, bytes, Tuple[Any, ...]]
@@ -128,22 +137,30 @@ class Names:
 
     # Expressions.
 
-    def find(self, frame: Frame, expression: str, value_of: ValueOf) -> Found:
-        """What `self.queue[0]`, `0x7f0012345678.name` or `$rdi` is. `value_of` tells gdb's names."""
+    def find(self, frame: Optional[Frame], expression: str, value_of: ValueOf) -> Found:
+        """What `self.queue[0]`, `0x7f0012345678.name` or `$rdi` is. `value_of` tells gdb's names.
+
+        Without a frame, which a thread may not have, names mean nothing.
+        """
         match = _HEAD.match(expression)
         if match is None:
             return self._evaluate(_parsed(expression), frame, value_of, None)
         head = match.group("head")
         address = value_of(head) if head.startswith("$") else int(head, 0)
+        if self._reader.has("_PyInterpreterFrame", "f_executable.bits"):
+            # What the evaluation loop has in registers and slots has a tag.
+            address &= STACK_REFERENCE_MASK
         self._check_object(address)
         return self._evaluate(_parsed("_" + expression[match.end():]), frame, value_of, Found(OBJECT, address))
 
-    def _evaluate(self, node: ast.AST, frame: Frame, value_of: ValueOf, head: Optional[Found],
+    def _evaluate(self, node: ast.AST, frame: Optional[Frame], value_of: ValueOf, head: Optional[Found],
                   depth: int = 0) -> Found:
         """`head`, where there is one, is the object that the innermost name stands for."""
         if depth > MAX_STEPS:
             raise NotFound("too many attributes and items in a row")
         if isinstance(node, ast.Name):
+            if head is None and frame is None:
+                raise NotFound(f"no Python frame in which {node.id!r} could mean anything")
             return head if head is not None else self.name(frame, node.id)
         if isinstance(node, ast.Attribute):
             found = self._evaluate(node.value, frame, value_of, head, depth + 1)
@@ -217,12 +234,12 @@ class Names:
         if name == "__class__":
             return type_.address
         in_class = self._classes.lookup(type_, name)
-        if in_class is not None and self._type_of(in_class).name == "property":
+        if in_class is not None and self._classes.is_derived(self._type_of(in_class), "property"):
             raise NotFound(f"{name!r} is a property of {self._described(type_)}: reading it would run code")
         own = self._own_attribute(address, type_, name)
         if own is not None:
             return own
-        return None if in_class is None else self._from_class(in_class, type_, name)
+        return None if in_class is None else self._from_class(in_class, type_, name, address)
 
     def _own_attribute(self, address: int, type_: Type, name: str) -> Optional[int]:
         """What the object itself holds."""
@@ -231,7 +248,7 @@ class Names:
             for base in self._classes.order(class_):
                 found = self._classes.own(base, name)
                 if found is not None:
-                    return self._from_class(found, class_, name, True)
+                    return self._from_class(found, class_, name, None)
             if class_.flags & HEAP_TYPE and name in _HEAP_TYPE_FIELDS:
                 return self._reader.pointer(address, *_HEAP_TYPE_FIELDS[name])
         else:
@@ -255,20 +272,25 @@ class Names:
             raise NotFound(f"attribute {name!r} of {self._described(type_)} is not set")
         return value
 
-    def _from_class(self, value: int, class_: Type, name: str, of_class: bool = False) -> int:
-        """What reading a class's entry gives: itself, or what a descriptor makes of it.
+    def _from_class(self, value: int, class_: Type, name: str, instance: Optional[int]) -> int:
+        """What reading a class's entry gives, of an instance or of the class: itself, or what a descriptor makes.
 
-        A function is shown as it is, and not bound.
+        Methods are shown as the functions that they are, and not bound.
         """
         kind = self._type_of(value)
         for method in ("staticmethod", "classmethod"):
             if self._classes.is_derived(kind, method):
                 return self._reader.pointer(value, *_FIELDS[method]["__func__"])
-        if of_class and kind.name in ("property", "member_descriptor") or kind.name == "function":
+        if not self._has_getter(kind) or kind.name in _METHODS:
             return value
-        if self._has_getter(kind) and kind.flags & HEAP_TYPE:
-            raise NotFound(f"{name!r} of {self._described(class_)} is a {self._name(kind)}: reading it would run code")
-        return value
+        if instance is None and kind.name in _OF_THEIR_CLASS:
+            return value
+        if instance is not None and kind.name == "member_descriptor":
+            member = self._reader.pointer(value, "PyMemberDescrObject", "d_member")
+            if self._reader.integer(member, "PyMemberDef", "type", signed=True) in _MEMBER_OBJECTS:
+                offset = self._reader.integer(member, "PyMemberDef", "offset", signed=True)
+                return self._set(self._reader.memory.u64(instance + offset), class_, name)
+        raise NotFound(f"{name!r} of {self._described(class_)} is a {self._name(kind)}: reading it would run code")
 
     def _has_getter(self, type_: Type) -> bool:
         return bool(self._reader.pointer(type_.address, "PyTypeObject", "tp_descr_get"))
@@ -331,7 +353,9 @@ class Names:
         return self.item(address, literal)
 
     def _check_plain(self, type_: Type) -> None:
-        if self._classes.lookup(type_, "__getitem__") is not None:
+        found = self._classes.lookup(type_, "__getitem__")
+        # C types that are made at run time have the C function's wrapper in there.
+        if found is not None and self._type_of(found).name not in _METHODS - {"function"}:
             raise NotFound(f"{self._described(type_)} has a __getitem__() of its own, which would have to be run")
 
     def _in_dict(self, address: int, key: Key) -> Optional[int]:
@@ -358,7 +382,7 @@ class Names:
         if not 0 <= index < size:
             raise NotFound(f"no item {key} in this {self._name(type_)} of {size}")
         if is_deque:
-            return next(deque_items(reader, address, index))
+            return next(islice(deque_items(objects, address), index, None))
         if type_.flags & LIST_SUBCLASS:
             start = reader.pointer(address, "PyListObject", "ob_item")
         else:

@@ -73,11 +73,11 @@ class Sources:
             except (OSError, ValueError) as error:
                 # ValueError: a NUL in a damaged path.
                 reason = getattr(error, "strerror", None) or str(error)
-                return Source(candidate, [], f"{candidate} can't be read: {reason}")
+                return Source(candidate, [], f"{path} can't be read: {reason}")
             except (SyntaxError, UnicodeError) as error:
-                return Source(candidate, [], f"{candidate} can't be decoded: {error}")
-        return Source(None, [], f"{path} is not on this machine"
-                      + ("" if os.path.isabs(path) else ", and its directory is not known"))
+                return Source(candidate, [], f"{path} can't be decoded: {error}")
+        return Source(None, [], f"{path} is not here. Name its place: directory DIR, "
+                      "set substitute-path FROM TO, or set sysroot DIR")
 
     def _candidates(self, path: str) -> Iterator[str]:
         """Paths on this machine at which the file may lie, the surest first."""

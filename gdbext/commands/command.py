@@ -116,6 +116,53 @@ class Command(gdb.Command):
         return []
 
 
+class Function(gdb.Function):
+    """A convenience function, `$NAME`, for expressions and conditions of breakpoints.
+
+    A subclass declares NAME, USAGE and SUMMARY, and defines answer(). Where there is no answer, NOTHING is
+    it: an error in a condition would stop the inferior at every hit.
+    """
+
+    NAME: str
+    USAGE: str
+    SUMMARY: str
+    NOTHING: Any = ""
+
+    def __init__(self) -> None:
+        self.__doc__ = f"{self.SUMMARY}\nUsage: {self.USAGE}"
+        super().__init__(self.NAME)
+
+    def invoke(self, *arguments: gdb.Value) -> Any:
+        """Called by gdb."""
+        from ..cpython.process import NoPython
+        from ..cpython.reader import READ_ERRORS
+        from ..target.stop import NoInferior
+
+        try:
+            answer = self.answer(*map(_plain, arguments))
+        except (NoInferior, NoPython, gdb.error, gdb.GdbError) + READ_ERRORS:
+            answer = self.NOTHING
+        return _c_string(answer) if isinstance(answer, str) else answer
+
+    def answer(self, *arguments: Any) -> Any:
+        """A str or a number; arguments are that too."""
+        raise NotImplementedError
+
+
+def _plain(value: gdb.Value) -> Any:
+    """A string or number of gdb's as Python's."""
+    if value.type.strip_typedefs().code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_PTR):
+        return value.string()
+    return int(value)
+
+
+def _c_string(text: str) -> gdb.Value:
+    """A string as gdb has those of C. gdb would make a null pointer of an empty str, and refuses some characters."""
+    charset = gdb.target_charset() if hasattr(gdb, "target_charset") else locale.getpreferredencoding(False)
+    raw = text.encode(charset, "backslashreplace") + b"\0"
+    return gdb.Value(raw, gdb.lookup_type("char").array(len(raw) - 1))
+
+
 class SetPrefix(gdb.Command):
     """`set NAME`, under which settings are set."""
 
@@ -238,6 +285,10 @@ def _value(command: str, option: Option, word: Optional[str]) -> Any:
     if number <= 0:
         raise gdb.GdbError(f"{command}: -{option.name} takes a number greater than 0")
     return number
+
+
+# What a command raises that can't be run as it was typed.
+Refused = gdb.GdbError
 
 
 def refuse(message: str) -> NoReturn:

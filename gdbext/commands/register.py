@@ -5,16 +5,22 @@ from . import backtrace, settings
 from .bt import Backtrace
 from .exc import Exc
 from .frames import Down, Frame, Up
+from .functions import FUNCTIONS
 from .gdbext import Gdbext, Version
+from .list import List
+from .locals import Locals
+from .print import Print
 from .threads import Threads
 
 # A prefix before its own.
-COMMANDS = (Gdbext, Version, Backtrace, Exc, Up, Down, Frame, Threads)
+COMMANDS = (Gdbext, Version, Backtrace, Exc, Up, Down, Frame, Locals, List, Print, Threads)
 
 
 def register() -> None:
-    """Add the commands and settings to gdb, or put them in the place of those added before."""
+    """Add the commands, functions and settings to gdb, or put them in the place of those added before."""
     for command in COMMANDS:
         command()
+    for function in FUNCTIONS:
+        function()
     frame_filter.register(backtrace.runs)
     settings.register()

@@ -5,6 +5,7 @@ from typing import Callable, NamedTuple, Optional
 
 from ..analysis import stacks
 from ..analysis.bindings import Bindings, TextOf, bindings
+from ..analysis.names import NotFound
 from ..cpython.frames import Frame
 from ..cpython.process import Python
 from ..target import selection
@@ -70,3 +71,11 @@ def value_text() -> TextOf:
     """What tells the value at an address, as the user's settings have it."""
     limits = settings.limits()
     return lambda runtime, address: runtime.values.text(address, limits)
+
+
+def convenience(name: str) -> int:
+    """The value of a register or variable of gdb's, "$rdi", as an address. Raises names.NotFound."""
+    value = selection.value(name)
+    if value is None:
+        raise NotFound(f"{name} is no register and no variable with a number or pointer for its value")
+    return value

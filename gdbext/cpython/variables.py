@@ -185,6 +185,14 @@ class Variables:
         seen = {variable.name for variable in found}
         return found + [variable for variable in slots if variable.name not in seen]
 
+    def unbound(self, frame: Frame) -> List[Tuple[str, str]]:
+        """The names and kinds of a function's variables that have no value: not assigned yet, or deleted."""
+        if frame.code is None:
+            return []
+        shown = self._shown(frame.code.address)
+        bound = {variable.name for variable in self._in_slots(frame, shown)}
+        return [(slot.name, slot.kind) for slot in shown.variables if shown.optimized and slot.name not in bound]
+
     def namespace(self, frame: Frame) -> Optional[int]:
         """The address of the dict that a module's or a class body's frame keeps its names in.
 

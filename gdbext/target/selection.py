@@ -83,3 +83,11 @@ def _frame() -> Optional[gdb.Frame]:
         return gdb.selected_frame()
     except gdb.error:
         return None
+
+
+def value(name: str) -> Optional[int]:
+    """The value of a register or a convenience variable, "$rdi"; None where it has none that is a number."""
+    try:
+        return int(gdb.parse_and_eval(name)) & _ADDRESS
+    except (gdb.error, ValueError):
+        return None

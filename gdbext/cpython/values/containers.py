@@ -9,7 +9,7 @@ from typing import Dict, Iterator, Tuple
 
 from ..dicts import Item
 from ..memory import Damaged
-from ..objects import MAX_COUNT, Type
+from ..objects import MAX_COUNT, Objects, Type
 from .rendering import Handler, Rendering
 
 # Slots of a set's table that are looked at between two items: more than any real table has empty in a row.
@@ -118,23 +118,25 @@ def _set(show: Rendering, address: int, type_: Type) -> str:
     return show.container(address, type_, f"{name}(...)", body)
 
 
-def _deque(show: Rendering, address: int, type_: Type) -> str:
-    def items() -> Iterator[int]:
-        reader = show.reading.reader
-        offset, size = reader.layout["block"].field("data")
-        block = reader.pointer(address, "dequeobject", "leftblock")
-        index = reader.integer(address, "dequeobject", "leftindex", signed=True)
-        if not 0 <= index <= size // 8:
-            raise Damaged(address, f"deque that begins at {index}")
-        while True:
-            yield from show.reading.objects.pointers(block + offset + 8 * index, size // 8 - index)
-            block = reader.pointer(block, "block", "rightlink")
-            index = 0
+def deque_items(objects: Objects, address: int) -> Iterator[int]:
+    """The items of a deque, and then what lies behind them: its size says how many are its own."""
+    reader = objects.reader
+    offset, size = reader.layout["block"].field("data")
+    block = reader.pointer(address, "dequeobject", "leftblock")
+    index = reader.integer(address, "dequeobject", "leftindex", signed=True)
+    if not 0 <= index <= size // 8:
+        raise Damaged(address, f"deque that begins at {index}")
+    while True:
+        yield from objects.pointers(block + offset + 8 * index, size // 8 - index)
+        block = reader.pointer(block, "block", "rightlink")
+        index = 0
 
+
+def _deque(show: Rendering, address: int, type_: Type) -> str:
     def body() -> str:
         count = _size(show, address)
         limit = show.reading.reader.integer(address, "dequeobject", "maxlen", signed=True)
-        shown = show.joined(show.texts(islice(items(), count)), count)
+        shown = show.joined(show.texts(islice(deque_items(show.reading.objects, address), count)), count)
         maximum = f", maxlen={limit}" if limit >= 0 else ""
         return f"{show.short_name(type_)}([{shown}]{maximum})"
 

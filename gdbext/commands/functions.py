@@ -1,0 +1,88 @@
+"""Convenience functions about the selected Python frame, for the conditions of breakpoints."""
+
+from typing import Any, Optional
+
+from .command import Function
+
+
+def _frame() -> Optional[Any]:
+    """The call whose frame is selected, None where there is no Python."""
+    from . import model
+    from .selected import selected
+
+    chosen = selected(model.current())
+    return chosen.call if chosen is not None else None
+
+
+class PyFile(Function):
+    """Where C code was called from."""
+
+    NAME = "_pyfile"
+    USAGE = "$_pyfile()"
+    SUMMARY = "The source file of the selected Python frame, an empty string where there is none."
+
+    def answer(self, *arguments: Any) -> Any:
+        """co_filename."""
+        call = _frame()
+        return call.frame.code.filename if call is not None and call.frame.code is not None else self.NOTHING
+
+
+class PyLine(Function):
+    """The line in that file."""
+
+    NAME = "_pyline"
+    USAGE = "$_pyline()"
+    SUMMARY = "The line that the selected Python frame is at, 0 where there is none or it is not known."
+    NOTHING = 0
+
+    def answer(self, *arguments: Any) -> Any:
+        """The line of the last instruction."""
+        call = _frame()
+        return call.frame.line or self.NOTHING if call is not None else self.NOTHING
+
+
+class PyFunction(Function):
+    """The function in it."""
+
+    NAME = "_pyfunction"
+    USAGE = "$_pyfunction()"
+    SUMMARY = "The name of the function of the selected Python frame, an empty string where there is none."
+
+    def answer(self, *arguments: Any) -> Any:
+        """co_name."""
+        call = _frame()
+        return call.frame.code.name if call is not None and call.frame.code is not None else self.NOTHING
+
+
+class PyValue(Function):
+    """The value of a name."""
+
+    NAME = "_pyvalue"
+    USAGE = '$_pyvalue("NAME" [, OTHERWISE])'
+    SUMMARY = ("The value of a Python name in the selected Python frame, as py-print-plus looks it up: an int or bool "
+               "as a number if it has 64 bits or fewer, all else as the string that repr() gives. OTHERWISE, or "
+               "an empty string, where there is no such name.")
+
+    def answer(self, *arguments: Any) -> Any:
+        """A number or a text."""
+        from ..analysis.names import Names, NotFound
+        from ..cpython.objects import LONG_SUBCLASS
+        from .selected import convenience, value_text
+
+        otherwise = arguments[1] if len(arguments) > 1 else self.NOTHING
+        call = _frame()
+        if call is None or not arguments:
+            return otherwise
+        runtime = call.python.runtime
+        try:
+            address = Names(runtime).find(call.frame, str(arguments[0]), convenience).address
+        except NotFound:
+            return otherwise
+        if runtime.objects.type_of(address).flags & LONG_SUBCLASS:
+            number = runtime.objects.integer(address)
+            if -1 << 63 <= number < 1 << 64:
+                return number
+        return value_text()(runtime, address)
+
+
+FUNCTIONS = (PyValue, PyFile, PyLine, PyFunction)
