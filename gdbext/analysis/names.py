@@ -101,7 +101,8 @@ _HEAP_TYPE_FIELDS = {"__name__": ("PyHeapTypeObject", "ht_name"), "__qualname__"
 
 # Descriptors by tp_name: those that give a method, which is shown as what it is made of; and those that a class
 # gives as they are.
-_METHODS = frozenset(("function", "method_descriptor", "wrapper_descriptor", "classmethod_descriptor", "instancemethod"))
+_METHODS = frozenset(
+    ("function", "method_descriptor", "wrapper_descriptor", "classmethod_descriptor", "instancemethod"))
 _OF_THEIR_CLASS = frozenset(("property", "member_descriptor", "getset_descriptor"))
 
 # PyMemberDef.type of members that are objects (T_OBJECT, T_OBJECT_EX, Include/structmember.h).
@@ -159,9 +160,11 @@ class Names:
         if depth > MAX_STEPS:
             raise NotFound("too many attributes and items in a row")
         if isinstance(node, ast.Name):
-            if head is None and frame is None:
+            if head is not None:
+                return head
+            if frame is None:
                 raise NotFound(f"no Python frame in which {node.id!r} could mean anything")
-            return head if head is not None else self.name(frame, node.id)
+            return self.name(frame, node.id)
         if isinstance(node, ast.Attribute):
             found = self._evaluate(node.value, frame, value_of, head, depth + 1)
             return found._replace(address=self.attribute(found.address, node.attr))
@@ -376,7 +379,8 @@ class Names:
         reader, objects = self._reader, self._objects
         is_deque = self._classes.is_derived(type_, "collections.deque")
         if not type_.flags & (LIST_SUBCLASS | TUPLE_SUBCLASS) and not is_deque:
-            raise NotFound(f"items of {self._described(type_)} can't be read: only those of list, tuple, deque and dict")
+            raise NotFound(f"items of {self._described(type_)} can't be read, only those of list, tuple, deque "
+                           "and dict")
         size = objects.size(address)
         index = key + size if key < 0 else key
         if not 0 <= index < size:
@@ -419,7 +423,7 @@ class Names:
                 return False
             items = self._objects.tuple_items(address)
             return len(items) == len(key) and all(map(self._equals, items, key))
-        if isinstance(key, str) and not flags & UNICODE_SUBCLASS or isinstance(key, bytes) and not flags & BYTES_SUBCLASS:
+        if isinstance(key, bytes) and not flags & BYTES_SUBCLASS:
             return False
         try:
             found = self._literal(address) if not flags & TUPLE_SUBCLASS else ()

@@ -46,7 +46,7 @@ class _Slot(NamedTuple):
 
     name: str
     kind: str
-    index: int
+    slot: int
     hidden: bool = False
 
 
@@ -159,7 +159,7 @@ class Variables:
         self._objects = objects
         self._dicts = dicts
         self._reader = objects.reader
-        self._codes: Dict[int, _Slots] = {}
+        self._codes: Dict[int, _Shown] = {}
         self._shape: Union[_FrameObjectSlots, _InterpreterFrameSlots]
         if objects.reader.layout.find("_PyInterpreterFrame"):
             self._shape = _InterpreterFrameSlots(objects)
@@ -252,7 +252,7 @@ class Variables:
             if slot.kind == "cell" and not shown.optimized and not slot.hidden:
                 # The compiler's own in a class body: __class__, __classdict__, __conditional_annotations__.
                 continue
-            value = self._shape.reference(words[slot.index])
+            value = self._shape.reference(words[slot.slot])
             if value and slot.kind != "local":
                 value = self._in_cell(value)
             if value:

@@ -1,11 +1,11 @@
 """Tracebacks, most recent call first."""
 
 from itertools import chain, count
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 from ..analysis.bindings import Bindings
 from ..analysis.registers import Register
-from ..analysis.stacks import REGISTER, STACK, THREAD_STATE, Call, NativeCall, PythonCall
+from ..analysis.stacks import REGISTER, STACK, THREAD_STATE, NativeCall, PythonCall
 from ..analysis.stacks import Stack as Merged
 from ..analysis.threads import Thread
 from ..cpython.frames import Frame
