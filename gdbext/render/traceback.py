@@ -1,7 +1,7 @@
 """Tracebacks, most recent call first."""
 
 from itertools import chain, count
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from ..analysis.bindings import Bindings
 from ..analysis.registers import Register
