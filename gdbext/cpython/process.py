@@ -230,7 +230,7 @@ def _layouts(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.L
     try:
         yield from choose.candidates(
             candidate.runtime, candidate.runtime_size, candidate.hexversion, debug, candidate.image.machine,
-            memory.read, dwarf)
+            memory.read, dwarf, build_id=candidate.image.build_id())
     except READ_ERRORS as error:
         raise gate.WrongLayout(str(error)) from None
 

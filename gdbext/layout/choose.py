@@ -43,20 +43,23 @@ def candidates(
     read_memory: ReadMemory,
     dwarf: Optional[LoadStruct],
     directory: str = table.DIRECTORY,
+    build_id: Optional[str] = None,
 ) -> Iterator[Layout]:
-    """Layouts to try, in order: DWARF, tables whose _PyRuntime has the same size, the nearest others.
+    """Layouts to try, in order: a table made from the image itself, DWARF, tables whose _PyRuntime has the
+    same size, the nearest others.
 
     `runtime` is the address of _PyRuntime and `runtime_size` its st_size in bytes, both None before
     3.7; `hexversion` is Py_Version, None before 3.11; `debug` says that it looks like a pydebug build;
-    `machine` is its e_machine. From 3.13 on, a table that does not match exactly is corrected by the
+    `machine` and `build_id` are the image's. From 3.13 on, a table that does not match exactly is corrected by the
     process's own offsets, and where there is no table of the process's minor release with or without
     the GIL as it is, those of other minors are. Raises what `read_memory` raises.
     """
-    if dwarf is not None and dwarf("PyThreadState") is not None:
-        yield _dwarf_layout(dwarf, hexversion)
-
     names = table.names(directory)
     tables = [table.load(name, directory) for name in _of_version(names, hexversion, runtime is not None)]
+    # What gdb would find in the same DWARF once more: that takes it up to some seconds.
+    yield from (made.layout() for made in tables if build_id is not None and made.build_id == build_id)
+    if dwarf is not None and dwarf("PyThreadState") is not None:
+        yield _dwarf_layout(dwarf, hexversion)
     micro = release(hexversion)[1] if hexversion is not None else 0
 
     def distance(candidate: table.Table) -> Tuple[bool, bool, bool, int, bool]:

@@ -33,7 +33,8 @@ class Table(NamedTuple):
     """One table.
 
     `hexversion` is sys.hexversion; `runtime_size` is st_size of _PyRuntime in bytes, None before 3.7;
-    `machine` is e_machine of the build.
+    `machine` is e_machine of the build; `build_id` that of the file whose DWARF the table was made from,
+    None for one made from headers.
     """
 
     name: Name
@@ -41,6 +42,7 @@ class Table(NamedTuple):
     runtime_size: Optional[int]
     machine: int
     structs: Dict[str, Any]
+    build_id: Optional[str] = None
 
     def source(self, kind: str) -> Source:
         """The Source of a layout that is read from this table."""
@@ -116,4 +118,4 @@ def load(name: Name, directory: str = DIRECTORY) -> Table:
     with open(os.path.join(directory, name.text + ".json"), encoding="utf-8") as file:
         data = json.load(file)
     return Table(name, int(data["hexversion"], 16), data["runtime_size"], _E_MACHINE[data["machine"]],
-                 data["structs"])
+                 data["structs"], data.get("made_from", {}).get("build_id"))

@@ -1,5 +1,6 @@
 """C structures as gdb knows them from DWARF."""
 
+from functools import lru_cache
 from typing import Callable, Iterator, Optional
 
 import gdb
@@ -25,22 +26,29 @@ def _members(type_: gdb.Type) -> Iterator[Member]:
         yield Member(field.name, offset, unit, (position - 8 * offset, field.bitsize), None)
 
 
-def loader(path: str, build_id: Optional[str]) -> Optional[Callable[[str], Optional[Struct]]]:
+def loader(path: str, build_id: Optional[str]) -> Callable[[str], Optional[Struct]]:
     """A source of the structures that the debug information of one image describes.
 
-    None where gdb has no debug information of the image's own Objects/dictobject.c. Without it the types
-    of another image would be taken for this one's. Nearly all that is read first is described there; each
-    other source file that gdb has to go through costs some 10 ms.
+    It has none where gdb has no debug information that names the image's own thread state. Without it
+    the types of another image would be taken for this one's. Nothing is looked up before it is asked:
+    that makes gdb read debug information, which takes up to half a second.
     """
-    objfile = _objfile(path, build_id)
-    if objfile is None:
+    @lru_cache(maxsize=None)
+    def block() -> Optional[gdb.Block]:
+        objfile = _objfile(path, build_id)
+        if objfile is None:
+            return None
+        for name in ("_PyRuntime", "_PyThreadState_Current"):
+            symbol = objfile.lookup_global_symbol(name)
+            if symbol is not None:
+                return symbol.symtab.global_block()
         return None
-    # A function: of a variable there are declarations in other source files, which gdb may find.
-    symbol = objfile.lookup_global_symbol("PyDict_New")
-    if symbol is None:
-        return None
-    block = symbol.symtab.static_block()
-    return lambda struct: _load(struct, block)
+
+    def load(struct: str) -> Optional[Struct]:
+        found = block()
+        return _load(struct, found) if found is not None else None
+
+    return load
 
 
 def _objfile(path: str, build_id: Optional[str]) -> Optional[gdb.Objfile]:

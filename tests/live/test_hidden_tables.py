@@ -22,8 +22,8 @@ def ask(interpreter: Interpreter) -> Callable[[List[str]], None]:
     with processes.running_python(stripped.as_installed(interpreter), "truth.py", ".") as program:
         processes.wait_until_told(program)
 
-        def ask(hidden: List[str], beyond: bool = False) -> object:
-            run = gdb.run(COMMANDS, mode="hidden", pid=program.pid,
+        def ask(hidden: List[str], beyond: bool = False, mode: str = "hidden") -> object:
+            run = gdb.run(COMMANDS, mode=mode, pid=program.pid,
                           variables={"GDBEXT_HIDE_TABLES": ",".join(hidden)})
             tracebacks, threads, text = run.answers
             if threads.stderr:
@@ -55,7 +55,14 @@ def is_free_threaded(name: str) -> bool:
     return "t" in name.lstrip("0123456789.")
 
 
-def test_exact_table_hidden(interpreter: Interpreter, ask: Callable[[List[str]], object]) -> None:
+def test_debug_information(interpreter: Interpreter, ask: Callable[..., object]) -> None:
+    """Without a table made from the same file, gdb is asked."""
+    if not debuginfo.has_dwarf(interpreter.image):
+        pytest.skip("%s has no debug information" % interpreter.id)
+    assert ask(of_minor(interpreter.minor), mode="symbols") == {"source": "dwarf", "table": None, "exact": True}
+
+
+def test_exact_table_hidden(interpreter: Interpreter, ask: Callable[..., object]) -> None:
     """Another release's table of the same kind of build reads it; a debug build's alone may not."""
     own = interpreter.table
     others = [name for name in of_minor(interpreter.minor)
@@ -68,7 +75,7 @@ def test_exact_table_hidden(interpreter: Interpreter, ask: Callable[[List[str]],
         assert layout["table"] in of_minor(interpreter.minor) and layout["table"] != own
 
 
-def test_each_other_table(interpreter: Interpreter, ask: Callable[[List[str]], object]) -> None:
+def test_each_other_table(interpreter: Interpreter, ask: Callable[..., object]) -> None:
     """With any one table of the minor version left: right, or refused."""
     own = interpreter.table
     names = [name for name in of_minor(interpreter.minor) if name != own]
@@ -85,7 +92,7 @@ def test_each_other_table(interpreter: Interpreter, ask: Callable[[List[str]], o
 
 @pytest.mark.parametrize("minors", [(), ((3, 13), (3, 14))], ids=["", "3.13 and 3.14"])
 def test_all_of_the_minor_hidden(
-        interpreter: Interpreter, minors: List[Tuple[int, int]], ask: Callable[[List[str]], object]) -> None:
+        interpreter: Interpreter, minors: List[Tuple[int, int]], ask: Callable[..., object]) -> None:
     """Nobody's table: another minor's, with the process's own offsets, is right, or it is refused."""
     layout = ask(of_minor(*minors, interpreter.minor), beyond=True)
     if layout is not None:
@@ -93,7 +100,7 @@ def test_all_of_the_minor_hidden(
         assert layout["table"] not in of_minor(*minors, interpreter.minor)
 
 
-def test_all_of_the_kind_hidden(interpreter: Interpreter, ask: Callable[[List[str]], object]) -> None:
+def test_all_of_the_kind_hidden(interpreter: Interpreter, ask: Callable[..., object]) -> None:
     """With the GIL or without it: tables of the other kind are not for it, those of other minors may be."""
     hidden = [name for name in of_minor(interpreter.minor) if is_free_threaded(name) == interpreter.free_threaded]
     if hidden == of_minor(interpreter.minor):

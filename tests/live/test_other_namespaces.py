@@ -59,7 +59,8 @@ def answers(interpreter: Interpreter, request: pytest.FixtureRequest) -> Answers
         assert (inside["pid"] == 1) == (request.param == "pivot_root")
         run = gdb.run(COMMANDS, mode="hidden", pid=container.pid)
         files = ["-iex", "set sysroot /proc/%d/root" % container.pid, "/proc/%d/exe" % container.pid]
-        symbols, = gdb.run(["py-threads -json"], pid=container.pid, before=files).answers
+        own = {"GDBEXT_HIDE_TABLES": interpreter.table if debuginfo.has_dwarf(interpreter.image) else ""}
+        symbols, = gdb.run(["py-threads -json"], pid=container.pid, before=files, variables=own).answers
     tracebacks, threads, text, native = run.answers
     truth = {**inside,
              "threads": [{**thread, "lwp": numbers[thread["lwp"]]} for thread in inside["threads"]],

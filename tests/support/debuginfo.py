@@ -1,6 +1,7 @@
 """What gdb and gdbext can know of an interpreter's structures: its DWARF, and the shipped tables."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Set
 
@@ -23,6 +24,13 @@ def has_dwarf(image: Path) -> bool:
             return True
     found = build_id(image)
     return bool(found) and (DEBUG_FILES / found[:2] / (found[2:] + ".debug")).exists()
+
+
+def is_made_from(interpreter: Interpreter) -> bool:
+    """Whether the interpreter's own table was made from this very file."""
+    path = TABLES / (interpreter.table + ".json")
+    found = build_id(interpreter.image)
+    return path.exists() and bool(found) and json.loads(path.read_text())["made_from"].get("build_id") == found
 
 
 def build_id(image: Path) -> str:

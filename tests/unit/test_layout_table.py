@@ -166,6 +166,25 @@ def test_dwarf_comes_before_all_tables() -> None:
     assert tried(RUNTIME, 166688, 0x030B07F0, dwarf=lambda name: None)[0] == ("table", "3.11.7")
 
 
+def test_a_table_made_from_the_very_file_comes_before_its_dwarf() -> None:
+    made = TABLES["3.11.7"]
+    assert made.build_id and TABLES["3.12.1d"].build_id is None
+    asked = []
+
+    def dwarf(name: str) -> Optional[Struct]:
+        asked.append(name)
+        return made.struct(name)
+
+    def found(build_id: Optional[str]) -> List[Tuple[str, Optional[str]]]:
+        layouts = choose.candidates(RUNTIME, made.runtime_size, made.hexversion, False, X86_64,
+                                    lambda address, size: b"", dwarf, build_id=build_id)
+        return [next((layout.source.kind, layout.source.table) for layout in layouts)]
+
+    assert found(made.build_id) == [("table", "3.11.7")] and not asked
+    for other in ("00" * 20, None, TABLES["3.11.2"].build_id[::-1]):
+        assert found(other) == [("dwarf", None)]
+
+
 def test_a_release_with_debug_offsets_is_brought_into_line() -> None:
     made = TABLES["3.13.5"]
     found = tried(RUNTIME, made.runtime_size, made.hexversion + 0x0100, memory=debug_offsets(made))
