@@ -48,14 +48,11 @@ def copy(core: Path, target: Path, changes: Mapping[int, bytes]) -> Path:
     return target
 
 
-def zeroed(heads: List[Dict[str, Any]]) -> Dict[int, bytes]:
-    """No thread state leads to a frame."""
-    return {head["fields"][-1]: bytes(8) for head in heads}
-
-
-def stray(heads: List[Dict[str, Any]]) -> Dict[int, bytes]:
-    """Every thread state leads to where nothing is."""
-    return {head["fields"][0]: (0x5A5A5A5A50).to_bytes(8, "little") for head in heads}
+def led_nowhere(heads: List[Dict[str, Any]]) -> Dict[int, bytes]:
+    """No thread state leads to a frame: that of every other thread to where nothing is."""
+    stray = (0x5A5A5A5A50).to_bytes(8, "little")
+    return {head["fields"][0] if number % 2 else head["fields"][-1]: stray if number % 2 else bytes(8)
+            for number, head in enumerate(heads)}
 
 
 def exchanged(heads: List[Dict[str, Any]]) -> Dict[int, bytes]:
