@@ -5,16 +5,19 @@ Python leaves out, so that a text made of a report is that Python's own.
 Facts: Lib/traceback.py of each version.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..cpython.classes import Name
+from ..cpython.classes import Classes, Name
 from ..cpython.exceptions import Entry, Raising
 from ..cpython.gc_lists import GcLists
 from ..cpython.messages import Message, Messages
 from ..cpython.objects import LIST_SUBCLASS, LONG_SUBCLASS, TUPLE_SUBCLASS, UNICODE_SUBCLASS
 from ..cpython.process import Python
 from ..cpython.reader import READ_ERRORS
+from .threads import Thread
 
+# Exceptions of the heap in one answer.
+MAX_FOUND = 1000
 # Exceptions in one report: those of a chain and of groups in groups.
 MAX_EXCEPTIONS = 10_000
 
@@ -224,3 +227,98 @@ class Reports:
             return None
         seen.update(members)
         return [self._report(address) for address in members[:MAX_EXCEPTIONS]]
+
+
+class Found(NamedTuple):
+    """An exception of the heap; `thread` runs a frame of its traceback, None where none does any more."""
+
+    report: Report
+    thread: Optional[Thread]
+
+
+class Search(NamedTuple):
+    """Exceptions of the heap that have a traceback; `more` of them are left out. `problems` may hide others."""
+
+    found: List[Found]
+    more: int
+    problems: List[str]
+
+
+def search(python: Python, threads: Sequence[Thread], name: Optional[str], compact: bool = True) -> Search:
+    """All exceptions that have a traceback, or those of a type and of types derived from it.
+
+    Those come first whose traceback has a frame that still runs, the newest thread's before others'; then
+    what the collector has seen last before what is older. Raises MissingField for a build whose objects are
+    in no lists, Unreadable, Damaged.
+    """
+    reports = Reports(python)
+    lists = GcLists(python.runtime)
+    owners = _owners(python, threads)
+    # Python lists thread states from the newest to the oldest.
+    ranks = {state.address: rank for rank, state in enumerate(python.thread_states())}
+    ranked = []
+    for age, address in enumerate(_with_traceback(python, lists, name)):
+        thread = _owner(python, address, owners)
+        rank = ranks.get(thread.state.address, len(ranks)) if thread and thread.state else len(ranks)
+        ranked.append((rank, age, address, thread))
+    ranked.sort(key=lambda each: each[:2])
+    found = [Found(reports.of(address, compact), thread) for _rank, _age, address, thread in ranked[:MAX_FOUND]]
+    return Search(found, max(0, len(ranked) - MAX_FOUND), lists.problems)
+
+
+def is_called(classes: Classes, type_: int, name: str) -> bool:
+    """Whether a type or one of its bases has a name, with its module or without. Raises READ_ERRORS."""
+    for base in classes.order(classes.type(type_)):
+        found = classes.name(base)
+        if name in (found.qualname, f"{found.module}.{found.qualname}"):
+            return True
+    return False
+
+
+def _with_traceback(python: Python, lists: GcLists, name: Optional[str]) -> Iterator[int]:
+    """The addresses of exceptions that have a traceback, in each list the newest first."""
+    runtime = python.runtime
+    u64 = runtime.memory.u64
+    type_at = runtime.layout["PyObject"].offset("ob_type")
+    traceback_at = runtime.layout["PyBaseExceptionObject"].offset("traceback")
+    wanted: Dict[int, bool] = {}
+    for head in lists.heads():
+        found = []
+        try:
+            for address in lists.members(head):
+                type_ = u64(address + type_at)
+                is_wanted = wanted.get(type_)
+                if is_wanted is None:
+                    is_wanted = wanted[type_] = _is_wanted(python, address, type_, name)
+                if is_wanted and u64(address + traceback_at):
+                    found.append(address)
+        except READ_ERRORS as error:
+            lists.problems.append(str(error))
+        yield from reversed(found)
+
+
+def _is_wanted(python: Python, address: int, type_: int, name: Optional[str]) -> bool:
+    runtime = python.runtime
+    if not runtime.exceptions.is_exception(address):
+        return False
+    try:
+        return name is None or is_called(runtime.values.classes, type_, name)
+    except READ_ERRORS:
+        return False
+
+
+def _owners(python: Python, threads: Sequence[Thread]) -> Dict[int, Thread]:
+    """The thread that each running frame belongs to, by the frame's address."""
+    return {frame.address: thread for thread in threads if thread.python is python for frame in thread.frames()}
+
+
+def _owner(python: Python, address: int, owners: Dict[int, Thread]) -> Optional[Thread]:
+    """The thread that still runs a frame of an exception's traceback."""
+    exceptions = python.runtime.exceptions
+    try:
+        for entry in exceptions.traceback(exceptions.field(address, "traceback")):
+            if entry.frame is not None and entry.frame.address in owners:
+                return owners[entry.frame.address]
+    except READ_ERRORS:
+        pass
+    return None

@@ -55,9 +55,9 @@ class Command(gdb.Command):
     @classmethod
     def help(cls) -> str:
         """The text of `help NAME`."""
-        width = max(len(_spelling(option)) for option in cls.OPTIONS)
+        width = max((len(_spelling(option)) for option in cls.OPTIONS), default=0)
         options = [f"  {_spelling(option):<{width}}  {option.help}" for option in cls.OPTIONS]
-        return "\n".join([cls.SUMMARY, f"Usage: {cls.USAGE}", "", "Options:"] + options
+        return "\n".join([cls.SUMMARY, f"Usage: {cls.USAGE}"] + (["", "Options:"] + options if options else [])
                          + ["", "Example:", f"  {cls.EXAMPLE}"])
 
     def run(self, options: Dict[str, Any]) -> None:

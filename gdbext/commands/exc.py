@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ..analysis.threads import Thread
     from ..cpython.exceptions import Entry
     from ..cpython.process import Python
-    from ..render.exceptions import Held, Locals
+    from ..render.exceptions import Ended, Held, Locals
     from .model import Model
 
 
@@ -18,10 +18,11 @@ class Exc(Command):
     NAME = "py-exc"
     CLASS = STACK
     SUMMARY = "Print the exceptions that the selected thread raises and handles, with their tracebacks."
-    USAGE = "py-exc [-all] [-locals] [-json] [ADDRESS]"
+    USAGE = "py-exc [-all] [-locals] [-json] [ADDRESS | -find [TYPE]]"
     OPTIONS = (
         Option("all", "Those of all threads."),
         Option("locals", "With the variables of each frame of a traceback."),
+        Option("find", "Those anywhere in the heap that have a traceback, of a type or of all."),
         JSON,
     )
     EXAMPLE = "py-exc -all"
@@ -29,20 +30,27 @@ class Exc(Command):
 
     def run(self, options: Dict[str, Any]) -> None:
         """Answer for the selected thread, for all, or for one exception."""
+        from ..render import exceptions as render
+        from ..target.threads import selected_number
         from . import model
 
         current = model.current()
+        if options["find"]:
+            self._find(current, (options["arguments"] or [None])[0], options)
+            return
         if options["arguments"]:
             self._one(current, options["arguments"][0], options)
             return
         threads = current.threads() if options["all"] else current.selected()
         helds = [held(thread, compact=not options["json"]) for thread in threads if thread.state is not None]
+        end = ended(current)
         if options["json"]:
-            self._documents(current, helds)
-        elif options["all"]:
-            self._all(helds, options["locals"])
-        else:
-            self._selected(threads, helds, options["locals"])
+            write([render.document(current.target(), helds, end, locals_of if options["locals"] else lambda _: None)])
+            return
+        lines = list(render.ended_text(end, selected_number())) if end is not None else []
+        lines += [""] * bool(lines)
+        lines += self._all(helds, options["locals"]) if options["all"] else self._selected(helds, options["locals"])
+        write(lines)
 
     def _one(self, current: "Model", word: str, options: Dict[str, Any]) -> None:
         from ..analysis.exceptions import Reports
@@ -57,9 +65,27 @@ class Exc(Command):
             refuse(f"{self.NAME}: there is no exception object at {address:#x}.")
         report = Reports(python).of(address, compact=not options["json"])
         if options["json"]:
-            write([render.document_of_one(current.target(), report)])
+            write([render.document_of_one(current.target(), report, locals_of(python) if options["locals"] else None)])
         else:
             write([*self._text(python, report, options["locals"]), *render.remarks(report)])
+
+    def _find(self, current: "Model", name: Optional[str], options: Dict[str, Any]) -> None:
+        from ..analysis.exceptions import search
+        from ..render import exceptions as render
+        from . import source
+
+        threads = current.threads()
+        searches = [search(python, threads, name, compact=not options["json"]) for python in current.pythons]
+        if options["json"]:
+            write([render.document_of_found(current.target(), [
+                (each, locals_of(python) if options["locals"] else None)
+                for python, each in zip(current.pythons, searches)])])
+            return
+        lines: List[str] = []
+        for python, each in zip(current.pythons, searches):
+            lines += render.found_text(each, render.style(python.identity.hexversion), source.current().whole_line,
+                                       locals_of(python) if options["locals"] else None)
+        write(lines)
 
     def _text(self, python: "Python", report: Any, with_locals: bool) -> List[str]:
         from ..render import exceptions as render
@@ -68,19 +94,13 @@ class Exc(Command):
         style = render.style(python.identity.hexversion)
         return list(render.text(report, style, source.current().whole_line, locals_of(python) if with_locals else None))
 
-    def _documents(self, current: "Model", helds: List["Held"]) -> None:
-        from ..render import exceptions as render
-
-        write([render.document(current.target(), helds, None)])
-
-    def _selected(self, threads: List["Thread"], helds: List["Held"], with_locals: bool) -> None:
+    def _selected(self, helds: List["Held"], with_locals: bool) -> List[str]:
         if not helds:
-            write(["No Python in this thread."])
-            return
+            return ["No Python in this thread."]
         lines = [line for held in helds for line in self._held(held, with_locals)]
-        write(lines or ["This thread neither raises nor handles an exception."])
+        return lines or ["This thread neither raises nor handles an exception."]
 
-    def _all(self, helds: List["Held"], with_locals: bool) -> None:
+    def _all(self, helds: List["Held"], with_locals: bool) -> List[str]:
         from ..render import exceptions as render
 
         quiet = 0
@@ -96,7 +116,7 @@ class Exc(Command):
             lines += [""] * bool(lines) + [
                 f"{quiet} {others}thread{'s' if quiet > 1 else ''} of Python neither "
                 f"raise{'s' if quiet == 1 else ''} nor handle{'s' if quiet == 1 else ''} an exception."]
-        write(lines or ["No Python in any thread."])
+        return lines or ["No Python in any thread."]
 
     def _held(self, held: "Held", with_locals: bool) -> List[str]:
         from ..render import exceptions as render
@@ -125,6 +145,22 @@ def held(thread: "Thread", compact: bool) -> "Held":
     except READ_ERRORS as error:
         problem = str(error)
     return Held(thread, handling, raised, problem)
+
+
+def ended(current: "Model") -> Optional["Ended"]:
+    """The fatal signal that this stop or core is of; None where there is none."""
+    from ..analysis.faults import fault
+    from ..render.exceptions import Ended
+    from ..target import signals
+    from ..target.threads import selected_number
+
+    signal = signals.fatal()
+    if signal is None:
+        return None
+    threads = [thread for thread in current.threads()
+               if thread.native is not None and thread.native.number == signal.thread and thread.state is not None]
+    here = signal.thread == selected_number()
+    return Ended(signal, threads[0] if threads else None, fault(current.stack(), current.exports) if here else None)
 
 
 def locals_of(python: "Python") -> "Locals":

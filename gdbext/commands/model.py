@@ -5,6 +5,8 @@ from typing import Any, Dict, List, Optional
 from ..analysis import stacks
 from ..analysis.threads import Thread, list_threads
 from ..cpython import process
+from ..cpython.reader import READ_ERRORS
+from ..cpython.runtime import Runtime
 from ..target import frames, images, memory, processes, stop, threads, types
 
 # How many children with a Python one message names.
@@ -58,6 +60,13 @@ class Model:
         natives, problem = self._unwinder.selected()
         return stacks.merge(self.selected(), natives, self._loops, problem)
 
+    def exports(self, path: str, symbol: str) -> bool:
+        """Whether the mapped image with that path defines a dynamic symbol."""
+        try:
+            return any(image.path == path and image.symbol(symbol) is not None for image in self._images)
+        except READ_ERRORS:
+            return False
+
     def notes(self) -> List[str]:
         """What a reader of an answer about all threads has to know of it: one sentence each."""
         notes = [f"There may be more threads: {problem}."
@@ -104,6 +113,22 @@ def _in_children(pid: Optional[int]) -> str:
             found.append(f"child process {child} runs {names[0]}")
     more = f", {len(found) - MAX_CHILDREN} more have one" if len(found) > MAX_CHILDREN else ""
     return "".join(f"; {text}" for text in found[:MAX_CHILDREN]) + more
+
+
+def _pythons() -> List[process.Python]:
+    where = memory.InferiorMemory()
+    return process.open_all(images.images(where), where, lambda image: types.loader(image.path, image.build_id()))
+
+
+def pythons_now() -> List[process.Python]:
+    """The Pythons as they are at this moment, for what a condition of a breakpoint asks.
+
+    Their layouts are found once for a process; what is read is never older than the call. Raises
+    stop.NoInferior, process.NoPython.
+    """
+    now = memory.InferiorMemory()
+    return [python._replace(runtime=Runtime(python.runtime.candidate, now, python.runtime.layout))
+            for python in stop.per_images(_pythons)]
 
 
 def current() -> Model:

@@ -3,6 +3,7 @@
 from ..target import filter as frame_filter
 from . import backtrace, settings
 from .bt import Backtrace
+from .catch import Catch, PyExc, Raised
 from .exc import Exc
 from .frames import Down, Frame, Up
 from .functions import FUNCTIONS
@@ -13,14 +14,14 @@ from .print import Print
 from .threads import Threads
 
 # A prefix before its own.
-COMMANDS = (Gdbext, Version, Backtrace, Exc, Up, Down, Frame, Locals, List, Print, Threads)
+COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads)
 
 
 def register() -> None:
     """Add the commands, functions and settings to gdb, or put them in the place of those added before."""
     for command in COMMANDS:
         command()
-    for function in FUNCTIONS:
+    for function in (*FUNCTIONS, PyExc, Raised):
         function()
     frame_filter.register(backtrace.runs)
     settings.register()

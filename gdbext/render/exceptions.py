@@ -4,14 +4,17 @@ How a traceback looks is no layout: it is what each release's Lib/traceback.py d
 the release alone. Facts: Lib/traceback.py of 3.6 to 3.15.
 """
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Protocol, Set, Tuple
 
-from ..analysis.exceptions import Report, Syntax
+from ..analysis.exceptions import Report, Search, Syntax
+from ..analysis.faults import Fault
 from ..analysis.threads import Thread
 from ..cpython.exceptions import Entry
+from ..cpython.process import Python
 from . import carets
 from .document import document as _document
 from .text import printable, visible
+from .traceback import frame_json, frame_text
 
 # Gives a line of a source file with its newline, "" where it is not at hand.
 SourceLine = Callable[[str, int], str]
@@ -348,7 +351,7 @@ _STYLES: Tuple[Tuple[int, Style], ...] = (
 )
 
 
-def to_json(report: Optional[Report]) -> Optional[Dict[str, Any]]:
+def to_json(report: Optional[Report], locals_of: Optional[Locals] = None) -> Optional[Dict[str, Any]]:
     """One exception; what it leads to is within it, as far as that was not met before."""
     if report is None:
         return None
@@ -363,7 +366,7 @@ def to_json(report: Optional[Report]) -> Optional[Dict[str, Any]]:
             "message": None if report.problem or report.message.of_args else report.message.text,
             "args": report.args,
             "address": f"{report.address:#x}" if report.address is not None else None,
-            "traceback": [_entry_json(entry) for entry in report.entries],
+            "traceback": [_entry_json(entry, locals_of) for entry in report.entries],
             "cause": None,
             "context": None,
             "suppress_context": report.suppress_context,
@@ -384,9 +387,11 @@ def to_json(report: Optional[Report]) -> Optional[Dict[str, Any]]:
     return result
 
 
-def _entry_json(entry: Entry) -> Dict[str, Any]:
+def _entry_json(entry: Entry, locals_of: Optional[Locals]) -> Dict[str, Any]:
     code = entry.frame.code if entry.frame else None
-    return {"function": code.name if code else None, "file": code.filename if code else None, "line": entry.line}
+    found: Dict[str, Any] = {
+        "function": code.name if code else None, "file": code.filename if code else None, "line": entry.line}
+    return {**found, "locals": dict(locals_of(entry))} if locals_of else found
 
 
 class Held(NamedTuple):
@@ -398,6 +403,79 @@ class Held(NamedTuple):
     problem: Optional[str] = None
 
 
+class Signal(Protocol):
+    """A fatal signal: target.signals.Fatal."""
+
+    number: int
+    name: str
+    meaning: str
+    thread: int
+    address: Optional[int]
+    sender: Optional[int]
+
+
+class Ended(NamedTuple):
+    """What a fatal signal has met. `thread` is that of Python which got it, None where Python never saw it.
+
+    `fault` is known for the selected thread only.
+    """
+
+    signal: Signal
+    thread: Optional[Thread]
+    fault: Optional[Fault]
+
+
+def ended_text(ended: Ended, selected: Optional[int]) -> Iterator[str]:
+    """What faulthandler would have said, as far as the selected thread has to do with it."""
+    signal, thread, fault = ended.signal, ended.thread, ended.fault
+    at = f" at address {signal.address:#x}" if signal.address is not None else ""
+    sent = f", sent by process {signal.sender}" if signal.sender is not None else ""
+    name = f' "{printable(thread.name)}"' if thread is not None and thread.name is not None else ""
+    here = " (this one)" if signal.thread == selected else ""
+    yield (f"Fatal signal {signal.name} ({signal.meaning}){at}{sent}, in thread {signal.thread}{name}{here}, "
+           f"{_gil_text(thread)}.")
+    if fault is None:
+        return
+    where = printable(fault.library) if fault.library else "code of no file"
+    function = f", in {printable(fault.function)}()" if fault.function else ""
+    if fault.extension and fault.extension != fault.library:
+        yield f"The fault is in {where}{function}, called by the extension {printable(fault.extension)}."
+    elif fault.extension:
+        yield f"The fault is in the extension {where}{function}."
+    else:
+        yield f"The fault is in {where}{function}; no extension module is between it and Python code."
+    yield (f"Python called it at {frame_text(fault.frame)}." if fault.frame is not None
+           else "No Python code is on this thread's stack.")
+
+
+def _gil_text(thread: Optional[Thread]) -> str:
+    if thread is None:
+        return "which Python does not know"
+    if thread.attachment is not None:
+        return f"{thread.attachment} (there is no GIL)"
+    return "which held the GIL" if thread.holds_gil else "which did not hold the GIL"
+
+
+def ended_json(ended: Optional[Ended]) -> Optional[Dict[str, Any]]:
+    """The fatal signal and where it has met the process."""
+    if ended is None:
+        return None
+    signal, thread, fault = ended
+    return {
+        "number": signal.number,
+        "name": signal.name,
+        "address": f"{signal.address:#x}" if signal.address is not None else None,
+        "sender": signal.sender,
+        "thread": signal.thread,
+        "gil": thread.gil if thread is not None else None,
+        "attachment": thread.attachment if thread is not None else None,
+        "library": fault.library if fault else None,
+        "native_function": fault.function if fault else None,
+        "extension": fault.extension if fault else None,
+        "frame": frame_json(fault.frame) if fault and fault.frame and fault.frame.code else None,
+    }
+
+
 def held_text(held: Held, style: Style, source: SourceLine, locals_of: Optional[Locals]) -> Iterator[str]:
     """What a thread raises and handles; nothing where it does neither."""
     if held.problem is not None:
@@ -406,6 +484,9 @@ def held_text(held: Held, style: Style, source: SourceLine, locals_of: Optional[
     for what, reports in (("Being raised", [held.raising] if held.raising else []), ("Being handled", held.handling)):
         for report in reports:
             place = f" ({report.address:#x})" if report.address is not None else ""
+            if what == "Being raised" and not report.entries and held.thread.frame is not None:
+                # It has not left a frame yet.
+                place += f", in {frame_text(held.thread.frame)}"
             if report.address in shown and report.address is not None:
                 yield f"{what}{place}: {headline(report)}, which is shown above"
                 continue
@@ -420,21 +501,25 @@ def remarks(report: Report) -> Iterator[str]:
     yield from dict.fromkeys(visible(remark) for each in report.all() for remark in each.remarks)
 
 
-def document(target: Dict[str, Any], threads: List[Held], signal: Optional[Dict[str, Any]]) -> str:
+def document(target: Dict[str, Any], threads: List[Held], ended: Optional[Ended],
+             locals_of: Callable[[Python], Optional[Locals]]) -> str:
     """The JSON document of py-exc for threads."""
-    return _document("py-exc", target, {"signal": signal, "threads": [{
+    def made(held: Held, report: Optional[Report]) -> Optional[Dict[str, Any]]:
+        return to_json(report, locals_of(held.thread.python) if held.thread.python else None)
+
+    return _document("py-exc", target, {"signal": ended_json(ended), "threads": [{
         "number": held.thread.native.number if held.thread.native else None,
         "ident": held.thread.ident,
         "name": held.thread.name,
-        "handling": [to_json(report) for report in held.handling],
-        "raising": to_json(held.raising),
+        "handling": [made(held, report) for report in held.handling],
+        "raising": made(held, held.raising),
         "problem": held.problem,
     } for held in threads]})
 
 
-def document_of_one(target: Dict[str, Any], report: Report) -> str:
+def document_of_one(target: Dict[str, Any], report: Report, locals_of: Optional[Locals]) -> str:
     """The JSON document of py-exc for an address."""
-    return _document("py-exc", target, {"exception": to_json(report)})
+    return _document("py-exc", target, {"exception": to_json(report, locals_of)})
 
 
 def heading(thread: Thread) -> str:
@@ -444,3 +529,29 @@ def heading(thread: Thread) -> str:
     name = f' "{printable(thread.name)}"' if thread.name is not None else ""
     inner = f" in interpreter {thread.state.interpreter.id}" if thread.state and thread.state.interpreter.id else ""
     return f"{where}{name}{inner}:"
+
+
+def found_text(search: Search, style: Style, source: SourceLine, locals_of: Optional[Locals]) -> Iterator[str]:
+    """The exceptions of the heap, each in full."""
+    for report, thread in search.found:
+        where = heading(thread).rstrip(":") + " runs one of its frames:" if thread is not None else ""
+        yield f"{report.address:#x}: {where}".rstrip(": ") + ":"
+        yield from text(report, style, source, locals_of)
+        yield from remarks(report)
+        yield ""
+    count = len(search.found)
+    yield f"{count or 'No'} exception{'s' if count != 1 else ''} with a traceback in the heap" + (
+        f", and {search.more} more that are not shown." if search.more else ".")
+    for problem in search.problems:
+        yield f"There may be more: {problem}."
+
+
+def document_of_found(target: Dict[str, Any], searches: List[Tuple[Search, Optional[Locals]]]) -> str:
+    """The JSON document of py-exc -find; each search with what tells variables of its Python's frames."""
+    return _document("py-exc", target, {
+        "found": [{"thread": thread.native.number if thread is not None and thread.native else None,
+                   **(to_json(report, locals_of) or {})}
+                  for search, locals_of in searches for report, thread in search.found],
+        "more": sum(search.more for search, _locals_of in searches),
+        "problems": [problem for search, _locals_of in searches for problem in search.problems],
+    })

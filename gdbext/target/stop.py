@@ -10,6 +10,9 @@ import gdb
 _CHANGES = ("cont", "exited", "inferior_call", "memory_changed", "register_changed", "new_objfile",
             "clear_objfiles", "free_objfile", "inferior_deleted")
 
+# Each of these can change what is mapped, and so which Pythons there are and where.
+_NEW_IMAGES = ("exited", "new_objfile", "clear_objfiles", "free_objfile", "inferior_deleted")
+
 _CORE_FILE = re.compile(r"Local core dump file:\s+`(?P<path>[^\n]+)', file type ")
 
 
@@ -30,8 +33,9 @@ class _Kept(NamedTuple):
     witness: gdb.InferiorThread
 
 
-# By the inferior's number.
+# By the inferior's number: of this stop, and of as long as the process has the same images.
 _kept: Dict[int, _Kept] = {}
+_kept_longer: Dict[int, _Kept] = {}
 _connected = False
 
 
@@ -39,14 +43,19 @@ def _forget(_event: object) -> None:
     _kept.clear()
 
 
+def _forget_longer(_event: object) -> None:
+    _kept_longer.clear()
+
+
 def _connect() -> None:
     global _connected
     if not _connected:
         _connected = True
-        for name in _CHANGES:
-            registry = getattr(gdb.events, name, None)
-            if registry is not None:
-                registry.connect(_forget)
+        for names, forget in ((_CHANGES, _forget), (_NEW_IMAGES, _forget_longer)):
+            for name in names:
+                registry = getattr(gdb.events, name, None)
+                if registry is not None:
+                    registry.connect(forget)
 
 
 def per_stop(make: Callable[[], Any]) -> Any:
@@ -67,6 +76,24 @@ def per_stop(make: Callable[[], Any]) -> Any:
     # A thread that runs on (non-stop mode) may change anything meanwhile.
     if not any(thread.is_running() for thread in threads):
         _kept[inferior.num] = _Kept(value, inferior.pid, threads[0])
+    return value
+
+
+def per_images(make: Callable[[], Any]) -> Any:
+    """What `make` returns, made anew whenever the process may have other images: not at every stop.
+
+    Raises NoInferior, and what `make` raises.
+    """
+    inferior = gdb.selected_inferior()
+    threads = inferior.threads()
+    if not inferior.pid or not threads:
+        raise NoInferior()
+    kept = _kept_longer.get(inferior.num)
+    if kept is not None and kept.witness.is_valid() and kept.pid == inferior.pid:
+        return kept.value
+    _connect()
+    value = make()
+    _kept_longer[inferior.num] = _Kept(value, inferior.pid, threads[0])
     return value
 
 

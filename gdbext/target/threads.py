@@ -156,6 +156,15 @@ def selected_number() -> Optional[int]:
     return thread.num if thread is not None else None
 
 
+def selected_ident() -> Optional[int]:
+    """threading.get_ident() of the selected thread, None where none is selected or it is not known."""
+    thread = gdb.selected_thread()
+    if thread is None:
+        return None
+    memory = InferiorMemory()
+    return NativeThread(thread, memory, lambda: _descriptor_size(memory)).ident
+
+
 def native_threads() -> List[NativeThread]:
     """All threads of the selected inferior, by number."""
     memory = InferiorMemory()
