@@ -40,6 +40,10 @@ class NativeThread(Protocol):
     ident: Optional[int]
 
     @property
+    def memory(self) -> Memory:
+        """The memory that it runs in."""
+
+    @property
     def syscall(self) -> Optional[str]:
         """The name of the system call that it is in, "" outside of one, None where that is not known."""
 
@@ -50,6 +54,10 @@ class NativeThread(Protocol):
     @property
     def program_counter(self) -> Optional[int]:
         """The address of its next instruction, None where that can't be read."""
+
+    @property
+    def library(self) -> Optional[str]:
+        """The path of the image whose code it runs, None where that is not known."""
 
     @property
     def stack_pointer(self) -> Optional[int]:

@@ -2,12 +2,13 @@
 
 from typing import Any, Dict, List, Optional
 
-from ..analysis import stacks
+from ..analysis import locks, stacks
 from ..analysis.threads import Thread, list_threads
+from ..analysis.waits import NOTHING, Waits
 from ..cpython import process
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
-from ..target import frames, images, memory, processes, stop, threads, types
+from ..target import descriptors, frames, images, memory, processes, stop, threads, types
 
 # How many children with a Python one message names.
 MAX_CHILDREN = 3
@@ -30,6 +31,7 @@ class Model:
             raise process.NoPython(f"{error}{_in_children(self._where.pid)}") from None
         self._threads: Optional[List[Thread]] = None
         self._by_number: Dict[int, List[Thread]] = {}
+        self._report: Optional[locks.Report] = None
 
     def threads(self) -> List[Thread]:
         """All threads, native ones too, by gdb's number; a thread in two interpreters twice."""
@@ -40,6 +42,14 @@ class Model:
                     self._by_number.setdefault(thread.native.number, []).append(thread)
             self._threads = listed
         return self._threads
+
+    def locks(self) -> locks.Report:
+        """What all threads wait for, and the deadlocks."""
+        if self._report is None:
+            pid = self._where.pid
+            here = pid is not None and processes.is_traced_here(pid)
+            self._report = locks.report(self.threads(), Waits(descriptors.Live(pid) if here else NOTHING))
+        return self._report
 
     def selected(self) -> List[Thread]:
         """The selected thread: one entry for each interpreter that it is in, the innermost first."""

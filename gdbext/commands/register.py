@@ -10,11 +10,12 @@ from .functions import FUNCTIONS
 from .gdbext import Gdbext, Version
 from .list import List
 from .locals import Locals
+from .locks import Locks
 from .print import Print
 from .threads import Threads
 
 # A prefix before its own.
-COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads)
+COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks)
 
 
 def register() -> None:

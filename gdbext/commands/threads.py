@@ -2,7 +2,7 @@
 
 from typing import Any, Dict
 
-from .command import JSON, STATUS, Command, write
+from .command import JSON, STATUS, Command, Option, write
 
 
 class Threads(Command):
@@ -10,9 +10,9 @@ class Threads(Command):
 
     NAME = "py-threads"
     CLASS = STATUS
-    SUMMARY = "List the threads with their Python names, who holds the GIL and who waits for it."
-    USAGE = "py-threads [-json]"
-    OPTIONS = (JSON,)
+    SUMMARY = "List the threads with their Python names, who holds the GIL, and what each waits for."
+    USAGE = "py-threads [-group] [-json]"
+    OPTIONS = (Option("group", "Put the threads that stand at the same place together."), JSON)
     EXAMPLE = "py-threads"
 
     def run(self, options: Dict[str, Any]) -> None:
@@ -22,8 +22,10 @@ class Threads(Command):
         from . import model
 
         current = model.current()
-        listed = current.threads()
+        listed, report = current.threads(), current.locks()
         if options["json"]:
-            write([threads.document(current.target(), listed)])
+            write([threads.document(current.target(), listed, report)])
+        elif options["group"]:
+            write(list(threads.grouped(listed, report, current.notes())))
         else:
-            write(list(threads.text(listed, selected_number(), current.notes())))
+            write(list(threads.text(listed, report, selected_number(), current.notes())))

@@ -95,6 +95,10 @@ class _FrameObjects:
         offset = self._reader.integer(frame, "PyFrameObject", "f_lasti", signed=True) * self._unit
         return Frame(frame, code, offset)
 
+    def of_generator(self, generator: int) -> Optional[Frame]:
+        frame = self._reader.pointer(generator, "PyGenObject", "gi_frame")
+        return self.read(frame) if frame else None
+
 
 class _InterpreterFrames:
     """3.11 and later: _PyInterpreterFrame."""
@@ -200,6 +204,14 @@ class _InterpreterFrames:
             return None
         return Frame(frame, code, offset)
 
+    def of_generator(self, generator: int) -> Optional[Frame]:
+        frame = generator + self._reader.layout["PyGenObject"].offset("gi_iframe")
+        # An ended one has given its code back (Python/frame.c, _PyFrame_ClearExceptCode).
+        if not self._reader.pointer(frame, "_PyInterpreterFrame", "f_executable", "f_code") & self._mask:
+            return None
+        return self.read(frame)
+
+
 
 class Frames:
     """Walks the frames of a thread state."""
@@ -257,6 +269,10 @@ class Frames:
                 found = []
         if found:
             yield Activation(found, None)
+
+    def of_generator(self, generator: int) -> Optional[Frame]:
+        """The frame of a generator or coroutine, None for one that has ended. Raises READ_ERRORS."""
+        return self._shape.of_generator(generator)
 
     def is_frame(self, address: int) -> bool:
         """Whether there is a frame at an address that may be any number, by its type, its code and its link."""

@@ -4,7 +4,7 @@ Facts: Include/internal/pycore_runtime.h, pycore_interp.h, pycore_gil.h; Include
 Python/ceval_gil.h (3.6-3.11), Python/ceval_gil.c; Lib/threading.py.
 """
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from ..layout.layout import Layout
 from .code import Codes
@@ -12,11 +12,13 @@ from .dicts import Dicts
 from .exceptions import Exceptions
 from .find import Candidate
 from .frames import Frames
+from .locks import Locks
 from .memory import Damaged, Memory, Unreadable
 from .objects import Objects
 from .reader import READ_ERRORS, Reader
 from .values import Values
 from .variables import Variables
+from .with_blocks import WithBlocks
 
 # Far above what runs; a list that leads back into itself ends here.
 MAX_INTERPRETERS = 10_000
@@ -83,6 +85,8 @@ class Runtime:
         self.variables = Variables(self.objects, self.dicts)
         self.values = Values(self.objects, self.dicts, self.codes)
         self.exceptions = Exceptions(self)
+        self.with_blocks = WithBlocks(self.objects, self.variables)
+        self.locks = Locks(self.objects, self._types_called)
         self._names: Dict[int, Dict[int, str]] = {}
 
     def interpreters(self) -> List[Interpreter]:
@@ -144,6 +148,17 @@ class Runtime:
             return None
         self.objects.expect_exactly(module, "module")
         return self.reader.pointer(module, "PyModuleObject", "md_dict") or None
+
+    def _types_called(self, module: str, name: str) -> Iterator[int]:
+        """What each interpreter has under this name in this module, if it has imported that."""
+        for interpreter in self.interpreters():
+            try:
+                namespace = self.module_dict(interpreter, module)
+                found = self.dicts.get(namespace, name) if namespace else None
+            except READ_ERRORS:
+                continue
+            if found is not None:
+                yield found
 
     def thread_names(self, interpreter: Interpreter) -> Dict[int, str]:
         """What threading calls its threads, by ident. A name that can't be read is left out."""

@@ -230,14 +230,17 @@ class Variables:
         __exit__ of each `with`, the iterator of a loop around it. What lies above can't be told from
         what was left there before. Empty for a frame whose code is not known.
         """
+        return [reference for reference in self.stack_slots(frame) if reference]
+
+    def stack_slots(self, frame: Frame) -> List[int]:
+        """The same slot by slot: 0 for one that is empty or holds a number."""
         if frame.code is None:
             return []
         start, depth = self._shape.stack(frame, self._shown(frame.code.address).slots)
         size = self._reader.integer(frame.code.address, "PyCodeObject", "co_stacksize", signed=True)
         if not 0 <= depth <= min(size, MAX_ITEMS):
             raise Damaged(frame.address, f"{depth} values on a stack for {size}")
-        references = map(self._shape.reference, self._objects.pointers(start, depth))
-        return [reference for reference in references if reference]
+        return list(map(self._shape.reference, self._objects.pointers(start, depth)))
 
     def _shown(self, code: int) -> _Shown:
         found = self._codes.get(code)
@@ -280,12 +283,25 @@ def handler_depth(table: bytes, offset: int) -> int:
     `table` is co_exceptiontable (3.11 and later): entries of four numbers, the start and the length of a
     range in code units of two bytes, the handler, and twice the depth, plus 1 where the place is pushed.
     """
+    found = handler_at(table, offset)
+    return found.depth if found is not None else 0
+
+
+class Handler(NamedTuple):
+    """What handles an exception: where, in bytes from the start of the code, and at which depth of the stack."""
+
+    offset: int
+    depth: int
+
+
+def handler_at(table: bytes, offset: int) -> Optional[Handler]:
+    """What handles an exception at `offset`, None where nothing does. `table` is as handler_depth() has it."""
     numbers = _numbers(table)
     unit = offset // 2
-    for start, length, _handler, depth in zip(numbers, numbers, numbers, numbers):
+    for start, length, handler, depth in zip(numbers, numbers, numbers, numbers):
         if start <= unit < start + length:
-            return depth >> 1
-    return 0
+            return Handler(2 * handler, depth >> 1)
+    return None
 
 
 def _numbers(table: bytes) -> Iterator[int]:

@@ -1,9 +1,11 @@
 """The list of threads."""
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Hashable, Iterator, List, Optional, Tuple
 
-from ..analysis.threads import HOLDS, WAITS, Thread
+from ..analysis.locks import Report
+from ..analysis.threads import RUNNING, Thread
 from .document import document as _document
+from .locks import MAX_NAMED, holders_text, place_text, wait_json, wait_text
 from .text import printable, width
 from .traceback import frame_json, interpreter_text
 
@@ -16,16 +18,70 @@ def _headings(threads: List[Thread]) -> Row:
     return ("", "Id", "LWP", "Python ident", "Name", gil, "Frame")
 
 
-def text(threads: List[Thread], selected: Optional[int], notes: List[str]) -> Iterator[str]:
-    """A table, a thread a line, then the notes; `selected` is gdb's number of the selected thread."""
+def text(threads: List[Thread], report: Report, selected: Optional[int], notes: List[str]) -> Iterator[str]:
+    """A table: a line for each thread, one more for what it does, then the notes.
+
+    `selected` is gdb's number of the selected thread.
+    """
     several = (len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
                or any(thread.python.label for thread in threads if thread.python))
     rows = [_headings(threads)] + [_row(thread, selected, several) for thread in threads]
     widths = [max(map(width, column)) for column in list(zip(*rows))[:-1]]
-    for row in rows:
+    indent = " " * (widths[0] + widths[1] + 4)
+    for row, thread in zip(rows, [None, *threads]):
         cells = [cell + " " * (room - width(cell)) for cell, room in zip(row, widths)]
         yield "  ".join(cells + [row[-1]]).rstrip()
+        doing = doing_text(thread, report) if thread is not None else ""
+        if doing:
+            yield indent + doing
     yield from notes
+
+
+def doing_text(thread: Thread, report: Report) -> str:
+    """What a thread waits for and who has that, or which code it runs; "" where that is not known."""
+    wait = report.wait_of(thread)
+    if wait is not None:
+        holds = ", while it holds the GIL" if thread.holds_gil else ""
+        return f"waits for {wait_text(wait)}{holders_text(report.waited_of(thread), thread)}{holds}"
+    if thread.state is None or thread.native is None or thread.activity != RUNNING or thread.gil is None and (
+            thread.attachment not in (None, "attached")):
+        return ""
+    library = thread.native.library
+    own = thread.python.runtime.candidate.image.path if thread.python is not None else None
+    without = "" if thread.holds_gil or thread.attachment else " without the GIL"
+    if library is None or library == own and not without:
+        return "runs Python" if library is not None else ""
+    return f"runs C code in {printable(library)}{without}"
+
+
+def grouped(threads: List[Thread], report: Report, notes: List[str]) -> Iterator[str]:
+    """The threads that stand at the same place together, most of them first."""
+    groups: Dict[Hashable, List[Thread]] = {}
+    for thread in threads:
+        stack = tuple((frame.code.address if frame.code is not None else None, frame.line) for frame in thread.frames())
+        groups.setdefault((thread.state is None, stack), []).append(thread)
+    for members in sorted(groups.values(), key=len, reverse=True):
+        first = members[0]
+        count = len(members)
+        named = ", ".join(_short(member) for member in members[:MAX_NAMED])
+        more = f" and {count - MAX_NAMED} more" if count > MAX_NAMED else ""
+        yield f"{count} thread{'' if count == 1 else 's'}: {named}{more}"
+        yield "    " + ("not a Python thread" if first.state is None else place_text(first.frame))
+        doing: Dict[str, int] = {}
+        for member in members:
+            text_ = doing_text(member, report)
+            doing[text_] = doing.get(text_, 0) + 1
+        for text_, times in sorted(doing.items(), key=lambda item: -item[1])[:MAX_NAMED]:
+            if text_:
+                yield "    " + (text_ if len(doing) == 1 else f"{times}: {text_}")
+        if len(doing) > MAX_NAMED:
+            yield f"    and {len(doing) - MAX_NAMED} other things"
+    yield from notes
+
+
+def _short(thread: Thread) -> str:
+    number = str(thread.native.number) if thread.native is not None else "-"
+    return number + (f' "{printable(thread.name)}"' if thread.name is not None else "")
 
 
 def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
@@ -38,31 +94,20 @@ def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
     name = printable(thread.name) if thread.name is not None else "-"
     if several:
         name += f" [{interpreter_text(thread)}]"
-    where = _where(thread)
+    where = place_text(thread.frame)
     if native is None:
         where += " (no thread of this process)" if thread.orphan else " (not known in which thread)"
     ident = f"{thread.ident:#x}" if thread.ident is not None else "-"
     return (mark, number, lwp, ident, name, thread.gil or thread.attachment or "", where)
 
 
-def _where(thread: Thread) -> str:
-    frame = thread.frame
-    if frame is None:
-        return "no Python frames"
-    if frame.code is None:
-        return f"<unreadable at {frame.address:#x}>"
-    line = "?" if frame.line is None else frame.line
-    return f"{printable(frame.code.name)} ({printable(frame.code.filename)}:{line})"
-
-
-def document(target: Dict[str, Any], threads: List[Thread]) -> str:
+def document(target: Dict[str, Any], threads: List[Thread], report: Report) -> str:
     """The JSON document of py-threads."""
-    holders = {thread.state.address: thread.ident for thread in threads if thread.state and thread.gil == HOLDS}
-    return _document("py-threads", target, {"threads": [_thread(thread, holders) for thread in threads]})
+    return _document("py-threads", target, {"threads": [_thread(thread, report) for thread in threads]})
 
 
-def _thread(thread: Thread, holders: Dict[int, Optional[int]]) -> Dict[str, Any]:
-    native, gil = thread.native, thread.waits_for
+def _thread(thread: Thread, report: Report) -> Dict[str, Any]:
+    native = thread.native
     return {
         "number": native.number if native else None,
         "lwp": native.lwp if native else None,
@@ -73,11 +118,6 @@ def _thread(thread: Thread, holders: Dict[int, Optional[int]]) -> Dict[str, Any]
         "gil": thread.gil,
         "attachment": thread.attachment,
         "state": thread.activity,
-        "waiting_on": {
-            "kind": "gil",
-            "address": f"{gil.start:#x}",
-            "owner": holders.get(gil.holder) if gil.holder else None,
-            "detail": "the GIL",
-        } if thread.gil == WAITS and gil else None,
+        "waiting_on": wait_json(report.wait_of(thread), report.waited_of(thread)),
         "frame": frame_json(thread.frame) if thread.frame and thread.frame.code else None,
     }

@@ -27,14 +27,15 @@ class NativeThread:
     Of an architecture that gdbext does not know, no register is read.
     """
 
-    def __init__(self, thread: gdb.InferiorThread, memory: Memory,
-                 descriptor_size: Callable[[], Optional[int]]) -> None:
+    def __init__(self, thread: gdb.InferiorThread, memory: Memory, descriptor_size: Callable[[], Optional[int]],
+                 mappings: Callable[[], List[images.Mapping]]) -> None:
         """`descriptor_size` gives the size in bytes of what pthread_self() points to, None where unknown."""
         _pid, lwp, tid = thread.ptid
         self.number = thread.num
         self.lwp = lwp or tid
         self._thread = thread
-        self._memory = memory
+        self._mappings = mappings
+        self.memory = memory
         self._control: Optional[Tuple[Optional[Architecture], Dict[str, int]]] = None
         self._call: Optional[Syscall] = _NOT_ASKED
         self.ident = self._handle()
@@ -69,6 +70,15 @@ class NativeThread:
         return registers.get(architecture.program_counter) if architecture is not None else None
 
     @property
+    def library(self) -> Optional[str]:
+        """The path of the image whose code the thread runs, None where that is not known."""
+        counter = self.program_counter
+        if counter is None:
+            return None
+        return next((mapping.path for mapping in self._mappings()
+                     if mapping.start <= counter < mapping.end), None)
+
+    @property
     def registers(self) -> Collection[int]:
         """The values of the general registers, as far as they can be read."""
         return self._read_registers(lambda architecture: architecture.general)[1].values()
@@ -98,7 +108,7 @@ class NativeThread:
 
     def _read(self, address: int, size: int) -> Optional[bytes]:
         try:
-            return self._memory.read(address, size)
+            return self.memory.read(address, size)
         except Unreadable:
             return None
 
@@ -169,8 +179,9 @@ def native_threads() -> List[NativeThread]:
     """All threads of the selected inferior, by number."""
     memory = InferiorMemory()
     descriptor_size = lru_cache(maxsize=None)(lambda: _descriptor_size(memory))
+    mappings = lru_cache(maxsize=None)(images.mappings)
     with selection_kept():
-        return [NativeThread(thread, memory, descriptor_size)
+        return [NativeThread(thread, memory, descriptor_size, mappings)
                 for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num)]
 
 

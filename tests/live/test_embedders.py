@@ -99,7 +99,7 @@ def test_gilstate(interpreter: Interpreter, how: str, where: str, tmp_path: Path
     assert (waiter["gil"], waiter["name"], waiter["frame"]) == ("waits", None, None)
     assert waiter["waiting_on"]["owner"] == holder["ident"]
     assert sum(thread["gil"] is not None for thread in got.values()) == 2
-    lines = {int(line.replace("*", " ").split()[1]): line for line in answers.text.splitlines()[1:]}
+    lines = {int(line.replace("*", " ").split()[1]): line for line in compare.thread_rows(answers.text)[1:]}
     for lwp in (without_frames["lwp"], *of_gil):
         assert NO_FRAMES in lines[lwp] and not compare.frames_by_lwp(answers.tracebacks, answers.threads)[lwp]
     for lwp in truth["native_threads"]:

@@ -73,7 +73,7 @@ def test_tracebacks(answers: Any) -> None:
 def test_text(answers: Any) -> None:
     """The table has a line for each thread in each interpreter."""
     truth, _, _, text = answers
-    assert len(text.strip().split("\n")) == 1 + len(truth["threads"])
+    assert len(compare.thread_rows(text)) == 1 + len(truth["threads"])
     for thread in truth["threads"]:
         frame = thread["frames"][0]
         place = "%s (%s:%d)" % (frame["function"], frame["file"], frame["line"])

@@ -121,6 +121,11 @@ def text_frames(lines: Iterable[str]) -> List[TextFrame]:
     return found
 
 
+def thread_rows(text: str) -> List[str]:
+    """The lines of py-threads' table without those that tell what a thread does; the headings come first."""
+    return [line for line in text.splitlines() if not re.match(r" +(waits|runs) ", line)]
+
+
 def control_characters(text: str) -> Optional[str]:
     """The first line with a character that a terminal acts upon, None where there is none."""
     found = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]").search

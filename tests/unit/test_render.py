@@ -3,11 +3,13 @@
 import json
 import time
 import unicodedata
-from typing import List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 import pytest
 
+from gdbext.analysis import locks
 from gdbext.analysis.threads import Thread, list_threads
+from gdbext.analysis.waits import Waits
 from gdbext.cpython import process
 from gdbext.cpython.frames import Frame
 from gdbext.render import document, text, threads, traceback
@@ -90,6 +92,16 @@ def test_a_document_is_one_line_of_ascii(value: str) -> None:
     assert list(found) == ["command", "target", "answer"]
 
 
+def table_of(found: List[Thread], selected: Optional[int], notes: List[str]) -> Iterator[str]:
+    """py-threads' text."""
+    return threads.text(found, locks.report(found, Waits()), selected, notes)
+
+
+def document_of(found: List[Thread]) -> str:
+    """py-threads' document."""
+    return threads.document(TARGET, found, locks.report(found, Waits()))
+
+
 EVIL_NAME = "\x1b[31mимя\n\u202e\udc80"
 
 
@@ -113,13 +125,15 @@ def listed(made: MadeProcess) -> List[Thread]:
 
 
 def test_the_table_of_threads() -> None:
-    lines = list(threads.text(listed(made_process()), 2, ["A note."]))
+    lines = list(table_of(listed(made_process()), 2, ["A note."]))
     assert lines == [
         "   Id  LWP  Python ident    Name                       GIL    Frame",
         f"   1   50   {IDENT:#x}  MainThread                 holds  inner (/made/up.py:13)",
         f"*  2   51   {IDENT + 0x1000:#x}  \\x1b[31mимя\\n\\u202e\\udc80  waits  "
         "\\x1b[31mимя\\n\\u202e\\udc80 (/\\x07\\r.py:13)",
+        '       waits for the GIL, held by thread 1 "MainThread"',
         "   3   52   -               -                                 not a Python thread",
+        "       waits for poll on descriptors, timeout not known",
         f"   -   -    {IDENT + 0x2000:#x}  -                                 "
         "no Python frames (no thread of this process)",
         "A note.",
@@ -146,20 +160,21 @@ FREE_THREADED = [name for name in IDS if TABLES[name].name.free_threaded]
 
 @pytest.mark.parametrize("table", FREE_THREADED)
 def test_the_table_of_threads_without_a_gil(table: str) -> None:
-    assert list(threads.text(listed_without_gil(without_gil(table)), None, [])) == [
+    assert list(table_of(listed_without_gil(without_gil(table)), None, [])) == [
         "  Id  LWP  Python ident    Name        State     Frame",
         f"  1   50   {IDENT:#x}  MainThread  attached  inner (/made/up.py:13)",
         f"  2   51   {IDENT + 0x1000:#x}  Worker      detached  waiter (/made/up.py:13)",
+        "      waits for poll on descriptors, timeout not known",
         "  3   52   -               -                     not a Python thread",
     ]
 
 
 @pytest.mark.parametrize("table", FREE_THREADED)
 def test_the_document_of_threads_without_a_gil(table: str) -> None:
-    found = parsed(threads.document(TARGET, listed_without_gil(without_gil(table))))["threads"]
-    assert [(each["gil"], each["attachment"], each["state"], each["waiting_on"]) for each in found] == [
-        (None, "attached", "running", None), (None, "detached", "waiting", None),
-        (None, None, "native", None)]
+    found = parsed(document_of(listed_without_gil(without_gil(table))))["threads"]
+    assert [(each["gil"], each["attachment"], each["state"], each["waiting_on"] and each["waiting_on"]["kind"])
+            for each in found] == [
+        (None, "attached", "running", None), (None, "detached", "waiting", "io"), (None, None, "native", None)]
 
 
 @pytest.mark.parametrize("table", FREE_THREADED)
@@ -167,11 +182,11 @@ def test_a_free_threaded_build_with_a_gil_is_shown_as_others_are(table: str) -> 
     made = without_gil(table)
     made.enable_gil()
     made.take_gil(made.states[made.interpreters[0]][0])
-    lines = list(threads.text(listed_without_gil(made), None, []))
+    lines = list(table_of(listed_without_gil(made), None, []))
     assert lines[:2] == [
         "  Id  LWP  Python ident    Name        GIL    Frame",
         f"  1   50   {IDENT:#x}  MainThread  holds  inner (/made/up.py:13)"]
-    found = parsed(threads.document(TARGET, listed_without_gil(made)))["threads"]
+    found = parsed(document_of(listed_without_gil(made)))["threads"]
     assert [(each["gil"], each["attachment"]) for each in found] == [
         ("holds", None), (None, None), (None, None)]
 
@@ -182,14 +197,14 @@ def test_wide_names_keep_the_columns() -> None:
     made.add_thread(main, [Call("f")])
     made.name_threads(main, {IDENT: "スレッド", IDENT + 0x1000: "thread"})
     natives = [Native(1, 50, IDENT), Native(2, 51, IDENT + 0x1000)]
-    _headings, first, second = threads.text(list_threads(made.open(), natives), None, [])
+    _headings, first, second = table_of(list_threads(made.open(), natives), None, [])
     assert text.width(first[:first.index("inner")]) == text.width(second[:second.index("f (")])
 
 
 def test_threads_of_several_interpreters_name_them() -> None:
     made = made_process()
     made.add_thread(made.add_interpreter(), [Call("sub")])
-    lines = list(threads.text(list_threads(made.open(), []), None, []))
+    lines = list(table_of(list_threads(made.open(), []), None, []))
     assert sum("[interpreter 0]" in line for line in lines) == 3
     assert sum("[interpreter 1]" in line for line in lines) == 1
 
@@ -209,19 +224,19 @@ def test_of_several_runtimes_each_is_named(other_table: str, other_path: str, la
     found = [thread for thread in list_threads(pythons, [Native(1, 50, IDENT), Native(2, 51, 0x77)])
              if thread.native]
     shown = [label.replace("\x1b", "\\x1b") for label in labels]
-    lines = list(threads.text(found, None, []))[1:]
+    lines = list(table_of(found, None, []))[1:]
     assert [line for line, label in zip(lines, shown) if f"[interpreter 0 of {label}]" in line] == lines
     for thread, label in zip(found, shown):
         heading, *_frames = traceback.text([(thread, thread.frames())], no_source)
         assert heading == f"Traceback in interpreter 0 of {label} (most recent call first):"
-    assert [each["runtime"] for each in parsed(threads.document(TARGET, found))["threads"]] == [0, 1]
+    assert [each["runtime"] for each in parsed(document_of(found))["threads"]] == [0, 1]
     stacks = [(thread, thread.frames()) for thread in found]
     assert [each["runtime"] for each in parsed(traceback.document(TARGET, stacks))["frames"]] == [0, 0, 1]
 
 
 def test_the_document_of_threads() -> None:
     made = made_process()
-    found = parsed(threads.document(TARGET, listed(made)))
+    found = parsed(document_of(listed(made)))
     assert (found["command"], found["target"]) == ("py-threads", TARGET)
     main, second, native, gone = found["threads"]
     assert main == {
@@ -232,11 +247,14 @@ def test_the_document_of_threads() -> None:
     assert second["name"] == EVIL_NAME and second["frame"]["file"] == "/\x07\r.py"
     assert (second["gil"], second["state"]) == ("waits", "waiting")
     assert second["waiting_on"] == {"kind": "gil", "address": hex(made.gils[made.interpreters[0]]),
-                                    "owner": IDENT, "detail": "the GIL"}
+                                    "owner": IDENT, "detail": "the GIL", "name": None, "timeout": False,
+                                    "seconds_left": None, "woken": False}
     # What is not known is null, and never left out.
     assert native == {"number": 3, "lwp": 52, "ident": None, "name": None, "interpreter": None,
-                      "runtime": None, "gil": None, "attachment": None, "state": "native", "waiting_on": None,
-                      "frame": None}
+                      "runtime": None, "gil": None, "attachment": None, "state": "native", "frame": None,
+                      "waiting_on": {
+                          "kind": "io", "address": None, "owner": None, "detail": "poll on descriptors",
+                          "name": None, "timeout": None, "seconds_left": None, "woken": False}}
     assert gone == {"number": None, "lwp": None, "ident": IDENT + 0x2000, "name": None, "interpreter": 0,
                     "runtime": 0, "gil": None, "attachment": None, "state": None, "waiting_on": None,
                     "frame": None}
@@ -245,12 +263,12 @@ def test_the_document_of_threads() -> None:
 def test_the_owner_of_a_gil_that_nobody_holds_is_null() -> None:
     made = made_process()
     made.set_gil(made.gils[made.interpreters[0]], 0, 0)
-    second = parsed(threads.document(TARGET, listed(made)))["threads"][1]
+    second = parsed(document_of(listed(made)))["threads"][1]
     assert second["waiting_on"]["owner"] is None
 
 
 def test_before_3_11_the_qualified_name_is_null() -> None:
-    found = parsed(threads.document(TARGET, list_threads(made_process(table="3.10.13").open(), [])))
+    found = parsed(document_of(list_threads(made_process(table="3.10.13").open(), [])))
     assert {thread["frame"]["qualname"] for thread in found["threads"] if thread["frame"]} == {None}
 
 
@@ -340,9 +358,9 @@ def test_a_frame_that_cannot_be_read_is_marked_in_text_and_null_in_json() -> Non
 def test_an_innermost_frame_that_cannot_be_read() -> None:
     made = made_process()
     made.set_frames(made.states[made.interpreters[0]][1], 0x1000)
-    lines = list(threads.text(listed(made), None, []))
+    lines = list(table_of(listed(made), None, []))
     assert "<unreadable at 0x1000>" in lines[2]
-    assert parsed(threads.document(TARGET, listed(made)))["threads"][1]["frame"] is None
+    assert parsed(document_of(listed(made)))["threads"][1]["frame"] is None
 
 
 def test_the_document_of_a_thread_without_python() -> None:
@@ -361,7 +379,7 @@ def test_an_instruction_without_a_line() -> None:
     made.set_frames(made.states[made.interpreters[0]][1], b.frame(code, 2))
     assert list(traceback.text(stack_of(made, 1), no_source))[1:] == ['  File "/f.py", line ?, in f']
     assert parsed(traceback.document(TARGET, stack_of(made, 1)))["frames"][0]["line"] is None
-    assert "(/f.py:?)" in list(threads.text(listed(made), None, []))[2]
+    assert "(/f.py:?)" in list(table_of(listed(made), None, []))[2]
 
 
 def test_a_frame_is_a_tuple_without_a_line_where_there_is_no_code() -> None:

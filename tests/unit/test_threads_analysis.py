@@ -7,7 +7,7 @@ import pytest
 from gdbext.analysis.threads import HOLDS, MAX_STACK, STACK_PIECE, WAITS, Thread, list_threads
 from gdbext.cpython.memory import PAGE
 from gdbext.cpython.process import Python
-from tests.unit.builder import IDS, TABLES
+from tests.unit.builder import IDS, TABLES, FakeMemory
 from tests.unit.made_process import IDENT, NATIVE_ID, SUSPENDED, Call, MadeProcess, started
 
 
@@ -22,6 +22,8 @@ class Native(NamedTuple):
     program_counter: Optional[int] = None
     stack_pointer: Optional[int] = None
     registers: Collection[int] = ()
+    memory: FakeMemory = FakeMemory()
+    library: Optional[str] = None
 
 
 @pytest.fixture(params=IDS)

@@ -1,0 +1,180 @@
+"""The functions of the standard library in which threads wait, and what they keep about it.
+
+A function is recognised by its code object, which is what the module has at this moment: a class derived
+from threading.Condition runs the same code, and a program's own module called threading does not.
+Facts: Lib/threading.py, Lib/queue.py, Lib/concurrent/futures/_base.py and thread.py,
+Lib/importlib/_bootstrap.py, Lib/multiprocessing/.
+"""
+
+from typing import Dict, Iterable, Iterator, NamedTuple, Optional, Tuple
+
+from ..cpython.classes import Classes
+from ..cpython.frames import Frame
+from ..cpython.objects import HEAP_TYPE
+from ..cpython.reader import READ_ERRORS
+from ..cpython.runtime import Interpreter, Runtime
+
+# By module, as sys.modules has it: functions, and methods with their class.
+FUNCTIONS = {
+    "threading": (
+        "Condition.wait", "Condition._acquire_restore", "Condition.__exit__", "Event.wait", "Semaphore.acquire",
+        "Barrier.wait", "Thread.join", "Thread._wait_for_tstate_lock", "Thread.start", "_shutdown"),
+    "queue": ("Queue.get", "Queue.put", "Queue.join", "_PySimpleQueue.get"),
+    "concurrent.futures._base": ("Future.result", "Future.exception", "wait"),
+    "concurrent.futures.thread": ("_worker", "_WorkItem.run"),
+    "_frozen_importlib": ("_ModuleLock.acquire", "_get_module_lock", "_ImportLockContext.__enter__"),
+    "multiprocessing.synchronize": (
+        "SemLock.__exit__", "Condition.wait", "Condition.__exit__", "Event.wait", "Barrier.wait"),
+    "contextlib": ("_GeneratorContextManager.__exit__",),
+    "multiprocessing.queues": (
+        "Queue.get", "Queue.put", "JoinableQueue.join", "SimpleQueue.get", "SimpleQueue.put"),
+    "multiprocessing.connection": ("_ConnectionBase.recv", "_ConnectionBase.recv_bytes", "_ConnectionBase.send",
+                                   "_ConnectionBase.send_bytes", "_ConnectionBase.poll", "wait", "Listener.accept"),
+    "multiprocessing.process": ("BaseProcess.join",),
+    "multiprocessing.pool": ("ApplyResult.get", "Pool.join"),
+    "subprocess": ("Popen.wait", "Popen.communicate"),
+}
+
+# Modules whose frames stand between a program and what it waits for: a lock is named as their caller does.
+_BETWEEN = ("threading", "queue", "concurrent.futures", "multiprocessing", "importlib._bootstrap",
+            "importlib._bootstrap_external", "_frozen_importlib", "contextlib")
+
+
+class Call(NamedTuple):
+    """A frame in one of FUNCTIONS: `name` is "module.function" or "module.Class.method"."""
+
+    name: str
+    frame: Frame
+
+
+class Library:
+    """Knows the library's functions in the interpreters of one runtime. Never raises READ_ERRORS."""
+
+    def __init__(self, runtime: Runtime, classes: Classes) -> None:
+        self._runtime = runtime
+        self._classes = classes
+        self._codes: Dict[int, Dict[int, str]] = {}
+        self._modules: Dict[int, Optional[str]] = {}
+
+    def name_of(self, interpreter: Interpreter, frame: Frame) -> Optional[str]:
+        """Which of FUNCTIONS a frame is in, None for all others."""
+        return self._functions(interpreter).get(frame.code.address) if frame.code is not None else None
+
+    def method(self, interpreter: Interpreter, instance: int, name: str) -> Optional[str]:
+        """Which of FUNCTIONS is this method of an instance's class or of one of its bases."""
+        functions = self._functions(interpreter)
+        objects, reader = self._runtime.objects, self._runtime.reader
+        try:
+            for base in self._classes.order(objects.type_of(instance)):
+                found = self._classes.own(base, name) if base.flags & HEAP_TYPE else None
+                if found is not None and objects.type_of(found).name == "function":
+                    known = functions.get(reader.pointer(found, "PyFunctionObject", "func_code"))
+                    if known is not None:
+                        return known
+        except READ_ERRORS:
+            pass
+        return None
+
+    def is_between(self, frame: Frame) -> bool:
+        """Whether a frame belongs to a module that waits on behalf of its callers."""
+        module = self.module_of(frame)
+        return module is not None and any(
+            module == name or module.startswith(name + ".") for name in _BETWEEN)
+
+    def module_of(self, frame: Frame) -> Optional[str]:
+        """`__name__` among the frame's globals, None where there is none."""
+        runtime = self._runtime
+        try:
+            namespace = runtime.variables.globals(frame)
+            if namespace not in self._modules:
+                name = runtime.dicts.get(namespace, "__name__")
+                self._modules[namespace] = runtime.objects.text(name) if name else None
+            return self._modules[namespace]
+        except READ_ERRORS:
+            return None
+
+    def local(self, frame: Frame, name: str) -> Optional[int]:
+        """The value of a variable of a frame, None where it is not bound."""
+        try:
+            for variable in self._runtime.variables.of(frame):
+                if variable.name == name:
+                    return variable.address
+        except READ_ERRORS:
+            pass
+        return None
+
+    def attribute(self, address: Optional[int], name: str) -> Optional[int]:
+        """An attribute that an instance has itself, None where it has none."""
+        if address is None:
+            return None
+        try:
+            return self._runtime.dicts.attribute(address, name)
+        except READ_ERRORS:
+            return None
+
+    def number(self, address: Optional[int]) -> Optional[int]:
+        """The value of an int, None for anything else."""
+        if address is None:
+            return None
+        try:
+            return self._runtime.objects.integer(address)
+        except READ_ERRORS:
+            return None
+
+    def text(self, address: Optional[int]) -> Optional[str]:
+        """The value of a str, None for anything else."""
+        if address is None:
+            return None
+        try:
+            return self._runtime.objects.text(address)
+        except READ_ERRORS:
+            return None
+
+    def _functions(self, interpreter: Interpreter) -> Dict[int, str]:
+        found = self._codes.get(interpreter.address)
+        if found is None:
+            found = self._codes[interpreter.address] = dict(self._find(interpreter))
+        return found
+
+    def _find(self, interpreter: Interpreter) -> Iterator[Tuple[int, str]]:
+        runtime = self._runtime
+        reader = runtime.reader
+        try:
+            modules = self._members(runtime.modules(interpreter), FUNCTIONS)
+        except READ_ERRORS:
+            return
+        for module, address in modules.items():
+            functions = FUNCTIONS[module]
+            try:
+                runtime.objects.expect_exactly(address, "module")
+                names = self._members(reader.pointer(address, "PyModuleObject", "md_dict"),
+                                      {name.partition(".")[0] for name in functions})
+            except READ_ERRORS:
+                continue
+            for function in functions:
+                outer, _dot, method = function.partition(".")
+                try:
+                    found = names.get(outer)
+                    if found is not None and method:
+                        found = self._classes.lookup(self._classes.type(found), method)
+                    if found is not None:
+                        runtime.objects.expect_exactly(found, "function")
+                        yield reader.pointer(found, "PyFunctionObject", "func_code"), f"{module}.{function}"
+                except READ_ERRORS:
+                    continue
+
+    def _members(self, namespace: int, wanted: Iterable[str]) -> Dict[str, int]:
+        """The values of these names in a dict, found in one pass."""
+        wanted = set(wanted)
+        lengths = {len(name) for name in wanted}
+        reader, objects = self._runtime.reader, self._runtime.objects
+        found = {}
+        for key, value in self._runtime.dicts.items(namespace):
+            try:
+                if reader.pointer(key, "PyASCIIObject", "length") in lengths:
+                    name = objects.text(key)
+                    if name in wanted:
+                        found[name] = value
+            except READ_ERRORS:
+                continue
+        return found

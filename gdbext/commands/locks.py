@@ -1,0 +1,30 @@
+"""py-locks: what threads wait for, who holds it, and the deadlocks."""
+
+from typing import Any, Dict
+
+from .command import JSON, STATUS, Command, Option, write
+
+
+class Locks(Command):
+    """Prints, draws or dumps what threads wait for."""
+
+    NAME = "py-locks"
+    CLASS = STATUS
+    SUMMARY = "Show the locks that threads wait for, who holds them, and deadlocks."
+    USAGE = "py-locks [-dot] [-json]"
+    OPTIONS = (Option("dot", "Write the graph of waits for Graphviz."), JSON)
+    EXAMPLE = "py-locks"
+
+    def run(self, options: Dict[str, Any]) -> None:
+        """Answer for all threads of the selected inferior."""
+        from ..render import locks
+        from . import model
+
+        current = model.current()
+        report = current.locks()
+        if options["json"]:
+            write([locks.document(current.target(), report)])
+        elif options["dot"]:
+            write(list(locks.graph(report)))
+        else:
+            write(list(locks.text(report, current.notes())))
