@@ -44,6 +44,8 @@ MAX_GAP = 512
 # Known to have changed within a minor release, with no offset that tells (3.13.8: a field more in the
 # thread state before it).
 _UNSTATED = frozenset({"_PyThreadStateImpl"})
+# One byte of a frame, which debug builds of 3.14 and later divide (pycore_interpframe_structs.h).
+_DIVIDED = frozenset({"visited", "lltrace"})
 
 
 class DebugOffsets(NamedTuple):
@@ -114,9 +116,12 @@ def corrected(struct: Struct, section: str, offsets: DebugOffsets, same_release:
     """The structure with the process's own offsets in place of the table's.
 
     A field that is not among them moves with its neighbours, where those on both sides of it are
-    near and moved by the same number of bytes; else it is left out. All stays where the process says
-    nothing, or where nothing at all has moved since a table of the `same_release`.
+    near and moved by the same number of bytes; else it is left out, as is what a debug build divides.
+    All else stays where the process says nothing, or where nothing at all has moved since a table of the
+    `same_release`.
     """
+    struct = Struct(struct.name, struct.size, {
+        path: field for path, field in struct.fields.items() if path.rpartition(".")[2] not in _DIVIDED})
     known, size = _known_places(struct, section, offsets)
     moves: List[Tuple[int, int]] = sorted(
         [(0, 0), (struct.size, size)] + [(struct.fields[path][0], place) for path, place in known.items()])

@@ -117,7 +117,8 @@ def test_a_build_is_not_changed_by_its_own_offsets(name: str) -> None:
     layout = debug_offsets.layout(made, read(made, made))
     assert wrong(layout, made, list(made.structs)) == []
     for struct in made.structs:
-        assert layout[struct].fields.keys() == made.struct(struct).fields.keys()
+        lost = [path for path in made.struct(struct).fields if path not in layout[struct]]
+        assert {path.rpartition(".")[2] for path in lost} <= set(DIVIDED)
     assert (layout.source.kind, layout.source.table) == ("table+debug-offsets", name)
 
 
@@ -126,14 +127,7 @@ def test_a_build_is_not_changed_by_its_own_offsets(name: str) -> None:
 @pytest.mark.parametrize("nearest, stated", PAIRS)
 def test_no_field_is_kept_at_a_wrong_place(nearest: str, stated: str) -> None:
     layout = debug_offsets.layout(NEW[nearest], read(NEW[stated], NEW[nearest]))
-    found = wrong(layout, NEW[stated], list(SECTIONS))
-    if NEW[nearest].name.debug != NEW[stated].name.debug:
-        for name, path, field in [each for each in found if each[1].split(".")[-1] in DIVIDED]:
-            found.remove((name, path, field))
-            # The byte itself is the right one.
-            visited = path.replace("lltrace", "visited")
-            assert field[:2] == NEW[stated].struct(name).field(visited)[:2]
-    assert found == []
+    assert wrong(layout, NEW[stated], list(SECTIONS)) == []
 
 
 @pytest.mark.parametrize("nearest, stated", PAIRS)
