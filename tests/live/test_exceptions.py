@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List
 import pytest
 
 from tests.support import compare, gdb, processes
+from tests.support.interpreters import Interpreter
 from tests.support.subject import WHERE, Subject
 
 pytestmark = [
@@ -44,12 +45,15 @@ def ask(subject: Subject, where: str) -> Dict[str, Any]:
     truth = subject.place(where).truth
     told = {**truth["exceptions"], **truth["made_by_code"]}
     commands = ["py-exc %#x" % each["address"] for each in told.values()]
-    run = subject.run(where, [*commands, "py-exc -all -json", "py-exc -all", "py-threads -json"])
-    *single, document, text, threads = run.answers
+    variables = "py-exc -locals -json %#x" % told["with_variables"]["address"]
+    run = subject.run(where, [*commands, "py-exc -all -json", "py-exc -all", "py-threads -json", variables,
+                              "py-exc -find -json", "py-exc -find -json OSError"])
+    *single, document, text, threads, variables, heap, os_errors = run.answers
     for answer in run.answers:
         assert answer.stderr == "", "%s printed to stderr: %s" % (answer.command, answer.stderr)
     return {"truth": truth, "texts": dict(zip(told, single)), "document": document.document(), "text": text.stdout,
-            "threads": threads.document()}
+            "threads": threads.document(), "variables": variables.document(), "heap": heap.document(),
+            "os_errors": os_errors.document()}
 
 
 def comparable(text: str) -> List[str]:
@@ -100,7 +104,7 @@ def test_handled_text(answers: Dict[str, Any], where: str) -> None:
         # This is how the test has it die.
         ended, text = text.split("\n\n", 1)
         assert re.fullmatch(r"Fatal signal SIGABRT \(Aborted\), sent by process \d+, in thread 1 .*\..*", ended, re.S)
-    *sections, last = re.split(r"(?m)\n*^(?=Thread \d+ \(LWP)|\n\n(?=\d+ other threads)", answers["text"])
+    *sections, last = re.split(r"(?m)\n*^(?=Thread \d+ \(LWP)|\n\n(?=\d+ other threads)", text)
     found = {int(section.split("LWP ")[1].split(")")[0]): section + "\n" for section in sections if section}
     handling = [thread for thread in answers["truth"]["threads"] if thread["handling"]]
     assert {thread["lwp"] for thread in handling} == set(found)
@@ -111,3 +115,24 @@ def test_handled_text(answers: Dict[str, Any], where: str) -> None:
             assert place + "\n" + each["text"] in shown or re.search(
                 re.escape(place) + " .*, which is shown above\n", shown), thread["key"]
     assert last == "3 other threads of Python neither raise nor handle an exception.\n"
+
+
+def test_locals(answers: Dict[str, Any]) -> None:
+    """The variables of frames that have ended, as the exception has left them."""
+    entries = answers["variables"]["exception"]["traceback"]
+    got = [{name: value for name, value in entry["locals"].items() if not value.startswith("<function ")}
+           for entry in entries[1:]]
+    assert got == answers["truth"]["variables"]
+    assert [entry["function"] for entry in entries[1:]] == ["with_variables", "inner"]
+
+
+def test_find(answers: Dict[str, Any], interpreter: Interpreter) -> None:
+    """Every exception of the heap that has a traceback, those of running frames first."""
+    for told, got in (("heap", "heap"), ("os_errors", "os_errors")):
+        found = answers[got]["found"]
+        compare.assert_same(
+            {told: sorted("%#x" % address for address in answers["truth"][told])},
+            {told: sorted(each["address"] for each in found)}, "exceptions of the heap")
+        assert (answers[got]["more"], answers[got]["problems"]) == (0, [])
+        running = [each["thread"] is not None for each in found]
+        assert running == sorted(running, reverse=True) and running[0] and not running[-1]

@@ -7,6 +7,7 @@ Then its threads stay in handlers of exceptions, one within the other, until the
 """
 
 import asyncio
+import gc
 import os
 import queue
 import sys
@@ -633,11 +634,19 @@ def half_made():
 
 
 @shape
-def dead_callee():
-    try:
-        recurse(1)
-    finally:
-        pass
+def with_variables():
+    """Locals, cells, free variables, and what is not bound."""
+    number, text, items = 1, "é\n", [1.5, None, {"k": b"v"}]
+    in_a_cell = (number, text)
+
+    def inner(argument, *more, named=3):
+        several = [in_a_cell, argument, more, named]
+        if several:
+            raise Plain(named)
+        unbound = 1
+        return unbound
+
+    inner("a", 2, 3, named=[items])
 
 
 def coded():
@@ -671,6 +680,21 @@ def tell_of(error):
     """An exception's truth."""
     return {"address": id(error), "text": printed(error), "type": type(error).__qualname__,
             "module": type(error).__module__, "args": repr(error.args)}
+
+
+def variables(error):
+    """The variables of each frame of a traceback, repr() of their values; functions are left out."""
+    found = []
+    entry = error.__traceback__
+    while entry is not None:
+        found.append({name: repr(value) for name, value in entry.tb_frame.f_locals.items() if not callable(value)})
+        entry = entry.tb_next
+    return found
+
+
+def in_heap(kind):
+    """The addresses of exceptions that have a traceback."""
+    return [id(each) for each in gc.get_objects() if isinstance(each, kind) and each.__traceback__ is not None]
 
 
 handled = {}  # key -> truth of the exceptions that the thread handles, innermost first
@@ -811,7 +835,10 @@ def main():
     threads = [{"key": key, "lwp": common.arrivals[key].native_id, "ident": common.arrivals[key].ident,
                 "handling": handled[key]} for key in handled]
     threads.append({"key": "main", "lwp": os.getpid(), "ident": threading.get_ident(), "handling": []})
-    common.write(sys.argv[1], common.process(threads, exceptions=truth, made_by_code=codes, native_threads=[]))
+    common.write(sys.argv[1], common.process(
+        threads, exceptions=truth, made_by_code=codes, native_threads=[],
+        variables=variables(kept["with_variables"])[1:],
+        heap=in_heap(BaseException), os_errors=in_heap(OSError)))
     os.write(1, b"ready\n")
     hold()
 

@@ -100,3 +100,15 @@ def build_extension(folder: Path, interpreter: Interpreter) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     build(folder / "nativeext.so", ["-shared", "-fPIC", "-O1", *_headers(_ask(interpreter))], "nativeext.c")
     return folder
+
+
+def build_extension(folder: Path, interpreter: Interpreter, name: str) -> Path:
+    """The extension module of programs/NAME.c, for one interpreter; the folder to import it from.
+
+    Raises CannotBuild.
+    """
+    # Free-threaded objects have a head of 32 bytes, and those of debug builds that list all objects (up to 3.7).
+    large = interpreter.free_threaded or interpreter.debug and interpreter.minor < (3, 8)
+    build(folder / interpreter.id / (name + ".so"), ["-shared", "-fPIC", "-O0", "-DHEAD=%d" % (32 if large else 16)],
+          name + ".c")
+    return folder / interpreter.id

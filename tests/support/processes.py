@@ -120,10 +120,16 @@ class Program:
         self._process.stdin.write(data)
         self._process.stdin.flush()
 
-    def die_with_core(self) -> Path:
-        """Abort it and give the core that the kernel wrote. Needs `no_kernel_core()` to be None."""
+    def die_with_core(self, cause: Optional[Callable[[], None]] = None) -> Path:
+        """Abort it, or have it die of what `cause` does, and give the core that the kernel wrote.
+
+        Needs `no_kernel_core()` to be None.
+        """
         before = set(self._cores())
-        self._process.send_signal(signal.SIGABRT)
+        if cause is None:
+            self._process.send_signal(signal.SIGABRT)
+        else:
+            cause()
         self._process.wait(SETTLE_TIMEOUT)
         new = sorted(set(self._cores()) - before)
         if not new:

@@ -1,0 +1,52 @@
+"""What can't be read of an exception costs that, and nothing else: programs/broken_exceptions.py has the cases."""
+
+from typing import Dict, Tuple
+
+from tests.support import compare, gdb, processes, stripped
+from tests.support.interpreters import Interpreter
+
+# What is said of each case, besides the last line of the text.
+SAID: Dict[str, Tuple[str, str]] = {
+    "args not set": ("in fail", "ValueError: <args not set>"),
+    "args not mapped": ("in fail", "ValueError: <unreadable: "),
+    "args no tuple": ("in fail", "ValueError: <unreadable: 'list' object instead of tuple at "),
+    "traceback not mapped": ("<unreadable at 0x1000: ", "ValueError: it was whole"),
+    "traceback a text": ("'str' object instead of traceback at ", "ValueError: it was whole"),
+    "cause no exception": ("'str' object instead of exception at ", "ValueError: it was whole"),
+    "context not mapped": ("<unreadable exception at 0x1000: ", "ValueError: it was whole"),
+    "frame freed": ("<unreadable at ", "ValueError: it was whole"),
+    "frame another object": ("'list' object instead of frame at ", "ValueError: it was whole"),
+    "traceback leads to itself": ("traceback without an end at ", "ValueError: it was whole"),
+    "traceback breaks off": ("<unreadable at 0x1000: ", "ValueError: it was whole"),
+    "good": ("in fail", "ValueError: it was whole"),
+}
+NO_EXCEPTION = ("no exception", "a type", "not mapped")
+
+
+def test_broken(interpreter: Interpreter) -> None:
+    """One line of error where there is no exception; else what can be read, and what not."""
+    with processes.running_python(stripped.as_installed(interpreter), "broken_exceptions.py") as program:
+        cases = program.truth["cases"]
+        assert set(cases) == {*SAID, *NO_EXCEPTION}
+        commands = [command % address for address in cases.values() for command in ("py-exc %#x", "py-exc -json %#x")]
+        run = gdb.run([*commands, "py-exc -find", "py-exc -find -json ValueError", "py-exc nothing"], mode="hidden",
+                      pid=program.pid)
+    *answers, found, found_json, typed = run.answers
+    for index, name in enumerate(cases):
+        text, document = answers[2 * index:2 * index + 2]
+        if name in NO_EXCEPTION:
+            assert "there is no exception object at" in compare.one_line(text.stderr)
+            assert text.stdout == document.stdout == ""
+            continue
+        assert text.stderr == document.stderr == "", name
+        part, last = SAID[name]
+        assert part in text.stdout, name
+        assert any(line.startswith(last) for line in text.stdout.splitlines()), name
+        assert document.document()["exception"]["address"] == "%#x" % cases[name]
+    # None of it ends the walk through the heap.
+    assert found.stderr == "" or interpreter.free_threaded
+    if not interpreter.free_threaded:
+        addresses = [each["address"] for each in found_json.document()["found"]]
+        assert {"%#x" % cases[name] for name in SAID} <= set(addresses)
+        assert "exceptions with a traceback in the heap" in found.stdout
+    assert "is no address" in compare.one_line(typed.stderr)
