@@ -121,6 +121,7 @@ class _Segment:
     def __init__(self, activation: Activation, python: Python, thread: Optional[Thread], found_by: str) -> None:
         self.frames = activation.frames
         self.place = activation.place
+        self.is_linked = activation.is_linked
         self.python = python
         self.thread = thread
         self.found_by = found_by
@@ -182,9 +183,8 @@ class _Merger:
                 self._runs[index] = python
         self._pointers = [native.stack_pointer for native in natives]
         self._placed: Dict[int, _Segment] = {}
-        # The segment of each frame whose run is not known.
-        self._searched: Dict[int, _Segment] = {}
-        self._known: Set[int] = set()
+        # By the address of each frame.
+        self._segments: Dict[int, _Segment] = {}
         self._chains: List[_Chain] = []
         for thread in threads:
             if thread.python is not None and thread.state is not None:
@@ -198,24 +198,22 @@ class _Merger:
         for activation in activations:
             # What can't be read is no frame: the address may be that of anything.
             addresses = [frame.address for frame in activation.frames if frame.problem is None]
-            if not self._known.isdisjoint(addresses):
+            if not self._segments.keys().isdisjoint(addresses):
                 break
-            self._known.update(addresses)
             segment = _Segment(activation, python, thread, found_by)
             chain.append(segment)
-            self._searched.update((address, segment) for address in addresses)
+            self._segments.update((address, segment) for address in addresses)
         self._chains.append(chain)
         return chain
 
     def stack(self) -> Stack:
         """The answer. Each step places what the ones before it have left; the surer ones come first."""
+        self._place_by_addresses(True)
         for index in self._runs:
             self._place_by_register(index)
         for index in self._runs:
             self._recover(index, REGISTER)
-        for chain in self._chains:
-            for segment in chain:
-                self._place_by_address(segment)
+        self._place_by_addresses(False)
         for chain in self._chains:
             self._place_by_order(chain)
         for index in self._runs:
@@ -228,8 +226,12 @@ class _Merger:
     def _place(self, segment: _Segment, index: int) -> None:
         segment.native = index
         self._placed[index] = segment
-        for frame in segment.frames:
-            self._searched.pop(frame.address, None)
+
+    def _place_by_addresses(self, linked: bool) -> None:
+        for chain in self._chains:
+            for segment in chain:
+                if segment.is_linked is linked:
+                    self._place_by_address(segment)
 
     def _place_by_address(self, segment: _Segment) -> None:
         """By the structure of the run on the C stack, within its native frame."""
@@ -250,11 +252,40 @@ class _Merger:
         """By the frame that the loop is at, in a register that the functions it calls give back."""
         if index in self._placed:
             return True
-        for value in self._natives[index].registers.values():
-            segment = self._searched.get(value)
-            if segment is not None:
+        values = self._natives[index].registers.values()
+        waiting = [(value, self._segments[value]) for value in values if self._is_waiting(value)]
+        for value, segment in waiting:
+            if segment.frames[0].address == value:
                 self._place(segment, index)
                 return True
+        if waiting:
+            self._place(waiting[0][1], index)
+        return bool(waiting)
+
+    def _is_waiting(self, value: int) -> bool:
+        segment = self._segments.get(value)
+        return segment is not None and segment.native is None
+
+    def _place_rest(self, index: int) -> bool:
+        """By the same, where the frame is in the middle of a segment that belongs to a run further in.
+
+        greenlet takes the marks between segments away while it keeps a C stack elsewhere.
+        """
+        for value in self._natives[index].registers.values():
+            segment = self._segments.get(value)
+            if segment is None or segment.native is None or segment.native > index:
+                continue
+            at = next(number for number, frame in enumerate(segment.frames) if frame.address == value)
+            if not at:
+                continue
+            rest = _Segment(Activation(segment.frames[at:], segment.place), segment.python, segment.thread,
+                            segment.found_by)
+            segment.frames = segment.frames[:at]
+            chain = next(chain for chain in self._chains if segment in chain)
+            chain.insert(chain.index(segment) + 1, rest)
+            self._segments.update((frame.address, rest) for frame in rest.frames)
+            self._place(rest, index)
+            return True
         return False
 
     def _place_by_order(self, chain: _Chain) -> None:
@@ -278,8 +309,8 @@ class _Merger:
         free.sort()
         if len(free) != len(waiting):
             for index in free:
-                found = {id(self._searched[value]): self._searched[value] for value in self._slots(index)
-                         if value in self._searched}
+                found = {id(self._segments[value]): self._segments[value] for value in self._slots(index)
+                         if self._is_waiting(value)}
                 if len(found) == 1:
                     self._place(next(iter(found.values())), index)
             free = [index for index in free if index not in self._placed]
@@ -304,18 +335,20 @@ class _Merger:
 
     def _recover(self, index: int, source: str) -> None:
         """A chain of frames that no thread state leads to, from the run that is at its head."""
-        if self._place_by_register(index):
+        if self._place_by_register(index) or self._place_rest(index):
             return
         native = self._natives[index]
         python = self._runs[index]
         values = native.registers.values() if source == REGISTER else self._slots(index)
         heads = [value for value in dict.fromkeys(values)
-                 if value not in self._known and self._is_head(value, python, native)]
+                 if value not in self._segments and self._is_head(value, python, native)]
         if heads:
             head = _outermost(heads, python)
             chain = self._add(python.runtime.frames.activations_from(head), python, None, source)
             if chain:
                 self._place(chain[0], index)
+            for segment in chain[1:]:
+                self._place_by_address(segment)
 
     def _is_head(self, value: int, python: Python, native: NativeFrame) -> bool:
         """Whether a number is the address of the frame that this run of the loop is at."""

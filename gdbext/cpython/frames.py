@@ -45,10 +45,12 @@ class Activation(NamedTuple):
     """What one run of the evaluation loop has: its Python frames, innermost first, perhaps none as yet.
 
     `place` is an address within the native frame of that run, None where the version has no such place.
+    `is_linked` says that it is that of a link between the frames themselves, and not the thread state's word.
     """
 
     frames: List[Frame]
     place: Optional[int]
+    is_linked: bool = True
 
 
 class _FrameObjects:
@@ -251,7 +253,7 @@ class Frames:
             except READ_ERRORS:
                 place = None
             if place is not None and any(frame.address == current for frame in activation.frames[:1]):
-                activation = activation._replace(place=place)
+                activation = activation._replace(place=place, is_linked=False)
             yield activation
 
     def activations_from(self, frame: int) -> Iterator[Activation]:

@@ -81,7 +81,7 @@ def merged_text(threads: Sequence[Thread], stack: Merged, native: bool, source_l
         yield _IDLE
     else:
         yield _NO_PYTHON
-    labels = len({_interpreter_of(call) for call in python}) > 1
+    labels = len({_interpreter_of(call) for call in python if call.thread is not None}) > 1
     shown = ((_call_text(call, native, labels), call.frame, call.python) if isinstance(call, PythonCall)
              else (native_text(call), None, None) for call in calls)
     yield from _frames(shown, source_line, bindings_of, count())

@@ -11,8 +11,9 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import pytest
 
-from tests.support import compare, damage, embedding, gdb, processes
+from tests.support import compare, damage, embedding, gdb, packages, processes
 from tests.support.interpreters import Interpreter
+from tests.support.stripped import Launch
 from tests.support.subject import WHERE, Subject
 
 # What is read of a core is the same in all modes, so that not all pairs are worth their time.
@@ -227,6 +228,31 @@ def test_frames_are_recovered_where_thread_states_are_damaged(subject: Subject, 
         if name != "exchanged":
             assert text.stdout.count("[recovered from ") >= len(place.truth["threads"])
             assert "No Python" not in text.stdout
+
+
+@hidden
+def test_the_frames_of_a_greenlet_that_has_switched_to_another_one(launch: Launch, interpreter: Interpreter) -> None:
+    """Its frames are on the C stack still, and the registers lead to them."""
+    try:
+        python = packages.venv(interpreter, "--only-binary=:all:", "greenlet")
+    except packages.NotAvailable as error:
+        pytest.skip(str(error))
+    with processes.running_python(launch._replace(path=python), "greenlets.py") as program:
+        processes.wait_until_told(program)
+        run = gdb.run(["py-bt-plus -native -json", "py-bt-plus -json", "py-threads -json"], mode="hidden",
+                      pid=program.pid)
+        native, plain, threads = (answer.document() for answer in run.answers)
+        [thread] = program.truth["threads"]
+        known = thread["known"]
+        compare.assert_tracebacks(program.truth, without_native([native]), threads)
+        frames = [frame for frame in native["frames"] if frame["kind"] == "python"]
+        assert {frame["found_by"] for frame in frames[:known]} == {"thread-state"}
+        assert {frame["found_by"] for frame in frames[known:]} == {"register"}
+        assert all(frame["placed"] for frame in frames) and native["notes"] == []
+        assert [frame["address"] for frame in plain["frames"]] == [frame["address"] for frame in frames[:known]]
+        # greenlet's own code is between the two, and sorted() where it was called.
+        assert any("greenlet" in (frame["library"] or "") for frame in native_between(native["frames"], "runs", "leave"))
+        assert "sorted" in [frame["callable"] for frame in native_between(native["frames"], "<lambda>", "switches")]
 
 
 @hidden
