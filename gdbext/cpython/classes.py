@@ -45,9 +45,13 @@ class CSlot(NamedTuple):
 
 
 class PythonFunction(NamedTuple):
-    """A method written in Python: `module` is that of its globals, `name` that of its code, `qualname` its own."""
+    """A method written in Python, and the class that has it.
+
+    `module` is that of the function's globals, `name` that of its code, `qualname` the function's own.
+    """
 
     address: int
+    owner: Type
     module: str
     name: str
     qualname: str
@@ -162,7 +166,7 @@ class Classes:
             if base.flags & HEAP_TYPE:
                 found = self.own(base, "__repr__")
                 if found is not None:
-                    return self._provider(found)
+                    return self._provider(found, base)
             elif self._repr_slot(base) != plain or base is order[-1]:
                 return self._c_provider(base)
         return None
@@ -176,22 +180,28 @@ class Classes:
         found = [base for base in self.order(type_) if self._repr_slot(base) == slot][-1]
         return CSlot(found.name, found.address)
 
-    def _provider(self, method: int) -> Provider:
+    def _provider(self, method: int, owner: Type) -> Provider:
         """Of what a class has as its `__repr__`."""
         kind = self._objects.type_of(method).name
         if kind == "wrapper_descriptor":
-            owner = self.type(self._reader.pointer(method, "PyDescrObject", "d_type"))
-            return CSlot(owner.name, owner.address)
-        return self.function(method) if kind == "function" else None
+            return self.c_slot(method)
+        return self.function(method, owner) if kind == "function" else None
 
-    def function(self, address: int) -> PythonFunction:
-        """What names a function object."""
+    def c_slot(self, descriptor: int) -> CSlot:
+        """What a slot wrapper wraps."""
+        self._objects.expect_exactly(descriptor, "wrapper_descriptor")
+        owner = self.type(self._reader.pointer(descriptor, "PyDescrObject", "d_type"))
+        return CSlot(owner.name, owner.address)
+
+    def function(self, address: int, owner: Type) -> PythonFunction:
+        """What names a function object that `owner` has as a method."""
         reader, objects = self._reader, self._objects
         objects.expect_exactly(address, "function")
         code = reader.pointer(address, "PyFunctionObject", "func_code")
         module = self._dicts.get(reader.pointer(address, "PyFunctionObject", "func_globals"), "__name__")
         return PythonFunction(
             address,
+            owner,
             objects.text(module) if module else "",
             objects.text(reader.pointer(code, "PyCodeObject", "co_name")),
             objects.text(reader.pointer(address, "PyFunctionObject", "func_qualname")),

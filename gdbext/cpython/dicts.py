@@ -19,6 +19,9 @@ MAX_LOG2_SIZE = 32
 
 _KIND_GENERAL = 0
 
+# Size of a pointer in bytes, and what objects are aligned to.
+_POINTER = 8
+
 
 class _SizedKeys:
     """Up to 3.10: dk_size slots, an index as narrow as the size allows."""
@@ -188,10 +191,19 @@ class _OffsetAttributes:
         if not offset:
             return iter(())
         if offset < 0:
-            # From the end of a variable-sized object, which only types derived from int or tuple have.
-            return iter(())
+            offset += self._size(address, type_)
         pointer = memory.u64(address + offset)
         return self._dicts.items(pointer) if pointer else iter(())
+
+    def _size(self, address: int, type_: Type) -> int:
+        """The size in bytes of a variable-sized object, from whose end a negative offset counts.
+
+        Types derived from int, tuple and bytes have such, up to 3.11 (_PyObject_ComputedDictPointer).
+        """
+        reader = self._objects.reader
+        item_size = reader.integer(type_.address, "PyTypeObject", "tp_itemsize", signed=True)
+        size = type_.basic_size + abs(self._objects.size(address)) * item_size
+        return -(-size // _POINTER) * _POINTER
 
     def _managed(self, address: int, type_: Type) -> Iterator[Item]:
         raise Damaged(address, "managed dictionary in a release that has none")

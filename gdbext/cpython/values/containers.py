@@ -5,12 +5,15 @@ sliceobject.c, descrobject.c; Modules/_collectionsmodule.c.
 """
 
 from itertools import islice
-from typing import Dict, Iterator, Tuple
+from typing import Callable, Dict, Iterator, Tuple
 
 from ..dicts import Item
 from ..memory import Damaged
 from ..objects import MAX_COUNT, Objects, Type
 from .rendering import Handler, Rendering
+
+# struct _odictnode (Objects/odictobject.c), the same in every version: key, hash, next, prev.
+_ODICT_NEXT = 16
 
 # Slots of a set's table that are looked at between two items: more than any real table has empty in a row.
 _SET_CHUNK = 256
@@ -159,6 +162,68 @@ def _mappingproxy(show: Rendering, address: int, _type: Type) -> str:
     return f"mappingproxy({show.text(show.reading.reader.pointer(address, 'mappingproxyobject', 'mapping'))})"
 
 
+def _plain_dict_body(show: Rendering, address: int) -> str:
+    """As dict_body(), for what is laid out as a dict without being derived from it."""
+    reader = show.reading.reader
+    keys = reader.pointer(address, "PyDictObject", "ma_keys")
+    return show.joined(pairs(show, show.reading.dicts.entries(keys, None)), dict_size(show, address))
+
+
+def _frozendict(show: Rendering, address: int, type_: Type) -> str:
+    name = show.short_name(type_)
+    return show.container(address, type_, f"{name}({{...}})", lambda: f"{name}({{{_plain_dict_body(show, address)}}})")
+
+
+def _ordered_items(show: Rendering, address: int) -> Iterator[Item]:
+    """The items of an OrderedDict in its order, which move_to_end() makes another one than that of the table."""
+    memory = show.reading.memory
+    table = show.reading.dicts.items(address)
+    passed: Dict[int, int] = {}
+    node = show.reading.reader.pointer(address, "PyODictObject", "od_first")
+    while node:
+        key = memory.u64(node)
+        while key not in passed:
+            other, value = next(table, (0, 0))
+            if not other:
+                raise Damaged(node, "key that the dict has not")
+            passed[other] = value
+        yield key, passed.pop(key)
+        node = memory.u64(node + _ODICT_NEXT)
+
+
+def _ordered_dict(show: Rendering, address: int, type_: Type) -> str:
+    name = show.short_name(type_)
+    count = dict_size(show, address)
+
+    def body() -> str:
+        if not count:
+            return f"{name}()"
+        items = _ordered_items(show, address)
+        # 3.12 (gh-101446) made it that of a dict.
+        if show.reading.reader.has("PyTypeObject", "tp_watched"):
+            return f"{name}({{{show.joined(pairs(show, items), count)}}})"
+        return f"{name}([{show.joined((f'({show.text(key)}, {show.text(value)})' for key, value in items), count)}])"
+
+    return show.container(address, type_, "...", body)
+
+
+def _view(select: Callable[[Rendering, Item], str]) -> Handler:
+    def handler(show: Rendering, address: int, type_: Type) -> str:
+        def body() -> str:
+            of = show.reading.memory.u64(address + show.reading.reader.layout["PyObject"].size)
+            texts = (select(show, item) for item in show.reading.dicts.items(of))
+            return f"{show.short_name(type_)}([{show.joined(texts, dict_size(show, of))}])"
+
+        return show.container(address, type_, "...", body)
+
+    return handler
+
+
+_dict_keys = _view(lambda show, item: show.text(item[0]))
+_dict_values = _view(lambda show, item: show.text(item[1]))
+_dict_items = _view(lambda show, item: f"({show.text(item[0])}, {show.text(item[1])})")
+
+
 HANDLERS: Dict[str, Handler] = {
     "list": _list,
     "tuple": _tuple,
@@ -170,4 +235,9 @@ HANDLERS: Dict[str, Handler] = {
     "range": _range,
     "slice": _slice,
     "mappingproxy": _mappingproxy,
+    "frozendict": _frozendict,
+    "collections.OrderedDict": _ordered_dict,
+    "dict_keys": _dict_keys,
+    "dict_values": _dict_values,
+    "dict_items": _dict_items,
 }

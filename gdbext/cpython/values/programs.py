@@ -4,12 +4,15 @@ Facts: the repr functions in Objects/ typeobject.c, funcobject.c, methodobject.c
 codeobject.c, genobject.c, cellobject.c, weakrefobject.c, memoryobject.c, exceptions.c; Lib/importlib/_bootstrap.py.
 """
 
-from typing import Dict
+from typing import Dict, Optional, Tuple
 
-from ..objects import MAX_TYPE_NAME, Type
+from ..objects import MAX_TYPE_NAME, TYPE_SUBCLASS, Type
 from .containers import tuple_items
 from .rendering import Handler, Rendering
 from .text import escaped
+
+# PyMemoryViewObject.flags (Include/memoryobject.h).
+_RELEASED = 1
 
 
 def _constant(text: str) -> Handler:
@@ -28,16 +31,22 @@ def _function(show: Rendering, address: int, _type: Type) -> str:
     return f"<function {_text_field(show, address, 'PyFunctionObject', 'func_qualname')} at {address:#x}>"
 
 
-def _builtin(show: Rendering, address: int, _type: Type) -> str:
+def _builtin_name(show: Rendering, address: int) -> Tuple[str, Optional[Type]]:
+    """The name of a function of C, and the type of the object that it is a method of."""
     reader = show.reading.reader
-    definition = reader.pointer(address, "PyCFunctionObject", "m_ml")
-    name = _c_text(show, reader.pointer(definition, "PyMethodDef", "ml_name"))
+    name = _c_text(show, reader.pointer(reader.pointer(address, "PyCFunctionObject", "m_ml"), "PyMethodDef", "ml_name"))
     owner = reader.pointer(address, "PyCFunctionObject", "m_self")
-    if not owner:
+    type_ = show.reading.type_of(owner) if owner else None
+    if type_ is None or show.reading.classes.is_derived(type_, "module"):
+        return name, None
+    return name, type_
+
+
+def _builtin(show: Rendering, address: int, _type: Type) -> str:
+    name, type_ = _builtin_name(show, address)
+    if type_ is None:
         return f"<built-in function {name}>"
-    type_ = show.reading.type_of(owner)
-    if show.reading.classes.is_derived(type_, "module"):
-        return f"<built-in function {name}>"
+    owner = show.reading.reader.pointer(address, "PyCFunctionObject", "m_self")
     return f"<built-in method {name} of {escaped(type_.name)} object at {owner:#x}>"
 
 
@@ -53,8 +62,12 @@ def _method(show: Rendering, address: int, _type: Type) -> str:
 
 def _callable_name(show: Rendering, address: int) -> str:
     """`__qualname__` or else `__name__` of what a method calls."""
-    if show.reading.type_of(address).name == "function":
+    kind = show.reading.type_of(address).name
+    if kind == "function":
         return _text_field(show, address, "PyFunctionObject", "func_qualname")
+    if kind == "builtin_function_or_method":
+        name, owner = _builtin_name(show, address)
+        return f"{show.reading.classes.name(owner).qualname}.{name}" if owner else name
     for name in ("__qualname__", "__name__"):
         found = show.reading.dicts.attribute(address, name)
         if found:
@@ -72,6 +85,135 @@ def _exception(show: Rendering, address: int, type_: Type) -> str:
     return f"{show.short_name(type_)}({shown}{comma})"
 
 
+def _method_wrapper(show: Rendering, address: int, _type: Type) -> str:
+    reader = show.reading.reader
+    name = _text_field(show, reader.pointer(address, "wrapperobject", "descr"), "PyDescrObject", "d_name")
+    owner = reader.pointer(address, "wrapperobject", "self")
+    return f"<method-wrapper {name!r} of {escaped(show.reading.type_of(owner).name)} object at {owner:#x}>"
+
+
+def _descriptor(text: str) -> Handler:
+    def handler(show: Rendering, address: int, _type: Type) -> str:
+        name = _text_field(show, address, "PyDescrObject", "d_name")
+        owner = show.reading.classes.type(show.reading.reader.pointer(address, "PyDescrObject", "d_type"))
+        return text.format(name, escaped(owner.name))
+
+    return handler
+
+
+def _module(show: Rendering, address: int, _type: Type) -> str:
+    """As importlib._bootstrap finds it: by `__spec__`, else by `__name__` and `__file__`."""
+    reading = show.reading
+    namespace = reading.reader.pointer(address, "PyModuleObject", "md_dict")
+    spec = _present(show, reading.dicts.get(namespace, "__spec__") if namespace else None)
+    if spec:
+        name, origin, loader = (reading.attribute(spec, field) for field in ("name", "origin", "loader"))
+        origin, loader = _present(show, origin), _present(show, loader)
+        has_file = reading.attribute(spec, "_set_fileattr")
+        if origin and not (has_file and reading.objects.integer(has_file)):
+            return f"<module {_quoted(show, name)} ({escaped(reading.objects.text(origin))})>"
+    else:
+        name, origin, loader = (reading.dicts.get(namespace, field) if namespace else None
+                                for field in ("__name__", "__file__", "__loader__"))
+        loader = _present(show, loader)
+    if loader and _asks_loader(show) and show.text(loader) == _BUILTIN_IMPORTER:
+        return f"<module {_quoted(show, name)} (built-in)>"
+    if origin:
+        return f"<module {_quoted(show, name)} from {show.text(origin)}>"
+    if not loader:
+        return f"<module {_quoted(show, name)}>"
+    if reading.type_of(loader).name in _NAMESPACE_LOADERS:
+        return f"<module {_quoted(show, name)} (namespace){_places(show, loader)}>"
+    return f"<module {_quoted(show, name)} ({show.text(loader)})>"
+
+
+# importlib's own; 3.11 made the name public.
+_NAMESPACE_LOADERS = ("_NamespaceLoader", "NamespaceLoader")
+_BUILTIN_IMPORTER = "<class '_frozen_importlib.BuiltinImporter'>"
+
+
+def _quoted(show: Rendering, name: Optional[int]) -> str:
+    return show.text(name) if name else "'?'"
+
+
+def _present(show: Rendering, address: Optional[int]) -> Optional[int]:
+    """The address, None for that of None."""
+    return address if address and show.reading.type_of(address).name != "NoneType" else None
+
+
+def _places(show: Rendering, loader: int) -> str:
+    """Since 3.12 (gh-98139) the folders of a namespace package are told."""
+    path = show.reading.attribute(loader, "_path")
+    folders = show.reading.attribute(path, "_path") if path else None
+    return f" from {show.text(folders)}" if folders and not _asks_loader(show) else ""
+
+
+def _asks_loader(show: Rendering) -> bool:
+    """Up to 3.11 a loader might have a module_repr() of its own; tp_watched came with 3.12."""
+    return not show.reading.reader.has("PyTypeObject", "tp_watched")
+
+
+def _code(show: Rendering, address: int, _type: Type) -> str:
+    code = show.reading.codes.at(address)
+    return (f'<code object {escaped(code.name)} at {address:#x}, file "{escaped(code.filename)}", '
+            f"line {code.first_line}>")
+
+
+def _generator(show: Rendering, address: int, type_: Type) -> str:
+    qualname = _text_field(show, address, "PyGenObject", "gi_qualname")
+    return f"<{escaped(type_.name)} object {qualname} at {address:#x}>"
+
+
+def _cell(show: Rendering, address: int, _type: Type) -> str:
+    value = show.reading.reader.pointer(address, "PyCellObject", "ob_ref")
+    if not value:
+        return f"<cell at {address:#x}: empty>"
+    return f"<cell at {address:#x}: {escaped(show.reading.type_of(value).name)[:80]} object at {value:#x}>"
+
+
+def _weakref(show: Rendering, address: int, _type: Type) -> str:
+    target = _present(show, show.reading.reader.pointer(address, "PyWeakReference", "wr_object"))
+    if not target:
+        return f"<weakref at {address:#x}; dead>"
+    type_ = show.reading.type_of(target)
+    name = _name_attribute(show, target, type_)
+    named = f" ({name})" if name is not None else ""
+    return f"<weakref at {address:#x}; to '{escaped(type_.name)}' at {target:#x}{named}>"
+
+
+def _name_attribute(show: Rendering, address: int, type_: Type) -> Optional[str]:
+    """`__name__`, as the type of the object defines it."""
+    if type_.flags & TYPE_SUBCLASS:
+        return show.short_name(show.reading.classes.type(address))
+    if type_.name == "function":
+        return _text_field(show, address, "PyFunctionObject", "func_name")
+    if type_.name == "builtin_function_or_method":
+        return _builtin_name(show, address)[0]
+    if type_.name in ("generator", "coroutine", "async_generator"):
+        return _text_field(show, address, "PyGenObject", "gi_name")
+    return None
+
+
+def _memoryview(show: Rendering, address: int, _type: Type) -> str:
+    released = show.reading.reader.integer(address, "PyMemoryViewObject", "flags") & _RELEASED
+    return f"<{'released ' if released else ''}memory at {address:#x}>"
+
+
+def _wrapping(name: str, struct: str, path: str) -> Handler:
+    def handler(show: Rendering, address: int, _type: Type) -> str:
+        return f"<{name}({show.text(show.reading.reader.pointer(address, struct, path))})>"
+
+    return handler
+
+
+def _super(show: Rendering, address: int, _type: Type) -> str:
+    reading = show.reading
+    type_, bound = (reading.reader.pointer(address, "superobject", path) for path in ("type", "obj_type"))
+    name = escaped(reading.classes.type(type_).name) if type_ else "NULL"
+    of = f"<{escaped(reading.classes.type(bound).name)} object>" if bound else "NULL"
+    return f"<super: <class '{name}'>, {of}>"
+
+
 HANDLERS: Dict[str, Handler] = {
     "NoneType": _constant("None"),
     "ellipsis": _constant("Ellipsis"),
@@ -81,4 +223,22 @@ HANDLERS: Dict[str, Handler] = {
     "builtin_function_or_method": _builtin,
     "method": _method,
     "BaseException": _exception,
+    "method-wrapper": _method_wrapper,
+    "method_descriptor": _descriptor("<method {!r} of {!r} objects>"),
+    "classmethod_descriptor": _descriptor("<method {!r} of {!r} objects>"),
+    "wrapper_descriptor": _descriptor("<slot wrapper {!r} of {!r} objects>"),
+    "getset_descriptor": _descriptor("<attribute {!r} of {!r} objects>"),
+    "member_descriptor": _descriptor("<member {!r} of {!r} objects>"),
+    "module": _module,
+    "code": _code,
+    "generator": _generator,
+    "coroutine": _generator,
+    "async_generator": _generator,
+    "cell": _cell,
+    "weakref": _weakref,
+    "weakref.ReferenceType": _weakref,
+    "memoryview": _memoryview,
+    "staticmethod": _wrapping("staticmethod", "staticmethod", "sm_callable"),
+    "classmethod": _wrapping("classmethod", "classmethod", "cm_callable"),
+    "super": _super,
 }

@@ -26,6 +26,10 @@ _CHUNK = 512
 Handler = Callable[["Rendering", int, Type], str]
 
 
+class NotKnown(Exception):
+    """What repr() gives for this value only the process itself could tell."""
+
+
 class Attribute(NamedTuple):
     """A variable of an instance, and the address of its value."""
 
@@ -66,6 +70,9 @@ class Reading(Protocol):
     def attributes(self, address: int) -> Iterator[Attribute]:
         """The variables of an instance. Raises READ_ERRORS, at any time."""
 
+    def attribute(self, address: int, name: str) -> Optional[int]:
+        """A variable of an instance, None where it is not set. Raises READ_ERRORS."""
+
 
 class Rendering:
     """One value with all that is in it."""
@@ -88,17 +95,22 @@ class Rendering:
         before = self._spent
         self._depth += 1
         try:
-            shape = self.reading.shape_of(address)
-            if shape.handler is None or shape.attributes:
-                text = self._instance(address, shape)
-            else:
-                text = shape.handler(self, address, shape.type)
+            text = self._shown(address, self.reading.shape_of(address))
         except READ_ERRORS:
             text = f"<unreadable at {address:#x}>"
         finally:
             self._depth -= 1
         self._spent = before + len(text)
         return text
+
+    def _shown(self, address: int, shape: Shape) -> str:
+        handler = shape.handler
+        if handler is None or shape.attributes or not shape.is_repr:
+            return self._instance(address, shape)
+        try:
+            return handler(self, address, shape.type)
+        except NotKnown:
+            return self._instance(address, Shape(shape.type, None, False, True))
 
     def container(self, address: int, type_: Type, cycle: str, body: Callable[[], str]) -> str:
         """What `body` returns; `cycle` for a container within itself."""
@@ -129,6 +141,13 @@ class Rendering:
     def short_name(self, type_: Type) -> str:
         """`__name__` of a type: the last part of tp_name."""
         return escaped(type_.name.rpartition(".")[2])
+
+    def attribute(self, address: int, name: str) -> int:
+        """A variable that every instance of a type has. Raises NotKnown where this one does not, READ_ERRORS."""
+        found = self.reading.attribute(address, name)
+        if not found:
+            raise NotKnown()
+        return found
 
     def joined(self, parts: Iterable[str], count: Optional[int] = None) -> str:
         """Items between commas, as many as the limits allow, and how many of `count` are left out."""

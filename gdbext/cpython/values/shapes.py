@@ -19,12 +19,16 @@ from ..objects import (
     Type,
 )
 from ..reader import READ_ERRORS
-from . import containers, numbers, programs, text
+from . import containers, dates, numbers, programs, stdlib, text, tuples
 from .rendering import Attribute, Handler, Shape
 
 # By tp_name of the C type that defines the repr().
 _C_TYPES: Dict[str, Handler] = {
-    **numbers.HANDLERS, **text.HANDLERS, **containers.HANDLERS, **programs.HANDLERS}
+    **numbers.HANDLERS, **text.HANDLERS, **containers.HANDLERS, **programs.HANDLERS, **dates.HANDLERS,
+    **stdlib.HANDLERS}
+
+# Those whose `__dict__` is what they show, or what nobody wants to see there: that of a class or module.
+_WITH_ATTRIBUTES = tuple(_C_TYPES[name] for name in ("type", "module", "types.SimpleNamespace"))
 
 # Built-in types by their flag, for where no name can be read.
 _BY_FLAG = (
@@ -72,19 +76,34 @@ class Shapes:
             if value:
                 yield Attribute(slot.name, value)
 
+    def attribute(self, address: int, name: str) -> Optional[int]:
+        """A variable of an instance, None where it is not set. Raises READ_ERRORS."""
+        found = self.dicts.attribute(address, name)
+        if found is not None:
+            return found
+        for slot in self.classes.slots(self.type_of(address)):
+            if slot.name == name:
+                return self.memory.u64(address + slot.offset) or None
+        return None
+
     def _find(self, type_: Type) -> Shape:
         try:
             provider = self.classes.repr_provider(type_)
         except READ_ERRORS:
             provider = None
+        if isinstance(provider, PythonFunction):
+            known = stdlib.handler(self, type_, provider)
+            if known is not None:
+                return Shape(type_, known, True, False)
         if isinstance(provider, CSlot):
             if provider.name == "object":
                 return Shape(type_, None, True, True)
-            handler = _C_TYPES.get(provider.name) or self._by_flag(type_, provider.name)
+            handler = _C_TYPES.get(provider.name) or self._by_flag(type_, provider)
             if handler is not None:
                 derived = bool(type_.flags & HEAP_TYPE) and provider.type != type_.address
-                return Shape(type_, handler, True, derived)
-        return Shape(type_, self._contents(type_), False, True)
+                return Shape(type_, handler, True, derived and handler not in _WITH_ATTRIBUTES)
+        handler = self._contents(type_)
+        return Shape(type_, handler, False, handler not in _WITH_ATTRIBUTES)
 
     def _contents(self, type_: Type) -> Optional[Handler]:
         """What shows the built-in part of a class whose repr() is not known."""
@@ -95,10 +114,10 @@ class Shapes:
                     return handler
         return None
 
-    def _by_flag(self, type_: Type, name: str) -> Optional[Handler]:
-        """For a built-in type whose name can't be read."""
-        if name:
-            return None
+    def _by_flag(self, type_: Type, provider: CSlot) -> Optional[Handler]:
+        """For a type of C that the table lacks: a named tuple of C, or one whose name can't be read."""
+        if provider.name:
+            return tuples.handler(self, self.classes.type(provider.type))
         for flag, known in _BY_FLAG:
             if type_.flags & flag:
                 if known == "int" and sum(bool(base.flags & flag) for base in self.classes.order(type_)) > 1 and (

@@ -48,7 +48,11 @@ def _bytearray(show: "Rendering", address: int, type_: Type) -> str:
     # Null where it has never held anything.
     start = reader.pointer(address, "PyByteArrayObject", "ob_start")
     data = reader.memory.read(start, count)
-    return f"{show.short_name(type_)}({cut(repr(data), count, length)})"
+    shown = repr(data)
+    if shown[1] == '"' and not reader.has("PyByteArrayObject", "ob_bytes_object"):
+        # Up to 3.14, where that of bytes was not used yet, each single quote was escaped.
+        shown = shown.replace("'", "\\'")
+    return f"{show.short_name(type_)}({cut(shown, count, length)})"
 
 
 HANDLERS: "Dict[str, Handler]" = {"str": _str, "bytes": _bytes, "bytearray": _bytearray}
