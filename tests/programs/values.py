@@ -476,7 +476,7 @@ def exceptions(case):
         SyntaxError("bad", ("f", 1, 2, "text")), ImportError("none"), Own(), Own("a", [1]), AttributeError("a"),
         RecursionError("deep"), ZeroDivisionError("by")])
     with_attributes = WithAttributes(5)
-    case.add("exception with attributes", with_attributes, shown(with_attributes, "WithAttributes('code 5')", "code=5"))
+    case.add("exception with attributes", with_attributes, shown(with_attributes, repr(with_attributes), "code=5"))
     if sys.version_info >= (3, 11):
         case.add("group", ExceptionGroup("several", [ValueError(1), TypeError(2)]))  # noqa: F821
 
@@ -712,7 +712,7 @@ def cases():
 
 def main():
     """Tell, then wait for ever."""
-    common.write(sys.argv[1], common.process([], values=cases()))
+    common.write(sys.argv[1], common.process([{"lwp": os.getpid()}], values=cases()))
     os.write(1, b"ready\n")
     common.hold()
 

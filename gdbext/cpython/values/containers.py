@@ -141,7 +141,8 @@ def _deque(show: Rendering, address: int, type_: Type) -> str:
         limit = show.reading.reader.integer(address, "dequeobject", "maxlen", signed=True)
         shown = show.joined(show.texts(islice(deque_items(show.reading.objects, address), count)), count)
         maximum = f", maxlen={limit}" if limit >= 0 else ""
-        return f"{show.short_name(type_)}([{shown}]{maximum})"
+        name = "deque" if show.is_36 else show.short_name(type_)
+        return f"{name}([{shown}]{maximum})"
 
     return show.container(address, type_, "[...]", body)
 

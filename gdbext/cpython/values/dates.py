@@ -50,8 +50,8 @@ def _timedelta(show: Rendering, address: int, type_: Type) -> str:
     reader = show.reading.reader
     names = ("days", "seconds", "microseconds")
     values = [reader.integer(address, "PyDateTime_Delta", name, signed=True) for name in names]
-    if reader.layout.find("_PyRuntimeState") is None:
-        # 3.6, which has no _PyRuntime, names none, and leaves out what is zero at the end (bpo-30302).
+    if show.is_36:
+        # It names none, and leaves out what is zero at the end (bpo-30302).
         shown = [str(value) for value in (values if values[2] else values[:2] if values[1] else values[:1])]
     else:
         shown = [f"{name}={value}" for name, value in zip(names, values) if value] or ["0"]

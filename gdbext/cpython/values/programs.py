@@ -80,8 +80,8 @@ def _exception(show: Rendering, address: int, type_: Type) -> str:
     args = reader.pointer(address, "PyBaseExceptionObject", "args")
     items, count = tuple_items(show, args)
     shown = show.joined(show.texts(items), count)
-    # Up to 3.6, which has no _PyRuntime, it was the tuple's own repr().
-    comma = "," if count == 1 and reader.layout.find("_PyRuntimeState") is None else ""
+    # It was the tuple's own repr() before bpo-30399.
+    comma = "," if count == 1 and show.is_36 else ""
     return f"{show.short_name(type_)}({shown}{comma})"
 
 

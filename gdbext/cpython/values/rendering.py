@@ -86,6 +86,11 @@ class Rendering:
         self._depth = 0
         self._spent = 0
 
+    @property
+    def is_36(self) -> bool:
+        """Whether this is 3.6, the last without a _PyRuntime."""
+        return self.reading.reader.layout.find("_PyRuntimeState") is None
+
     def text(self, address: int) -> str:
         """The value at `address`; never raises READ_ERRORS."""
         if not address:
