@@ -154,7 +154,9 @@ def _open(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.Load
 def _first_that_passes(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.LoadStruct],
                        debug: bool = False) -> Python:
     tried: Dict[str, str] = {}
+    minors = set()
     for layout in _layouts(candidate, memory, dwarf, debug):
+        minors.add(layout.source.version)
         try:
             runtime = Runtime(candidate, memory, layout)
             identity = _identity(runtime, candidate)
@@ -169,7 +171,7 @@ def _first_that_passes(candidate: find.Candidate, memory: Memory, dwarf: Optiona
                           _is_exact(layout, identity, candidate))
         tried.setdefault(layout.source.table or "DWARF", reason)
     reasons = [f"{name}: {reason}" for name, reason in tried.items()]
-    beyond = "it is beyond the tables: " if _is_beyond(candidate, memory) else ""
+    beyond = "it is beyond the tables: " if _is_beyond(candidate, memory, minors) else ""
     raise gate.WrongLayout(f"{beyond}gdbext reads CPython {_known_versions()}, and no layout passes its checks"
                            + (f" ({'; '.join(reasons[:MAX_REASONS])})" if reasons else ""))
 
@@ -192,12 +194,18 @@ def _identity(runtime: Runtime, candidate: find.Candidate) -> gate.Identity:
         return identity
 
 
-def _is_beyond(candidate: find.Candidate, memory: Memory) -> bool:
-    """Whether there is no table of the candidate's minor, with or without the GIL."""
+def _is_beyond(candidate: find.Candidate, memory: Memory, minors: Set[Optional[Tuple[int, int]]]) -> bool:
+    """Whether there is no table of the candidate's minor, with or without the GIL as it is.
+
+    `minors` are those whose layouts were tried: of the candidate's own, if there are any for its kind.
+    """
     hexversion = candidate.hexversion
     if hexversion is None:
         hexversion = find.hexversion_of(find.stated_version(candidate.image, memory))
-    return hexversion is not None and choose.release(hexversion)[0] not in {name.version for name in table.names()}
+    if hexversion is None:
+        return False
+    known = minors if minors and candidate.hexversion is not None else {name.version for name in table.names()}
+    return choose.release(hexversion)[0] not in known
 
 
 def _known_versions() -> str:

@@ -25,13 +25,19 @@ function()
 ways = pytest.mark.parametrize("how", ["pivot_root", "chroot"])
 
 
-@pytest.fixture(autouse=True)
-def _needs_namespaces(interpreter: Interpreter) -> None:
+def _skip_without_containers(interpreter: Interpreter) -> None:
+    """Skip the test, with the reason, where there can be none."""
     reason = containers.cannot()
     if reason:
         pytest.skip(reason)
     if interpreter.root is not None:
         pytest.skip("%s is in another root already" % interpreter.id)
+
+
+@pytest.fixture(autouse=True)
+def _needs_containers(interpreter: Interpreter) -> None:
+    """Every test here needs them."""
+    _skip_without_containers(interpreter)
 
 
 class Answers(NamedTuple):
@@ -48,8 +54,7 @@ class Answers(NamedTuple):
 @pytest.fixture(scope="module", params=["pivot_root", "chroot"])
 def answers(interpreter: Interpreter, request: pytest.FixtureRequest) -> Answers:
     """truth.py in a container, asked from outside."""
-    if containers.cannot() or interpreter.root is not None:
-        pytest.skip("see above")
+    _skip_without_containers(interpreter)
     arguments = ["-u", str(containers.PROGRAMS / "truth.py"), "truth.json", "."]
     with containers.running(interpreter, request.param, arguments, {}) as container:
         inside = container.program.truth
