@@ -154,7 +154,7 @@ def _open(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.Load
 def _first_that_passes(candidate: find.Candidate, memory: Memory, dwarf: Optional[choose.LoadStruct],
                        debug: bool = False) -> Python:
     tried: Dict[str, str] = {}
-    minors = set()
+    minors: Set[Optional[Tuple[int, int]]] = set()
     for layout in _layouts(candidate, memory, dwarf, debug):
         minors.add(layout.source.version)
         try:
