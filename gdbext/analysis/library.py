@@ -24,7 +24,7 @@ FUNCTIONS = {
     "concurrent.futures.thread": ("_worker", "_WorkItem.run"),
     "_frozen_importlib": ("_ModuleLock.acquire", "_get_module_lock", "_ImportLockContext.__enter__"),
     "multiprocessing.synchronize": (
-        "SemLock.__exit__", "Condition.wait", "Condition.__exit__", "Event.wait", "Barrier.wait"),
+        "SemLock.__enter__", "SemLock.__exit__", "Condition.wait", "Condition.__exit__", "Event.wait"),
     "contextlib": ("_GeneratorContextManager.__exit__",),
     "multiprocessing.queues": (
         "Queue.get", "Queue.put", "JoinableQueue.join", "SimpleQueue.get", "SimpleQueue.put"),
@@ -36,8 +36,8 @@ FUNCTIONS = {
 }
 
 # Modules whose frames stand between a program and what it waits for: a lock is named as their caller does.
-_BETWEEN = ("threading", "queue", "concurrent.futures", "multiprocessing", "importlib._bootstrap",
-            "importlib._bootstrap_external", "_frozen_importlib", "contextlib")
+_BETWEEN = ("threading", "queue", "concurrent.futures", "multiprocessing", "importlib", "_frozen_importlib",
+            "contextlib")
 
 
 class Call(NamedTuple):
@@ -156,7 +156,7 @@ class Library:
                 try:
                     found = names.get(outer)
                     if found is not None and method:
-                        found = self._classes.lookup(self._classes.type(found), method)
+                        found = self._classes.own(self._classes.type(found), method)
                     if found is not None:
                         runtime.objects.expect_exactly(found, "function")
                         yield reader.pointer(found, "PyFunctionObject", "func_code"), f"{module}.{function}"

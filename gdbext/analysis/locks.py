@@ -127,12 +127,12 @@ class Report(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """A `with` statement on a lock object."""
+    """A `with` statement on a lock object; `releasing` are frames of its body that call a release()."""
 
     thread: Thread
     frame: Frame
     line: Optional[int]
-    doubt: Optional[str]
+    releasing: Tuple[Frame, ...]
 
 
 def all_waits(threads: Sequence[Thread], waits: Waits) -> Dict[int, Wait]:
@@ -200,7 +200,7 @@ class _Analysis:
         elif wait.kind == "mutex":
             holder = self._by_lwp.get(wait.lwp) if wait.lwp is not None else None
             holders = [Holder(holder, OWNER_FIELD)] if holder is not None else []
-            problem = None if holders else f"its owner is LWP {wait.lwp}, which is no thread of this process"
+            problem = None if holders else f"held by LWP {wait.lwp}, which is no thread of this process"
         elif wait.kind in ("join", "shutdown", "import") and (wait.lock is None):
             holders, problem, ident = self._of_ident(wait.ident, RUNS if wait.kind != "import" else OWNER_FIELD)
         elif wait.lock is not None and thread.python is not None:
@@ -214,11 +214,11 @@ class _Analysis:
     def _of_ident(self, ident: Optional[int], evidence: str
                   ) -> Tuple[List[Holder], Optional[str], Optional[int]]:
         if ident is None:
-            return [], "not known", None
+            return [], "holder not known", None
         holder = self._by_ident.get(ident)
         if holder is None:
-            return [], f"thread {ident:#x}, which is no thread of this process: it has ended, or was left behind " \
-                       "by a fork", ident
+            return [], (f"held by thread {ident:#x}, which is no thread of this process: it has ended, or was left "
+                        "behind by a fork"), ident
         return [Holder(holder, evidence)], None, None
 
     def _of_lock(self, thread: Thread, wait: Wait, lock: int
@@ -227,34 +227,41 @@ class _Analysis:
         try:
             state = tools.runtime.locks.state(lock)
         except READ_ERRORS:
-            return [], "not known: the lock can't be read", None
+            return [], "holder not known: the lock can't be read", None
         if state.locked is False or state.woken:
-            return [], "nobody: it has been let go, and a waiter is about to take it", None
+            return [], "free: it has been let go, and a waiter is about to take it", None
         kind = tools.runtime.locks.kind(lock)
         withs = [held for held in self._with_blocks().get(lock, ()) if held.thread.native is not None]
         if kind == LOCK:
-            return self._of_plain_lock(withs)
+            return self._of_plain_lock(lock, withs)
         if kind in (RLOCK, PROCESS_LOCK) and state.owner is not None:
             holders, problem, ident = self._of_ident(state.owner, OWNER_FIELD)
             return [_placed(holder, withs) for holder in holders], problem, ident
         if kind == PROCESS_LOCK:
             return [], self._elsewhere(wait, state), None
-        return [], "not known", None
+        return [], "holder not known", None
 
     def _elsewhere(self, wait: Wait, state: LockState) -> str:
         if wait.subject is not None and wait.note == "full":
-            return "the other processes that get from this queue"
-        return "another process, or one that has ended: no thread of this one holds it"
+            return "full: other processes have to get from it"
+        return "held by another process, or one that has ended: no thread of this one holds it"
 
-    def _of_plain_lock(self, withs: List[_Held]) -> Tuple[List[Holder], Optional[str], Optional[int]]:
+    def _of_plain_lock(self, lock: int, withs: List[_Held]) -> Tuple[List[Holder], Optional[str], Optional[int]]:
         threads = {id(held.thread) for held in withs}
         if len(threads) > 1:
             names = ", ".join(sorted(str(held.thread.native.number) for held in withs))
-            return [], f"not known: threads {names} are all inside a `with` of it", None
+            return [], f"holder not known: threads {names} are all inside a with statement on it", None
         if not withs:
             return [], "held, and no live thread's frame holds it", None
-        outermost = withs[-1]
-        return [Holder(outermost.thread, WITH_BLOCK, outermost.frame, outermost.line, outermost.doubt)], None, None
+        held = withs[-1]
+        return [Holder(held.thread, WITH_BLOCK, held.frame, held.line, self._doubt(lock, held))], None, None
+
+    def _doubt(self, lock: int, held: _Held) -> Optional[str]:
+        """A `with` may let its lock go for a while: that is seen in code that refers to it and calls release()."""
+        names = self._tools_of(held.thread.python).names
+        if any(names.find(frame, {lock}) is not None for frame in held.releasing):
+            return "the code inside its with statement may have called release()"
+        return None
 
     def _of_semaphore(self, thread: Thread, wait: Wait) -> Tuple[List[Holder], Optional[str]]:
         """Whoever is inside a `with` of it; only a BoundedSemaphore says whether that is all of them."""
@@ -265,8 +272,8 @@ class _Analysis:
         bound = library.number(library.attribute(wait.subject, "_initial_value"))
         value = library.number(library.attribute(wait.subject, "_value"))
         if bound is None or value != 0 or len(withs) != bound:
-            return [], (f"{len(withs)} threads are inside a `with` of it" if withs else None)
-        return [Holder(held.thread, WITH_BLOCK, held.frame, held.line, held.doubt) for held in withs], None
+            return [], (f"{len(withs)} threads are inside a with statement on it" if withs else None)
+        return [Holder(held.thread, WITH_BLOCK, held.frame, held.line) for held in withs], None
 
     def _with_blocks(self) -> Dict[int, List[_Held]]:
         """The `with` statements of all threads by their lock objects, innermost first."""
@@ -282,19 +289,18 @@ class _Analysis:
         tools = self._tools_of(thread.python)
         interpreter = thread.state.interpreter
         given_up: Set[int] = set()
-        releases = False
+        releasing: Tuple[Frame, ...] = ()
         for frame, _count in zip(thread.frames(), range(MAX_FRAMES)):
             name = tools.library.name_of(interpreter, frame)
             if name == "threading.Condition.wait":
                 # It has let the lock go, and takes it again before it returns.
                 given_up.update(_locks_of(tools, interpreter, tools.library.local(frame, "self")))
-            between = name is not None or tools.library.is_between(frame)
-            releases = releases or not between and tools.names.uses(frame, "release")
-            doubt = "the code in between also calls release()" if releases else None
+            if name is None and tools.names.uses(frame, "release") and not tools.library.is_between(frame):
+                releasing += (frame,)
             for block in reversed(tools.runtime.with_blocks.of(frame)):
                 for lock in _locks_of(tools, interpreter, block.manager):
                     if lock not in given_up:
-                        yield lock, _Held(thread, frame, block.line, doubt)
+                        yield lock, _Held(thread, frame, block.line, releasing)
 
     # Futures.
 
@@ -329,11 +335,11 @@ class _Analysis:
                 # Perhaps a worker that is about to begin.
                 starting.append(Holder(each, RUNS, innermost, None, "it is about to start"))
         if wait.note == "running":
-            return [], "a thread that can't be told"
+            return [], "it is not known in which thread"
         for queue, workers in pools.items():
             if future in _futures_in(tools, queue):
                 return workers + starting, "any of the pool's workers, in whose queue it waits"
-        return [], "not known: in no queue of a pool whose workers live"
+        return [], "it is in no queue of a pool whose workers live"
 
     # Who else refers to it.
 

@@ -86,11 +86,14 @@ class Names:
 
     def instance(self, address: int) -> str:
         """An object by its type and address, as object.__repr__() has it without the module."""
+        return f"<{self.type_name(address)} at {address:#x}>"
+
+    def type_name(self, address: int) -> str:
+        """The name of an object's type without its module, "object" where that can't be read."""
         try:
-            name = self._runtime.objects.type_of(address).name.rpartition(".")[2]
+            return self._runtime.objects.type_of(address).name.rpartition(".")[2] or "object"
         except READ_ERRORS:
-            name = ""
-        return f"<{name or 'object'} at {address:#x}>"
+            return "object"
 
     def _is_instance(self, address: int) -> bool:
         """Whether an object is more to a reader than its path: no module, class or container."""

@@ -186,7 +186,9 @@ class Waits:
         outer = calls[-1]
         owner = tools.library.local(outer.frame, "self")
         name = _name(tools, own, owner)
-        short = ".".join(outer.name.split(".")[-2:])
+        short = outer.name.rpartition(".")[2]
+        if owner is not None:
+            short = f"{tools.names.type_name(owner)}.{short}"
         return wait._replace(what=f"{short}(){' of ' + name if name else ''}: {wait.what}", subject=owner, name="")
 
     def _in_futex(self, thread: Thread, native: NativeThread, word: int, at: Optional[Frame]) -> Wait:
@@ -289,14 +291,13 @@ class _OfLock:
 
     def _plain(self, lock: int, kind: str) -> Wait:
         what = {LOCK: "Lock", RLOCK: "RLock"}[kind]
-        name = self._name({lock})
-        if self._calls and self._calls[0].name == "threading.Condition.wait":
+        call = self._called("threading.Condition.wait")
+        if call is not None and call in self._calls[:2]:
             # Woken up, it wants the lock of the Condition back.
-            condition = self._library.local(self._calls[0].frame, "self")
-            name = self._name({lock, condition}) if condition is not None else name
-            return Wait(kind, f"the {what} of Condition" if name else what, name, "to return from its wait()",
-                        address=lock, lock=lock, subject=condition)
-        return Wait(kind, what, name, address=lock, lock=lock)
+            condition = self._library.local(call.frame, "self")
+            return Wait(kind, f"the {what} of Condition", self._name({condition}) or self._instance(condition),
+                        "to return from its wait()", address=lock, lock=lock, subject=condition)
+        return Wait(kind, what, self._name({lock}), address=lock, lock=lock)
 
     # What is made of locks.
 
@@ -414,8 +415,6 @@ class _OfLock:
         wrapper = next((found for found in map(self._wrapper, self._own[:1] + [call.frame for call in self._calls])
                         if found is not None), None)
         name = self._name({lock, wrapper} if wrapper is not None else {lock})
-        if name and name.endswith("._semlock"):
-            name = name[:-len("._semlock")]
         return Wait("process lock", "multiprocessing lock", name, address=lock, lock=lock, subject=wrapper,
                     woken=woken)
 

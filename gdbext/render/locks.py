@@ -66,7 +66,7 @@ def holders_text(waited: Optional[Waited], thread: Thread) -> str:
         return f", {_relation(waited)} {who}{inferred}"
     if waited.holders:
         return f", {_relation(waited)} one of {len(waited.holders)} threads"
-    return f", holder: {printable(waited.problem)}" if waited.problem is not None else ""
+    return f", {printable(waited.problem)}" if waited.problem is not None else ""
 
 
 def text(report: Report, notes: List[str]) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _waited(waited: Waited, report: Report) -> Iterator[str]:
             then = f"waits for {wait_text(wait)}" if wait is not None else "runs"
             yield f"    {thread_text(holder.thread)} {then}, in {place_text(wait.at if wait else holder.thread.frame)}"
     if waited.problem is not None and not waited.holders:
-        yield f"    holder: {printable(waited.problem)}"
+        yield f"    {printable(waited.problem)}"
     yield from _candidates(waited.candidates, waited)
 
 

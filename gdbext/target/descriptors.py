@@ -20,6 +20,7 @@ class Live:
     """The surroundings of a process of this machine. All methods give None for what the kernel does not tell."""
 
     def __init__(self, pid: int) -> None:
+        self._pid = pid
         self._proc = f"/proc/{pid}"
         self._sockets: Optional[Dict[str, str]] = None
 
@@ -58,8 +59,11 @@ class Live:
                         pids.append(int(words[4]))
         except OSError:
             return None
-        return ", ".join(f"process {pid}" + (f" ({text})" if text else "")
-                         for pid, text in ((pid, self.process(pid)) for pid in dict.fromkeys(pids))) or None
+        return ", ".join(map(self._named, dict.fromkeys(pids))) or None
+
+    def _named(self, pid: int) -> str:
+        text = "this process itself" if pid == self._pid else self.process(pid)
+        return f"process {pid}" + (f" ({text})" if text else "")
 
     def process(self, pid: int) -> Optional[str]:
         """Name and state of another process: "sleep, sleeping". A pid of another namespace says nothing here."""

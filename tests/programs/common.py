@@ -44,7 +44,17 @@ SYSCALLS = {
     "select": (23, 270),
     "poll": (7, 271),
     "lock": (202,),
+    "timed lock": (202,),
+    "shared lock": (202,),
+    "any read": (0,),
+    "recv": (45,),
+    "accept": (43, 288),
+    "flock": (73,),
+    "epoll": (232, 281),
+    "child": (61, 247),
 }
+# A wait that is meant to last ends so many seconds from now; one for the GIL has milliseconds.
+LONG = 1000
 
 
 def is_settled(tid, waits):
@@ -55,10 +65,20 @@ def is_settled(tid, waits):
         return False
     if waits == "read":
         return int(fields[1], 16) in (HOLD_FD, 0)
-    if waits == "lock":
+    if waits in ("lock", "shared lock"):
         # A wait for the GIL is a futex too, but one with a timeout: the switch interval.
         return int(fields[4], 16) == 0
+    if waits == "timed lock":
+        return int(fields[4], 16) != 0 and ends_late(int(fields[4], 16))
     return True
+
+
+def ends_late(deadline):
+    """Whether a timespec in this process's memory lies far ahead, on whichever clock."""
+    with open("/proc/self/mem", "rb", 0) as memory:
+        memory.seek(deadline)
+        seconds = int.from_bytes(memory.read(8), "little")
+    return min(abs(seconds - time.time()), abs(seconds - time.monotonic())) > LONG
 
 
 def unsettled(expected):
