@@ -14,6 +14,7 @@ from ..cpython.messages import Message, Messages
 from ..cpython.objects import LIST_SUBCLASS, LONG_SUBCLASS, TUPLE_SUBCLASS, UNICODE_SUBCLASS
 from ..cpython.process import Python
 from ..cpython.reader import READ_ERRORS
+from .suggestions import Suggestions
 from .threads import Thread
 
 # Exceptions of the heap in one answer.
@@ -25,6 +26,9 @@ MAX_EXCEPTIONS = 10_000
 # str are one note, and suggestions are part of the text.
 _QUEUE = 0x030A0000
 _WHOLE_NOTES = 0x030C0000
+# 3.14 tries whether another keyword would make sense of the source, where this is all that it has to say.
+_KEYWORDS = 0x030E0000
+_MAY_BE_A_KEYWORD = ("invalid syntax", "invalid syntax. Perhaps you forgot a comma?")
 
 
 class Syntax(NamedTuple):
@@ -51,6 +55,8 @@ class Report:
         self.name = name
         self.problem = problem
         self.message = Message("", exact=problem is None)
+        # What a traceback has behind the message, and str() has not.
+        self.suggestion = ""
         self.args: Optional[str] = None
         self.entries: List[Entry] = []
         self.notes: List[str] = []
@@ -81,6 +87,7 @@ class Reports:
         self._classes = runtime.values.classes
         self._exceptions = runtime.exceptions
         self._messages = Messages(runtime)
+        self._suggestions = Suggestions(python)
 
     def of(self, address: int, compact: bool = True) -> Report:
         """The exception at `address`. With `compact` a context is left out where Python's text leaves it out."""
@@ -117,6 +124,12 @@ class Reports:
             report.notes = self._notes(address)
             if self._classes.is_derived(type_, "SyntaxError"):
                 report.syntax = self._syntax(address)
+                if self._hexversion >= _KEYWORDS and report.syntax.message in _MAY_BE_A_KEYWORD:
+                    report.remarks.append("Python may say here which keyword was meant.")
+            suggestion = self._suggestions.of(address, type_, report.entries)
+            report.suggestion = suggestion.text
+            if suggestion.remark:
+                report.remarks.append(suggestion.remark)
         except READ_ERRORS as error:
             report.remarks.append(f"Not all of {report.name.full} at {address:#x} can be read: {error}.")
         return report

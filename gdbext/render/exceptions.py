@@ -73,7 +73,7 @@ def headline(report: Report) -> str:
 
 
 def _message(name: str, report: Report) -> List[str]:
-    message = visible(report.message.text)
+    message = visible(report.message.text + report.suggestion)
     if report.problem is None and report.message.of_args:
         message += " [its args: its own __str__ was not run]"
     elif report.problem is None and not report.message.exact and message:

@@ -49,15 +49,18 @@ def ask(subject: Subject, where: str) -> Dict[str, Any]:
     run = subject.run(where, [*commands, "py-exc -all -json", "py-exc -all", "py-threads -json", variables,
                               "py-exc -find -json", "py-exc -find -json OSError"])
     *single, document, text, threads, variables, heap, os_errors = run.answers
-    for answer in run.answers:
+    for answer in run.answers[:-2]:
         assert answer.stderr == "", "%s printed to stderr: %s" % (answer.command, answer.stderr)
     return {"truth": truth, "texts": dict(zip(told, single)), "document": document.document(), "text": text.stdout,
-            "threads": threads.document(), "variables": variables.document(), "heap": heap.document(),
-            "os_errors": os_errors.document()}
+            "threads": threads.document(), "variables": variables.document(), "heap": heap, "os_errors": os_errors}
 
 
 def comparable(text: str) -> List[str]:
-    """The lines of a text without addresses; characters that a terminal acts upon are escaped in ours."""
+    """The lines of a text without addresses; characters that a terminal acts upon are escaped in ours.
+
+    What ours says of suggestions that it can't know (from 3.14 on) stands on a line of its own behind it.
+    """
+    text = re.sub(r"(?m)^Python may .*\n\Z", "", text)
     shown = "".join(
         character if character in "\n\t" or unicodedata.category(character)[0] != "C" else
         character.encode("unicode_escape").decode("ascii") for character in text)
@@ -128,11 +131,17 @@ def test_locals(answers: Dict[str, Any]) -> None:
 
 def test_find(answers: Dict[str, Any], interpreter: Interpreter) -> None:
     """Every exception of the heap that has a traceback, those of running frames first."""
-    for told, got in (("heap", "heap"), ("os_errors", "os_errors")):
-        found = answers[got]["found"]
+    for told in ("heap", "os_errors"):
+        if interpreter.free_threaded:
+            # No lists of objects lead to them.
+            assert "free-threaded" in compare.one_line(answers[told].stderr)
+            continue
+        assert answers[told].stderr == ""
+        document = answers[told].document()
+        found = document["found"]
         compare.assert_same(
             {told: sorted("%#x" % address for address in answers["truth"][told])},
             {told: sorted(each["address"] for each in found)}, "exceptions of the heap")
-        assert (answers[got]["more"], answers[got]["problems"]) == (0, [])
+        assert (document["more"], document["problems"]) == (0, [])
         running = [each["thread"] is not None for each in found]
         assert running == sorted(running, reverse=True) and running[0] and not running[-1]

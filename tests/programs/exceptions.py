@@ -633,6 +633,106 @@ def half_made():
     raise error
 
 
+class Reader:
+    """Has attributes that are nearly those that are asked for."""
+
+    kind = "of the class"
+
+    def __init__(self):
+        self.contents = 1
+        self._hidden = 2
+
+    def read_line(self):
+        return contents  # noqa: F821
+
+    def wrong_case(self):
+        return self.Contents
+
+    def private(self):
+        return self.hidden
+
+
+@shape
+def near_attribute():
+    Reader().content
+
+
+@shape
+def near_method():
+    Reader().readline
+
+
+@shape
+def near_class_attribute():
+    Reader.kindd
+
+
+@shape
+def near_private():
+    Reader().private()
+
+
+@shape
+def private_of_another():
+    Reader().hidden
+
+
+@shape
+def wrong_case():
+    Reader().wrong_case()
+
+
+@shape
+def attribute_of_self():
+    Reader().read_line()
+
+
+@shape
+def near_module_attribute():
+    os.pathh
+
+
+@shape
+def near_list_method():
+    [].appendd
+
+
+@shape
+def near_text_method():
+    "".startwith
+
+
+@shape
+def near_local():
+    value_of_this = 1
+    return value_off_this, value_of_this  # noqa: F821
+
+
+@shape
+def near_global():
+    return shapees  # noqa: F821
+
+
+@shape
+def near_builtin():
+    return pritn("x")  # noqa: F821
+
+
+@shape
+def module_not_imported():
+    return itertools  # noqa: F821
+
+
+@shape
+def near_import():
+    from os import pathh  # noqa: F401
+
+
+@shape
+def nothing_near():
+    from os.path import zzzzzzzzzz  # noqa: F401
+
+
 @shape
 def with_variables():
     """Locals, cells, free variables, and what is not bound."""
