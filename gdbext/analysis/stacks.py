@@ -266,27 +266,33 @@ class _Merger:
         segment = self._segments.get(value)
         return segment is not None and segment.native is None
 
-    def _place_rest(self, index: int) -> bool:
-        """By the same, where the frame is in the middle of a segment that belongs to a run further in.
+    def _place_part(self, index: int) -> bool:
+        """By the same, where the frame is in a segment that is placed: then that is two runs' segment.
 
         greenlet takes the marks between segments away while it keeps a C stack elsewhere.
         """
         for value in self._natives[index].registers.values():
             segment = self._segments.get(value)
-            if segment is None or segment.native is None or segment.native > index:
+            if segment is None or segment.native is None:
                 continue
-            at = next(number for number, frame in enumerate(segment.frames) if frame.address == value)
-            if not at:
-                continue
-            rest = _Segment(Activation(segment.frames[at:], segment.place), segment.python, segment.thread,
-                            segment.found_by)
-            segment.frames = segment.frames[:at]
-            chain = next(chain for chain in self._chains if segment in chain)
-            chain.insert(chain.index(segment) + 1, rest)
-            self._segments.update((frame.address, rest) for frame in rest.frames)
-            self._place(rest, index)
-            return True
+            outer = max(segment.native, index)
+            at = self._position(segment, outer)
+            if at:
+                rest = _Segment(Activation(segment.frames[at:], segment.place), segment.python, segment.thread,
+                                segment.found_by)
+                segment.frames = segment.frames[:at]
+                self._segments.update((frame.address, rest) for frame in rest.frames)
+                chain = next(chain for chain in self._chains if segment in chain)
+                chain.insert(chain.index(segment) + 1, rest)
+                self._place(segment, min(segment.native, index))
+                self._place(rest, outer)
+                return True
         return False
+
+    def _position(self, segment: _Segment, index: int) -> int:
+        """How many of a segment's frames are further in than the one that a run is at; 0 where it is at none."""
+        values = set(self._natives[index].registers.values())
+        return next((number for number, frame in enumerate(segment.frames) if frame.address in values), 0)
 
     def _place_by_order(self, chain: _Chain) -> None:
         """What lies between two known places, where there are as many segments as runs; and what slots hold."""
@@ -335,7 +341,7 @@ class _Merger:
 
     def _recover(self, index: int, source: str) -> None:
         """A chain of frames that no thread state leads to, from the run that is at its head."""
-        if self._place_by_register(index) or self._place_rest(index):
+        if self._place_by_register(index) or self._place_part(index):
             return
         native = self._natives[index]
         python = self._runs[index]
@@ -349,6 +355,8 @@ class _Merger:
                 self._place(chain[0], index)
             for segment in chain[1:]:
                 self._place_by_address(segment)
+            if source == STACK:
+                self._place_by_order(chain)
 
     def _is_head(self, value: int, python: Python, native: NativeFrame) -> bool:
         """Whether a number is the address of the frame that this run of the loop is at."""

@@ -93,9 +93,12 @@ class PythonFrames:
             places = runs.get((native.pc(), stack_pointer))
             if places:
                 return PythonFrame(frame, places)
-            # A decorator gives the address of what has no symbol of its own.
-            unnamed = native.name() is None and not isinstance(frame.function(), str)
-            return UnnamedFrame(frame) if unnamed else frame
+            if native.name() is None and native.type() == gdb.NORMAL_FRAME:
+                # Another filter may know better; gdb's own decorator gives an address, or in gdb 18 "???".
+                name = frame.function()
+                if not isinstance(name, str) or not name.strip("?"):
+                    return UnnamedFrame(frame)
+            return frame
         except gdb.error:
             return frame
 

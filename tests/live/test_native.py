@@ -139,7 +139,7 @@ def test_c_functions_are_between_the_right_python_functions(answers: Answers) ->
                 fits = {"callable": str.endswith, "function": str.__eq__, "library": str.startswith}[what]
                 assert sum(fits(text, name) for text in said) >= 1, (thread["key"], what, name, native)
                 seen += 1
-        assert seen >= 20
+        assert seen >= 18
 
 
 @everywhere
