@@ -21,7 +21,8 @@ pytestmark = [
 ]
 
 COMMANDS = ["thread apply all -q py-bt-plus -json", "py-threads -json", "thread apply all py-bt-plus",
-            "py-threads", "thread apply all -q py-bt-plus -limit 3 -json"]
+            "py-threads", "thread apply all -q py-bt-plus -limit 3 -json",
+            "thread apply all -q py-bt-plus -native -json"]
 
 
 class Answers(NamedTuple):
@@ -33,6 +34,7 @@ class Answers(NamedTuple):
     tracebacks_text: str
     threads_text: str
     limited: List[Dict[str, Any]]
+    native: List[Dict[str, Any]]
 
     @property
     def truth(self) -> Dict[int, Dict[str, Any]]:
@@ -68,9 +70,9 @@ def ask(subject: Subject, where: str) -> Answers:
     for answer in run.answers:
         assert answer.stderr == "", "%s printed to stderr: %s" % (answer.command, answer.stderr)
     assert run.exit_code == 0
-    tracebacks, threads, tracebacks_text, threads_text, limited = run.answers
+    tracebacks, threads, tracebacks_text, threads_text, limited, native = run.answers
     return Answers(subject.place(where), tracebacks.documents(), threads.document(),
-                   tracebacks_text.stdout, threads_text.stdout, limited.documents())
+                   tracebacks_text.stdout, threads_text.stdout, limited.documents(), native.documents())
 
 
 def test_tracebacks(answers: Answers) -> None:
@@ -79,6 +81,21 @@ def test_tracebacks(answers: Answers) -> None:
     for frame in (frame for document in answers.tracebacks for frame in document["frames"]):
         assert frame["kind"] == "python" and frame["found_by"] == "thread-state"
         assert int(frame["address"], 16) > 0
+
+
+def test_native(answers: Answers) -> None:
+    """With native frames there are the same Python frames, each run of the evaluation loop has its own."""
+    python = [{**document, "frames": [frame for frame in document["frames"] if frame["kind"] == "python"]}
+              for document in answers.native]
+    compare.assert_tracebacks(answers.place.truth, python, answers.threads)
+    for document in answers.native:
+        assert document["notes"] == [] and document["frames"]
+        for frame in document["frames"]:
+            if frame["kind"] == "python":
+                assert frame["placed"] and frame["found_by"] == "thread-state"
+            else:
+                # That is a run without Python frames.
+                assert frame["function"] != "_PyEval_EvalFrameDefault"
 
 
 def test_limit(answers: Answers) -> None:
