@@ -172,7 +172,7 @@ def selected_ident() -> Optional[int]:
     if thread is None:
         return None
     memory = InferiorMemory()
-    return NativeThread(thread, memory, lambda: _descriptor_size(memory)).ident
+    return NativeThread(thread, memory, lambda: _descriptor_size(memory), images.mappings).ident
 
 
 def native_threads() -> List[NativeThread]:
