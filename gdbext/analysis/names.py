@@ -216,7 +216,7 @@ class Names:
     def attribute(self, address: int, name: str) -> int:
         """An attribute of the object at `address`."""
         type_ = self._type_of(address)
-        for known in self._spellings(type_, name):
+        for known in self._spellings(address, type_, name):
             found = self._attribute(address, type_, known)
             if found is not None:
                 return found
@@ -224,18 +224,23 @@ class Names:
         if self._classes.lookup(type_, maker) is not None:
             raise NotFound(f"{self._described(type_)} has no attribute {name!r} of its own; its {maker}() may make "
                            "one, but would have to be run")
-        raise NotFound(f"{self._described(type_)} has no attribute {name!r}")
+        raise NotFound(f"no attribute {name!r} in this {self._name(type_)}, nor in its classes that are written "
+                       "in Python")
 
-    def _spellings(self, type_: Type, name: str) -> Iterator[str]:
+    def _spellings(self, address: int, type_: Type, name: str) -> Iterator[str]:
         """The name, and for a private one (`__x`) what the compiler makes of it within each of the classes."""
         yield name
         if name.startswith("__") and not name.endswith("__"):
-            for base in self._classes.order(type_):
+            class_ = self._classes.type(address) if type_.flags & TYPE_SUBCLASS else type_
+            for base in self._classes.order(class_):
                 yield f"_{base.name.rpartition('.')[2].lstrip('_')}{name}"
 
     def _attribute(self, address: int, type_: Type, name: str) -> Optional[int]:
         if name == "__class__":
             return type_.address
+        in_tuple = self._field(address, type_, name)
+        if in_tuple is not None:
+            return in_tuple
         in_class = self._classes.lookup(type_, name)
         if in_class is not None and self._classes.is_derived(self._type_of(in_class), "property"):
             raise NotFound(f"{name!r} is a property of {self._described(type_)}: reading it would run code")
@@ -243,6 +248,18 @@ class Names:
         if own is not None:
             return own
         return None if in_class is None else self._from_class(in_class, type_, name, address)
+
+    def _field(self, address: int, type_: Type, name: str) -> Optional[int]:
+        """A field of a namedtuple, whose class has functions that fetch items by number."""
+        if not type_.flags & TUPLE_SUBCLASS or not type_.flags & HEAP_TYPE:
+            return None
+        fields = self._classes.lookup(type_, "_fields")
+        if fields is None or not self._type_of(fields).flags & TUPLE_SUBCLASS:
+            return None
+        for field, item in zip(self._objects.tuple_items(fields), self._objects.tuple_items(address)):
+            if self._type_of(field).flags & UNICODE_SUBCLASS and self._objects.text(field) == name:
+                return item
+        return None
 
     def _own_attribute(self, address: int, type_: Type, name: str) -> Optional[int]:
         """What the object itself holds."""
