@@ -473,12 +473,14 @@ def exceptions(case):
     case.each("exception", [
         ValueError(), ValueError("x"), KeyError("k", 2), OSError(2, "No such file"), OSError(2, "No", "file"),
         StopIteration(1), SystemExit(3), KeyboardInterrupt(), UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"),
-        SyntaxError("bad", ("f", 1, 2, "text")), ImportError("none"), Own(), Own("a", [1]), AttributeError("a"),
+        SyntaxError("bad", ("f", 1, 2, "text")), ImportError("none"), ImportError("m", name="n"),
+        ImportError(path="p"), ModuleNotFoundError("m", name="n", path="p"), Own(), Own("a", [1]), AttributeError("a"),
         RecursionError("deep"), ZeroDivisionError("by")])
     with_attributes = WithAttributes(5)
     case.add("exception with attributes", with_attributes, shown(with_attributes, repr(with_attributes), "code=5"))
     if sys.version_info >= (3, 11):
-        case.add("group", ExceptionGroup("several", [ValueError(1), TypeError(2)]))  # noqa: F821
+        case.each("group", [ExceptionGroup("several", [ValueError(1), TypeError(2)]),  # noqa: F821
+                            BaseExceptionGroup("one", (KeyboardInterrupt(),))])  # noqa: F821
 
 
 class Color(enum.Enum):

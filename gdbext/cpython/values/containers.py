@@ -172,7 +172,12 @@ def _plain_dict_body(show: Rendering, address: int) -> str:
 
 def _frozendict(show: Rendering, address: int, type_: Type) -> str:
     name = show.short_name(type_)
-    return show.container(address, type_, f"{name}({{...}})", lambda: f"{name}({{{_plain_dict_body(show, address)}}})")
+
+    def body() -> str:
+        shown = _plain_dict_body(show, address)
+        return f"{name}({{{shown}}})" if shown else f"{name}()"
+
+    return show.container(address, type_, f"{name}({{...}})", body)
 
 
 def _ordered_items(show: Rendering, address: int) -> Iterator[Item]:

@@ -85,6 +85,36 @@ def _exception(show: Rendering, address: int, type_: Type) -> str:
     return f"{show.short_name(type_)}({shown}{comma})"
 
 
+def _import_error(show: Rendering, address: int, type_: Type) -> str:
+    """Since 3.15 with the names that it was given."""
+    shown = _exception(show, address, type_)
+    named = []
+    for name in ("name", "path"):
+        value = show.reading.reader.pointer(address, "PyImportErrorObject", name)
+        if value:
+            named.append(f"{name}={show.text(value)}")
+    if not named:
+        return shown
+    between = "" if shown.endswith("()") else ", "
+    return f"{shown[:-1]}{between}{', '.join(named)})"
+
+
+def _exception_group(show: Rendering, address: int, type_: Type) -> str:
+    """Since 3.13.8 and 3.14.1 (gh-141732) not by `args`, which may have changed since."""
+    reading = show.reading
+    kept = reading.reader.pointer(address, "PyBaseExceptionGroupObject", "excs_str")
+    if kept:
+        exceptions = escaped(reading.objects.text(kept))
+    else:
+        args = reading.objects.tuple_items(reading.reader.pointer(address, "PyBaseExceptionObject", "args"))
+        was_list = len(args) == 2 and reading.type_of(args[1]).name == "list"
+        items, count = tuple_items(show, reading.reader.pointer(address, "PyBaseExceptionGroupObject", "excs"))
+        shown = show.joined(show.texts(items), count)
+        exceptions = f"[{shown}]" if was_list else f"({shown}{',' if count == 1 else ''})"
+    message = show.text(reading.reader.pointer(address, "PyBaseExceptionGroupObject", "msg"))
+    return f"{show.short_name(type_)}({message}, {exceptions})"
+
+
 def _method_wrapper(show: Rendering, address: int, _type: Type) -> str:
     reader = show.reading.reader
     name = _text_field(show, reader.pointer(address, "wrapperobject", "descr"), "PyDescrObject", "d_name")
@@ -223,6 +253,8 @@ HANDLERS: Dict[str, Handler] = {
     "builtin_function_or_method": _builtin,
     "method": _method,
     "BaseException": _exception,
+    "ImportError": _import_error,
+    "BaseExceptionGroup": _exception_group,
     "method-wrapper": _method_wrapper,
     "method_descriptor": _descriptor("<method {!r} of {!r} objects>"),
     "classmethod_descriptor": _descriptor("<method {!r} of {!r} objects>"),
