@@ -9,13 +9,14 @@ Facts: Objects/dictobject.c, Include/internal/pycore_dict.h, Include/internal/py
 from typing import Iterable, Iterator, Optional, Sequence, Tuple
 
 from .memory import Damaged
-from .objects import DICT_SUBCLASS, INLINE_VALUES, MANAGED_DICT, MAX_ITEMS, Objects, Type
+from .objects import DICT_SUBCLASS, INLINE_VALUES, MANAGED_DICT, Objects, Type
 from .reader import READ_ERRORS, Reader
 
 Item = Tuple[int, int]
 
 # dk_log2_size of a table with 2**32 slots: beyond any dictionary that fits a machine.
 MAX_LOG2_SIZE = 32
+MAX_ENTRIES = 1 << MAX_LOG2_SIZE
 
 _KIND_GENERAL = 0
 
@@ -30,6 +31,10 @@ class _SizedKeys:
         self._reader = reader
         self._indices = reader.layout["PyDictKeysObject"].offset("dk_indices")
         self._entry = reader.layout["PyDictKeyEntry"]
+
+    def slots(self, keys: int) -> int:
+        """The size of the table: more entries than that it can't have."""
+        return self._reader.pointer(keys, "PyDictKeysObject", "dk_size")
 
     def entries(self, keys: int) -> Tuple[int, int, int, int]:
         """(address of the entries, size of one, offset of its key, offset of its value)."""
@@ -49,6 +54,10 @@ class _LoggedKeys:
         self._indices = reader.layout["PyDictKeysObject"].offset("dk_indices")
         self._general = reader.layout["PyDictKeyEntry"]
         self._unicode = reader.layout["PyDictUnicodeEntry"]
+
+    def slots(self, keys: int) -> int:
+        """The size of the table: more entries than that it can't have."""
+        return 1 << min(self._reader.integer(keys, "PyDictKeysObject", "dk_log2_size"), MAX_LOG2_SIZE)
 
     def entries(self, keys: int) -> Tuple[int, int, int, int]:
         """(address of the entries, size of one, offset of its key, offset of its value)."""
@@ -121,7 +130,7 @@ class Dicts:
     def entries(self, keys: int, values: Optional[int]) -> Iterator[Item]:
         """The items of a keys object; of a split table where `values` is the address of its values."""
         count = self._reader.integer(keys, "PyDictKeysObject", "dk_nentries", signed=True)
-        if not 0 <= count <= MAX_ITEMS:
+        if not 0 <= count <= min(self._keys.slots(keys), MAX_ENTRIES):
             raise Damaged(keys, f"dict with {count} entries")
         entries, size, key_at, value_at = self._keys.entries(keys)
         memory = self._reader.memory

@@ -3,10 +3,11 @@
 from itertools import islice
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Protocol, Set
 
+from ...layout.layout import MissingField
 from ..classes import Classes
 from ..code import Codes
 from ..dicts import Dicts
-from ..memory import Memory, Unreadable
+from ..memory import Damaged, Memory, Unreadable
 from ..objects import Objects, Type
 from ..reader import READ_ERRORS, Reader
 from .limits import Limits
@@ -160,24 +161,26 @@ class Rendering:
         shown: List[str] = []
         limits = self.limits
         spent = self._spent
-        while True:
-            if count is not None and len(shown) == count:
-                return ", ".join(shown)
+        while count is None or len(shown) < count:
             if len(shown) == limits.items or limits.total is not None and self._spent >= limits.total:
                 break
             try:
                 shown.append(next(iterator))
             except StopIteration:
                 return ", ".join(shown)
-            except Unreadable as error:
+            except (Unreadable, Damaged) as error:
                 shown.append(f"<unreadable at {error.address:#x}>")
                 break
-            except READ_ERRORS:
+            except MissingField:
                 shown.append("<unreadable>")
                 break
-        self._spent = max(self._spent, spent)
-        more = count - len(shown) if count is not None else 0
-        return ", ".join(shown + [f"... {more} more" if more > 0 else "... more"])
+            spent += len(shown[-1]) + len(", ")
+            self._spent = spent
+        if count is None:
+            shown.append("... more")
+        elif count > len(shown):
+            shown.append(f"... {count - len(shown)} more")
+        return ", ".join(shown)
 
     def pointers(self, start: int, count: int) -> Iterator[int]:
         """The pointers of an array, read as they are asked for. Raises READ_ERRORS at the first unreadable one."""
