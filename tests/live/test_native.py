@@ -59,7 +59,7 @@ def subject(make_subject: Callable[..., Subject], interpreter: Interpreter,
             tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """The program, for one interpreter and mode; with the extension module where it can be built."""
     try:
-        folder = embedding.build_extension(tmp_path_factory.mktemp("nativeext"), interpreter)
+        folder = embedding.build_calling_extension(tmp_path_factory.mktemp("nativeext"), interpreter)
     except embedding.CannotBuild as error:
         print("without the extension module: %s" % error)
         return make_subject("natives.py")

@@ -95,7 +95,7 @@ def build_static(output: Path, interpreter: Interpreter, pie: bool, source: str 
     return build(output, options, source)
 
 
-def build_extension(folder: Path, interpreter: Interpreter) -> Path:
+def build_calling_extension(folder: Path, interpreter: Interpreter) -> Path:
     """The extension module of programs/nativeext.c, in a folder of its own. Raises CannotBuild."""
     folder.mkdir(parents=True, exist_ok=True)
     build(folder / "nativeext.so", ["-shared", "-fPIC", "-O1", *_headers(_ask(interpreter))], "nativeext.c")
