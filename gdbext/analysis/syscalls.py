@@ -12,6 +12,8 @@ MAX_NAMED = 3
 # FD_SETSIZE, and the most that poll is believed to have.
 MAX_SELECT = 1024
 MAX_POLL = 1 << 16
+# POLLREMOVE is the highest of them.
+_MAX_POLL_EVENTS = 1 << 14
 
 _DESCRIPTOR_FIRST = {
     "read": "read", "readv": "read", "pread64": "read", "preadv": "read", "recvfrom": "recv", "recvmsg": "recv",
@@ -93,7 +95,9 @@ def describe(name: str, arguments: Sequence[Optional[int]], memory: Memory, arou
     if name in ("wait4", "waitid"):
         return _child(name, values, around)
     if name == "restart_syscall":
-        return Call("native", "a system call with a timeout that an earlier stop interrupted", True)
+        if _may_be_poll(values, memory):
+            return _poll("poll", values, memory, around)
+        return Call("native", "a system call that an earlier stop interrupted", None)
     if name in ("semtimedop", "mq_timedreceive", "mq_timedsend", "rt_sigtimedwait", "io_getevents"):
         return Call("native", _UNNAMED[name], None)
     if name in _UNNAMED:
@@ -183,6 +187,25 @@ def _poll(name: str, values: Sequence[Optional[int]], memory: Memory, around: Su
     what = _many([number for number in numbers if number >= 0], around) if numbers else (
         "descriptors" if count is None else f"{count} descriptors")
     return Call("io", f"poll on {what}", timed, left)
+
+
+def _may_be_poll(values: Sequence[Optional[int]], memory: Memory) -> bool:
+    """Whether the arguments of a call that is being restarted are poll's, and so none of a sleep or futex.
+
+    A C library may make calls where the number is no constant of the code (glibc 2.41).
+    """
+    array, count = values[0], values[1]
+    if not array or not count or count > MAX_SELECT:
+        return False
+    try:
+        for index in range(count):
+            number = memory.integer(array + 8 * index, 4, signed=True)
+            events = memory.integer(array + 8 * index + 4, 2)
+            if not -1 <= number < MAX_POLL or not 0 < events < _MAX_POLL_EVENTS:
+                return False
+    except Unreadable:
+        return False
+    return True
 
 
 def _select(name: str, values: Sequence[Optional[int]], memory: Memory, around: Surroundings) -> Call:

@@ -156,16 +156,14 @@ class Waits:
             return self._for_gil(thread, gil)
         word = futex_word(native)
         if thread.state is None or thread.python is None:
-            return self._in_futex(thread, native, word, None) if word is not None else self._in_call(native, None)
+            return self._in_call(native, None)
         frames = [frame for frame, _count in zip(thread.frames(), range(MAX_CALLS + MAX_NAMING_FRAMES))]
         tools = self.tools(thread.python)
         calls, own = tools.calls(thread.state.interpreter, frames)
         at = own[0] if own else calls[-1].frame if calls else frames[0] if frames else None
-        if word is None:
-            return self._named_call(tools, calls, own, self._in_call(native, at))
-        found = _OfLock(tools, thread, native, calls, own).wait(word)
+        found = _OfLock(tools, thread, native, calls, own).wait(word) if word is not None else None
         if found is None:
-            return self._in_futex(thread, native, word, at)
+            return self._named_call(tools, calls, own, self._in_call(native, at))
         timed, left = syscalls.futex_timeout(
             native.syscall or "", native.arguments, thread.python.runtime.memory, self._around)
         return found._replace(timed=timed, left=left, at=at)
@@ -174,14 +172,16 @@ class Waits:
         # Each wait of 5 ms is followed by another one, until it has the GIL (Python/ceval_gil.c, take_gil).
         return Wait("gil", "the GIL", address=gil.start, at=thread.frame)
 
-    def _in_call(self, native: NativeThread, at: Optional[Frame]) -> Optional[Wait]:
-        memory = native.memory
-        found = syscalls.describe(native.syscall or "", native.arguments, memory, self._around)
+    def _in_call(self, native: NativeThread, at: Optional[Frame]) -> Wait:
+        """A wait that is no Python object's."""
+        if native.syscall == "futex":
+            return self._in_futex(native, at)
+        found = syscalls.describe(native.syscall or "", native.arguments, native.memory, self._around)
         return Wait(found.kind, found.detail, timed=found.timed, left=found.left, at=at)
 
-    def _named_call(self, tools: Tools, calls: List[Call], own: List[Frame], wait: Optional[Wait]) -> Optional[Wait]:
+    def _named_call(self, tools: Tools, calls: List[Call], own: List[Frame], wait: Wait) -> Wait:
         """A system call that a function of multiprocessing or subprocess makes."""
-        if wait is None or not calls:
+        if not calls or wait.kind in ("mutex", "native"):
             return wait
         outer = calls[-1]
         owner = tools.library.local(outer.frame, "self")
@@ -191,8 +191,11 @@ class Waits:
             short = f"{tools.names.type_name(owner)}.{short}"
         return wait._replace(what=f"{short}(){' of ' + name if name else ''}: {wait.what}", subject=owner, name="")
 
-    def _in_futex(self, thread: Thread, native: NativeThread, word: int, at: Optional[Frame]) -> Wait:
-        """A wait that is no Python object's: for a mutex of C code, whose owner it names, or something else."""
+    def _in_futex(self, native: NativeThread, at: Optional[Frame]) -> Wait:
+        """For a mutex of C code, whose owner it names, or for something else that is made of a futex."""
+        word = native.arguments[0]
+        if word is None:
+            return Wait("native", "a futex", timed=None, at=at)
         timed, left = syscalls.futex_timeout(native.syscall or "", native.arguments, native.memory, self._around)
         owner = self._mutex_owner(native, word)
         if owner is not None:
