@@ -2,7 +2,7 @@
 
 from typing import Dict
 
-from ..cpython.values.limits import DEFAULT, Limits
+from ..cpython.limits import DEFAULT, Limits
 from .command import Limit, SetPrefix, ShowPrefix
 
 _LENGTH, _ITEMS, _DEPTH = "gdbext repr-length", "gdbext repr-items", "gdbext repr-depth"

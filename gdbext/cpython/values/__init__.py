@@ -17,7 +17,7 @@ from ..classes import Classes, Name
 from ..code import Codes
 from ..dicts import Dicts
 from ..objects import Objects
-from .limits import DEFAULT, UNLIMITED, Limits
+from ..limits import DEFAULT, UNLIMITED, Limits
 from .rendering import Attribute, Rendering
 from .shapes import Shapes
 

@@ -10,10 +10,13 @@ from typing import Callable, Dict, Iterator, Tuple
 from ..dicts import Item
 from ..memory import Damaged
 from ..objects import MAX_COUNT, Objects, Type
-from .rendering import Handler, Rendering
+from .rendering import Handler, NotKnown, Rendering
 
 # struct _odictnode (Objects/odictobject.c), the same in every version: key, hash, next, prev.
 _ODICT_NEXT = 16
+
+# Items of an OrderedDict's table that are passed over in search of the next one in its order: half a second.
+_MAX_PASSED = 200_000
 
 # Slots of a set's table that are looked at between two items: more than any real table has empty in a row.
 _SET_CHUNK = 256
@@ -193,6 +196,8 @@ def _ordered_items(show: Rendering, address: int) -> Iterator[Item]:
             if not other:
                 raise Damaged(node, "key that the dict has not")
             passed[other] = value
+            if len(passed) > _MAX_PASSED:
+                raise NotKnown()
         yield key, passed.pop(key)
         node = memory.u64(node + _ODICT_NEXT)
 

@@ -10,7 +10,7 @@ from ..dicts import Dicts
 from ..memory import Damaged, Memory, Unreadable
 from ..objects import Objects, Type
 from ..reader import READ_ERRORS, Reader
-from .limits import Limits
+from ..limits import Limits
 from .text import escaped
 
 # Values within each other, more than anybody reads: each takes some calls of the Python that runs this, which

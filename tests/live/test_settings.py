@@ -1,0 +1,85 @@
+"""`gdbext`, `set gdbext`, `show gdbext`: gdb treats them as its own."""
+
+from typing import List
+
+import pytest
+
+import gdbext
+from tests.support import gdb
+
+NAMES = ("repr-depth", "repr-items", "repr-length")
+
+
+def answers(*commands: str) -> List[str]:
+    """What each command prints; none of them complains."""
+    run = gdb.run(commands)
+    for answer in run.answers:
+        assert answer.stderr == "", answer
+    return [answer.stdout for answer in run.answers]
+
+
+@pytest.fixture(scope="module")
+def defaults() -> List[str]:
+    """`show gdbext` before anything was set."""
+    shown, = answers("show gdbext")
+    return shown.splitlines()
+
+
+def test_show(defaults: List[str]) -> None:
+    assert [line.split()[1] for line in defaults] == list(NAMES)
+    assert all(line.startswith("gdbext repr-") and line.rstrip(".").split()[-1].isdigit() for line in defaults)
+
+
+def test_set() -> None:
+    *before, shown = answers(
+        "set gdbext repr-depth 7", "set gdbext repr-items 0", "set gdbext repr-length unlimited", "show gdbext")
+    assert before == ["", "", ""]
+    assert shown == "gdbext repr-depth is 7.\ngdbext repr-items is 0.\ngdbext repr-length is unlimited.\n"
+
+
+def test_with(defaults: List[str]) -> None:
+    """`with` sets for the time of one command."""
+    during, after = answers("with gdbext repr-items 3 -- show gdbext repr-items", "show gdbext repr-items")
+    assert during == "gdbext repr-items is 3.\n"
+    assert after == defaults[1] + "\n"
+
+
+def test_loading_again_keeps_them() -> None:
+    assert answers("set gdbext repr-items 3", "source %s" % gdb.INIT, "show gdbext repr-items")[-1] == (
+        "gdbext repr-items is 3.\n")
+
+
+def test_limits_follow() -> None:
+    """What the commands read of them."""
+    limits = "python from gdbext.commands import settings; print(tuple(settings.limits()))"
+    *_before, shown, unlimited = answers(
+        "set gdbext repr-depth 2", "set gdbext repr-items 30000", "set gdbext repr-length 5", limits,
+        "with gdbext repr-depth unlimited -- with gdbext repr-items unlimited -- %s" % limits)
+    assert shown == "(5, 30000, 2, 30000)\n"
+    assert unlimited == "(5, None, None, None)\n"
+
+
+@pytest.mark.parametrize("value", ["many", "-5"])
+def test_bad_values(value: str, defaults: List[str]) -> None:
+    bad, after = gdb.run(["set gdbext repr-items %s" % value, "show gdbext repr-items"]).answers
+    assert bad.stdout == "" and bad.stderr.count("\n") == 1
+    assert after.stdout == defaults[1] + "\n"
+
+
+def test_help() -> None:
+    family, settings, one, bare = answers(
+        "help gdbext", "help set gdbext", "help set gdbext repr-depth", "gdbext")
+    for name in ("py-bt-plus", "py-threads"):
+        assert sum(line.startswith(name + " -- ") for line in family.splitlines()) == 1
+        assert name + " -- " in bare
+    assert "gdbext version -- " in family
+    for name in NAMES:
+        assert "set gdbext %s -- Set how" % name in settings
+    assert one.startswith("Set how many containers") and "unlimited" in one
+
+
+def test_version() -> None:
+    found = gdb.find()
+    text, document = answers("gdbext version", "gdbext version -json")
+    assert text == "gdbext %s, gdb %s, Python %s within gdb\n" % (gdbext.__version__, found.version, found.python)
+    assert '"command": "gdbext version"' in document and document.count("\n") == 1
