@@ -16,7 +16,8 @@ from tests.support.packages import NotAvailable
 FUTEX, PPOLL = "202", "271"
 ARCHITECTURE = "python print(gdb.selected_frame().architecture().name())"
 TRACEBACKS = "thread apply all -q py-bt-plus -json"
-COMMANDS = ["py-threads -json", "py-threads", TRACEBACKS, ARCHITECTURE]
+NATIVE = "thread apply all -q py-bt-plus -native -json"
+COMMANDS = ["py-threads -json", "py-threads", TRACEBACKS, ARCHITECTURE, NATIVE]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,20 @@ def test_tracebacks(stopped: Dict[str, Any]) -> None:
     [threads] = documents(stopped, "py-threads -json")
     compare.assert_tracebacks(
         {**stopped["truth"], "native_threads": []}, documents(stopped, TRACEBACKS), threads)
+
+
+def test_native_frames(stopped: Dict[str, Any]) -> None:
+    """Unwound with the tables of this machine's images; each Python frame is in the place of its run."""
+    [threads] = documents(stopped, "py-threads -json")
+    found = documents(stopped, NATIVE)
+    python = [{**document, "frames": [frame for frame in document["frames"] if frame["kind"] == "python"]}
+              for document in found]
+    compare.assert_tracebacks({**stopped["truth"], "native_threads": []}, python, threads)
+    assert all(frame["placed"] and frame["found_by"] == "thread-state"
+               for document in python for frame in document["frames"])
+    for document in found:
+        assert document["notes"] == []
+        assert document["frames"][0]["kind"] == "native" and document["frames"][-1]["kind"] == "native"
 
 
 def test_a_table_of_another_machine_is_not_exact(stopped: Dict[str, Any]) -> None:
