@@ -234,10 +234,11 @@ def test_frames_are_recovered_where_thread_states_are_damaged(subject: Subject, 
 def test_the_frames_of_a_greenlet_that_has_switched_to_another_one(launch: Launch, interpreter: Interpreter) -> None:
     """Its frames are on the C stack still, and the registers lead to them."""
     try:
-        python = packages.venv(interpreter, "--only-binary=:all:", "greenlet")
+        folder = packages.wheel(interpreter, "greenlet")
     except packages.NotAvailable as error:
         pytest.skip(str(error))
-    with processes.running_python(launch._replace(path=python), "greenlets.py") as program:
+    launch = launch._replace(variables={**launch.variables, "PYTHONPATH": str(folder)})
+    with processes.running_python(launch, "greenlets.py") as program:
         processes.wait_until_told(program)
         run = gdb.run(["py-bt-plus -native -json", "py-bt-plus -json", "py-threads -json"], mode="hidden",
                       pid=program.pid)
@@ -304,5 +305,7 @@ def test_the_frame_filter_without_python() -> None:
     """A program without Python, and no program at all: as if there were no filter."""
     with processes.running(["/bin/sh", "-c", "echo ready; read line"]) as program:
         run = gdb.run(["enable frame-filter global gdbext", "bt", "bt -no-filters", "kill", "bt"], pid=program.pid)
-        assert run.answers[1].stdout == run.answers[2].stdout != ""
+        # With any filter, gdb writes "at" before the library of a frame without a source file.
+        with_filter, without = (answer.stdout.replace(" at /", " from /") for answer in run.answers[1:3])
+        assert with_filter == without != ""
         assert "Traceback" not in run.answers[4].stderr
