@@ -1,11 +1,13 @@
 """py-bt-plus: the Python traceback of the selected thread."""
 
 from itertools import islice
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
-from ..analysis.threads import Thread
-from ..cpython.frames import Frame
 from .command import JSON, STACK, Command, Option, refuse, write
+
+if TYPE_CHECKING:
+    from ..analysis.threads import Thread
+    from ..cpython.frames import Frame
 
 
 class Backtrace(Command):
@@ -52,9 +54,9 @@ class Backtrace(Command):
             write(list(traceback.text(walked, source.current().line, bindings_of)))
 
 
-def _walked(threads: Sequence[Thread], limit: Optional[int]) -> List[Tuple[Thread, List[Frame]]]:
+def _walked(threads: "Sequence[Thread]", limit: Optional[int]) -> "List[Tuple[Thread, List[Frame]]]":
     """The `limit` innermost frames of a thread, by the interpreters that they belong to."""
-    found: List[Tuple[Thread, List[Frame]]] = []
+    found: "List[Tuple[Thread, List[Frame]]]" = []
     for thread in threads:
         found.append((thread, list(islice(thread.frames(), limit))))
         if limit is not None:

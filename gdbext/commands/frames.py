@@ -1,10 +1,12 @@
 """py-up-plus, py-down-plus, py-frame-plus: selecting a Python frame."""
 
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .command import JSON, STACK, Command, Option, refuse, write
-from .model import Model
-from .selected import Selected, select, selected
+
+if TYPE_CHECKING:
+    from .model import Model
+    from .selected import Selected
 
 
 class _Select(Command):
@@ -40,8 +42,10 @@ class _Select(Command):
             if found is not None:
                 write(list(traceback.registers_text(shown.call, found)))
 
-    def select(self, current: Model, number: Optional[int]) -> Optional[Selected]:
+    def select(self, current: "Model", number: Optional[int]) -> "Optional[Selected]":
         """The frame that is selected now; `number` is the word that was typed. None where there is none."""
+        from .selected import select, selected
+
         now = selected(current)
         if now is None:
             return None
@@ -94,8 +98,10 @@ class Frame(_Select):
                JSON)
     EXAMPLE = "py-frame-plus 3"
 
-    def select(self, current: Model, number: Optional[int]) -> Optional[Selected]:
+    def select(self, current: "Model", number: Optional[int]) -> "Optional[Selected]":
         """The one with that number, or what is selected already."""
+        from .selected import select, selected
+
         if number is None:
             return selected(current)
         calls = current.stack().python

@@ -102,23 +102,34 @@ def libpython_commands(interpreter: Interpreter) -> Path:
     return path
 
 
+LIBPYTHON_COMMANDS = ("py-bt", "py-bt-full", "py-up", "py-down", "py-list", "py-print", "py-locals")
+
+
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_beside_libpython(interpreter: Interpreter, order: str) -> None:
-    """libpython.py's commands stay its own, ours stay ours, in either order."""
+    """libpython.py's commands and pretty printers stay its own, ours stay ours, in either order."""
     theirs = "source %s" % libpython_commands(interpreter)
     ours = "source %s" % gdb.INIT
-    alone = gdb.run([theirs, "help py-bt"], load=False).answers[1].stdout
-    both = [theirs, ours] if order == "before" else [ours, theirs]
-    run = gdb.run([*both, "help py-bt", *ASK], load=False)
-    help_text = run.answers.pop(2)
-    assert help_text.stdout == alone and alone
-    assert_loaded(run)
+    look = ["help %s" % name for name in LIBPYTHON_COMMANDS] + [
+        "python print(len(gdb.pretty_printers), [len(each.pretty_printers) for each in gdb.objfiles()])"]
+    ours_only = ["help %s-plus" % name for name in LIBPYTHON_COMMANDS if name != "py-bt-full"]
+    before = ["file %s" % interpreter.path, theirs]
+    alone = [answer.stdout for answer in gdb.run([*before, *look], load=False).answers[len(before):]]
+    assert all(alone) and not any("-plus" in text for text in alone)
+    both = [*before, ours] if order == "before" else [before[0], ours, theirs]
+    run = gdb.run([*both, *look, *ours_only, *ASK], load=False, mode="hidden")
+    got, help_texts = run.answers[3:3 + len(look)], run.answers[3 + len(look):-2]
+    assert [answer.stdout for answer in got] == alone
+    for command, answer in zip(ours_only, help_texts):
+        assert "Usage: %s" % command.split()[1] in answer.stdout
+    assert_loaded(run._replace(answers=run.answers[-2:]))
 
 
 def test_prefix_without_libpython() -> None:
-    """Where libpython.py is not loaded, its command's name runs ours."""
-    answer, = gdb.run(["help py-bt"]).answers
-    assert "Usage: py-bt-plus" in answer.stdout
+    """Where libpython.py is not loaded, the names of its commands run ours."""
+    names = [name for name in LIBPYTHON_COMMANDS if name != "py-bt-full"]
+    for name, answer in zip(names, gdb.run(["help %s" % name for name in names]).answers):
+        assert "Usage: %s-plus" % name in answer.stdout
 
 
 def test_no_setting_changes(interpreter: Interpreter) -> None:
@@ -158,6 +169,7 @@ def test_imports_are_late() -> None:
     new = gdb.run(question, load=False).answers[-1].stdout.split()
     assert "gdbext.commands.bt" in new
     assert [name for name in new if name.partition(".")[0] in EXPENSIVE] == []
+    assert [name for name in new if name.startswith(("gdbext.analysis", "gdbext.commands.model"))] == []
 
 
 def test_loading_is_quick() -> None:
