@@ -8,7 +8,6 @@ another text than repr(), because that would need code of the process, the text 
 """
 
 import abc
-import array
 import collections
 import datetime
 import decimal
@@ -330,7 +329,7 @@ class MetaRepred(metaclass=MetaRepr):
     pass
 
 
-class Abstract(abc.ABC):
+class Abstract(metaclass=abc.ABCMeta):
     class Nested:
         pass
 
@@ -637,8 +636,6 @@ def classes_of_data(case):
     """dataclasses."""
     if dataclasses is None:
         return
-    made = dataclasses.make_dataclass
-
     @dataclasses.dataclass
     class Item:
         name: str
@@ -682,7 +679,8 @@ def classes_of_data(case):
         a: int = dataclasses.field(init=False, default=3)
         b: int = dataclasses.field(init=False)
 
-    case.each("dataclass", [Item("n"), Item("n", 2, [1]), Longer("n"), Frozen(1, (2,)), Sub("sub"), made("Made", ["x", "y"])(1, 2), Node(Node())])
+    case.each("dataclass", [Item("n"), Item("n", 2, [1]), Longer("n"), Frozen(1, (2,)), Sub("sub"),
+                            dataclasses.make_dataclass("Made", ["x", "y"])(1, 2), Node(Node())])
     no, own, late = NoRepr(), OwnData(), Late()
     case.add("dataclass without repr", no, shown(no, "a=1"))
     case.add("dataclass with own repr", own, shown(own, "a=1"))

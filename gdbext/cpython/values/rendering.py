@@ -145,8 +145,8 @@ class Rendering:
             return "?"
 
     def short_name(self, type_: Type) -> str:
-        """`__name__` of a type: the last part of tp_name."""
-        return escaped(type_.name.rpartition(".")[2])
+        """`__name__` of a type: the last part of tp_name, "?" for one that can't be read."""
+        return escaped(type_.name.rpartition(".")[2]) or "?"
 
     def attribute(self, address: int, name: str) -> int:
         """A variable that every instance of a type has. Raises NotKnown where this one does not, READ_ERRORS."""

@@ -98,7 +98,7 @@ class Shapes:
         if isinstance(provider, CSlot):
             if provider.name == "object":
                 return Shape(type_, None, True, True)
-            handler = _C_TYPES.get(provider.name) or self._by_flag(type_, provider)
+            handler = self._of_c_type(self.classes.type(provider.type))
             if handler is not None:
                 derived = bool(type_.flags & HEAP_TYPE) and provider.type != type_.address
                 return Shape(type_, handler, True, derived and handler not in _WITH_ATTRIBUTES)
@@ -109,19 +109,20 @@ class Shapes:
         """What shows the built-in part of a class whose repr() is not known."""
         for base in self.classes.order(type_)[1:]:
             if not base.flags & HEAP_TYPE or "." in base.name:
-                handler = _C_TYPES.get(base.name)
+                handler = self._of_c_type(base)
                 if handler is not None:
                     return handler
         return None
 
-    def _by_flag(self, type_: Type, provider: CSlot) -> Optional[Handler]:
-        """For a type of C that the table lacks: a named tuple of C, or one whose name can't be read."""
-        if provider.name:
-            return tuples.handler(self, self.classes.type(provider.type))
+    def _of_c_type(self, type_: Type) -> Optional[Handler]:
+        """For a type of C that has a repr() of its own, None where that is not known."""
+        if type_.name:
+            return _C_TYPES.get(type_.name) or tuples.handler(self, type_)
         for flag, known in _BY_FLAG:
             if type_.flags & flag:
-                if known == "int" and sum(bool(base.flags & flag) for base in self.classes.order(type_)) > 1 and (
-                        not type_.flags & HEAP_TYPE):
-                    known = "bool"
-                return _C_TYPES.get(known)
+                # The name can't be read. It is the built-in type if none of its bases has the flag.
+                count = sum(bool(base.flags & flag) for base in self.classes.order(type_))
+                if count == 1:
+                    return _C_TYPES[known]
+                return _C_TYPES["bool"] if known == "int" and count == 2 else None
         return None
