@@ -342,7 +342,10 @@ _STYLES: Tuple[Tuple[int, Style], ...] = (
     (0x030F0000, Style(_marked_lines(carets.combined), _syntax_of_3_13(carets.combined), ("<stdin-", ">"))),
     (0x030D0100, Style(_marked_lines(carets.wide), _syntax_of_3_13(None), ("<stdin-", ">"))),
     (0x030D0000, Style(_marked_lines(carets.wide), _syntax_of_3_13(None), ("<stdin>-", ""))),
-    (0x030B0400, Style(_marked(carets.wide, True), _syntax_of_3_10)),
+    (0x030C0100, Style(_marked(carets.wide, True), _syntax_of_3_10)),
+    (0x030C0000, Style(_marked(carets.characters, True), _syntax_of_3_10)),
+    # bpo-43950 came to these two in their releases of December 2023.
+    (0x030B0700, Style(_marked(carets.wide, True), _syntax_of_3_10)),
     (0x030B0000, Style(_marked(carets.characters, False), _syntax_of_3_10)),
     (0x030A0000, Style(_plain, _syntax_of_3_10)),
     (0x03090000, Style(_plain, _syntax_of_3_9)),
