@@ -1,0 +1,291 @@
+"""Exceptions made up in the memory of every table's build: what is read of them, and where reading ends."""
+
+from typing import Any, Dict, List, Optional, Sequence
+
+import pytest
+
+from gdbext.analysis import exceptions as analysis
+from gdbext.analysis.exceptions import Report, Reports, is_called, search
+from gdbext.analysis.suggestions import distance
+from gdbext.cpython import exceptions as cpython_exceptions
+from gdbext.cpython import messages
+from gdbext.cpython.classes import Name
+from gdbext.cpython.objects import BASE_EXCEPTION_SUBCLASS, TUPLE_SUBCLASS, TYPE_SUBCLASS
+from gdbext.cpython.process import Python
+from gdbext.layout import table as tables
+from gdbext.render import exceptions as render
+from tests.unit.builder import IDS, TABLES
+from tests.unit.made_process import MadeProcess, started
+
+each_table = pytest.mark.parametrize("table", TABLES.values(), ids=IDS)
+
+# Addresses of functions that tp_str points to.
+OBJECT_STR, BASE_STR, KEY_STR = 0x10, 0x20, 0x30
+
+
+class Heap:
+    """A process in which exceptions are made; `python` is read after all is made."""
+
+    def __init__(self, table: tables.Table) -> None:
+        self.made = started(table)
+        self.b = b = self.made.builder
+        self.state = self.made.states[self.made.interpreters[0]][0]
+        flag = BASE_EXCEPTION_SUBCLASS
+        b.set(b._type_type, "PyTypeObject", "tp_flags", TYPE_SUBCLASS)
+        self.object = self.type("object", 0, OBJECT_STR)
+        self.base = self.type("BaseException", flag, BASE_STR, self.object)
+        self.value_error = self.type("ValueError", flag, BASE_STR, self.base, self.object)
+        self.key_error = self.type("KeyError", flag, KEY_STR, self.base, self.object)
+        self.own = self.type("Own", flag, 0x99, self.value_error, self.base, self.object)
+        for name, slot in (("str", OBJECT_STR), ("int", OBJECT_STR), ("tuple", OBJECT_STR)):
+            self.finish(b.type(name, TUPLE_SUBCLASS if name == "tuple" else 0), slot, self.object)
+
+    def type(self, name: str, flags: int, slot: int, *bases: int) -> int:
+        """A static type."""
+        return self.finish(self.b.type(name, flags), slot, *bases)
+
+    def finish(self, type_: int, slot: int, *bases: int) -> int:
+        """The rest of a type."""
+        self.b.set(type_, "PyTypeObject", "tp_mro", self.b.tuple([type_, *bases]))
+        self.b.set(type_, "PyTypeObject", "tp_str", slot)
+        # The types of values have a repr() each, and all else that of object.
+        self.b.set(type_, "PyTypeObject", "tp_repr", type_ if not bases or slot == OBJECT_STR else OBJECT_STR)
+        self.b.set(type_, "PyTypeObject", "tp_dict", 0)
+        return type_
+
+    def exception(self, type_: int, *args: int, **links: int) -> int:
+        """An exception object."""
+        address = self.b.object(type_, "PyBaseExceptionObject")
+        fields: Dict[str, int] = {"dict": 0, "args": self.b.tuple(args), "traceback": 0, "context": 0, "cause": 0,
+                                  "suppress_context": 0, **links}
+        for name, value in fields.items():
+            self.b.set(address, "PyBaseExceptionObject", name, value)
+        return address
+
+    def raise_(self, type_: int, value: int) -> None:
+        """Make the thread raise."""
+        if self.b.layout.has("PyThreadState", "current_exception"):
+            self.b.set(self.state, "PyThreadState", "current_exception", value)
+        else:
+            for name, each in (("curexc_type", type_), ("curexc_value", value), ("curexc_traceback", 0)):
+                self.b.set(self.state, "PyThreadState", name, each)
+
+    def handle(self, *values: int) -> None:
+        """Put exceptions on the thread's exc_info chain, innermost first."""
+        b = self.b
+        if not b.layout.find("_PyErr_StackItem"):
+            b.set(self.state, "PyThreadState", "exc_value", values[0])
+            return
+        item = 0
+        for value in reversed(values):
+            item = b.struct("_PyErr_StackItem", exc_value=value, previous_item=item)
+        b.set(self.state, "PyThreadState", "exc_info", item)
+
+    @property
+    def python(self) -> Python:
+        """What reads it."""
+        [python] = self.made.open()
+        return python
+
+
+def text_of(report: Report, python: Python) -> List[str]:
+    """As py-exc prints it, without source."""
+    return list(render.text(report, render.style(python.identity.hexversion), lambda path, number: ""))
+
+
+@each_table
+def test_messages_and_chain(table: tables.Table) -> None:
+    heap = Heap(table)
+    first = heap.exception(heap.key_error, heap.b.text("key"))
+    second = heap.exception(heap.value_error, heap.b.text("two"), heap.b.int(2), context=first)
+    third = heap.exception(heap.own, heap.b.int(7), cause=second, context=first, suppress_context=1)
+    python = heap.python
+    report = Reports(python).of(third)
+    assert text_of(report, python) == [
+        "KeyError: 'key'", "", render.CONTEXT, "", "ValueError: ('two', 2)", "", render.CAUSE, "",
+        "Own: (7,) [its args: its own __str__ was not run]"]
+    assert [each.address for each in report.all()] == [third, second, first]
+
+
+@each_table
+def test_cycles_end(table: tables.Table) -> None:
+    heap = Heap(table)
+    first = heap.exception(heap.value_error)
+    second = heap.exception(heap.value_error, cause=first)
+    heap.b.set(first, "PyBaseExceptionObject", "cause", second)
+    heap.b.set(first, "PyBaseExceptionObject", "context", first)
+    python = heap.python
+    for compact in (True, False):
+        assert len(list(Reports(python).of(first, compact).all())) == 2
+    assert text_of(Reports(python).of(first), python) == ["ValueError", "", render.CAUSE, "", "ValueError"]
+
+
+@each_table
+def test_raising(table: tables.Table) -> None:
+    heap = Heap(table)
+    assert heap.python.runtime.exceptions.raising is not None
+    heap.raise_(0, 0)
+    assert heap.python.runtime.exceptions.raising(heap.state) is None
+    value = heap.exception(heap.key_error, heap.b.text("k"))
+    heap.raise_(heap.key_error, value)
+    python = heap.python
+    raising = python.runtime.exceptions.raising(heap.state)
+    assert raising == (heap.key_error, value, 0)
+    assert render.headline(Reports(python).raised(raising)) == "KeyError: 'k'"
+    assert is_called(python.runtime.values.classes, raising.type, "BaseException")
+    assert not is_called(python.runtime.values.classes, raising.type, "ValueError")
+
+
+@each_table
+def test_raising_what_is_no_instance_yet(table: tables.Table) -> None:
+    heap = Heap(table)
+    if heap.b.layout.has("PyThreadState", "current_exception"):
+        return  # Since 3.12 there is no such thing.
+    b = heap.b
+    for value, text in ((0, "KeyError"), (b.none(), "KeyError"), (b.text("k"), "KeyError: 'k'"),
+                        (b.tuple([b.text("a"), b.int(1)]), "KeyError: ('a', 1)"), (0x10, "KeyError: <unreadable")):
+        heap.raise_(heap.key_error, value)
+        python = heap.python
+        raising = python.runtime.exceptions.raising(heap.state)
+        assert raising is not None
+        report = Reports(python).raised(raising)
+        assert render.headline(report).startswith(text) and report.address is None and report.remarks
+
+
+@each_table
+def test_handling(table: tables.Table) -> None:
+    heap = Heap(table)
+    errors = [heap.exception(heap.value_error) for _ in range(2)]
+    heap.handle(errors[0], heap.b.none(), 0, errors[0], errors[1], 0x10)
+    expected = errors if heap.b.layout.find("_PyErr_StackItem") else errors[:1]
+    assert heap.python.runtime.exceptions.handling(heap.state) == expected
+
+
+@each_table
+def test_a_traceback_without_an_end(table: tables.Table) -> None:
+    heap = Heap(table)
+    b = heap.b
+    traceback = b.object(b.type("traceback"), "PyTracebackObject")
+    for name, value in (("tb_next", traceback), ("tb_frame", 0x10), ("tb_lasti", 0), ("tb_lineno", 3)):
+        b.set(traceback, "PyTracebackObject", name, value)
+    python = heap.python
+    entries = list(python.runtime.exceptions.traceback(traceback))
+    assert [entry.frame for entry in entries] == [None, None]
+    assert "without an end" in (entries[1].problem or "")
+    error = heap.exception(heap.value_error, traceback=traceback)
+    lines = text_of(Reports(heap.python).of(error), python)
+    assert lines[0] == "Traceback (most recent call last):" and lines[-1] == "ValueError"
+    assert all(line.startswith("  <unreadable at ") for line in lines[1:-1])
+
+
+def test_half_made() -> None:
+    heap = Heap(TABLES["3.12.1"])
+    error = heap.exception(heap.value_error, args=0)
+    python = heap.python
+    assert text_of(Reports(python).of(error), python)[-1].startswith("ValueError: <args not set>")
+    no_tuple = heap.exception(heap.value_error, args=error)
+    assert "instead of tuple" in text_of(Reports(heap.python).of(no_tuple), python)[-1]
+    assert Reports(heap.python).of(heap.b.text("no exception")).problem is not None
+    assert Reports(heap.python).of(0x10).problem is not None
+
+
+def test_exceptions_within_exceptions_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "MAX_DEPTH", 3)
+    heap = Heap(TABLES["3.12.1"])
+    error = heap.exception(heap.value_error)
+    heap.b.set(error, "PyBaseExceptionObject", "args", heap.b.tuple([error]))
+    assert Reports(heap.python).of(error).message == messages.Message("...", exact=False)
+
+
+@pytest.mark.parametrize("name", ("3.9.18", "3.12.1"))
+def test_a_long_chain_is_cut(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "MAX_EXCEPTIONS", 20)
+    heap = Heap(TABLES[name])
+    error = 0
+    for _ in range(50):
+        error = heap.exception(heap.value_error, context=error)
+    assert 20 <= len(list(Reports(heap.python).of(error).all())) <= 22
+
+
+def test_a_long_chain_of_items_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpython_exceptions, "MAX_ITEMS", 5)
+    heap = Heap(TABLES["3.12.1"])
+    heap.handle(*(heap.exception(heap.value_error) for _ in range(9)))
+    assert len(heap.python.runtime.exceptions.handling(heap.state)) == 5
+
+
+def test_what_is_found_in_the_heap_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.unit.test_gc_lists import add_generations, link
+
+    monkeypatch.setattr(analysis, "MAX_FOUND", 3)
+    heap = Heap(TABLES["3.12.1"])
+    b = heap.b
+    heads = add_generations(heap.made)
+    size = b.layout["PyGC_Head"].size
+    with_traceback = [heap.exception(heap.key_error, traceback=0x10) for _ in range(4)]
+    others = [heap.exception(heap.value_error, traceback=0x10), heap.exception(heap.key_error), b.tuple([])]
+    link(heap.made, [heads[1], *(each - size for each in [*with_traceback, *others])])
+    found = search(heap.python, [], "KeyError")
+    # The newest first.
+    assert [each.report.address for each in found.found] == with_traceback[:0:-1]
+    assert (found.more, found.problems) == (1, [])
+    assert len(search(heap.python, [], None).found) + search(heap.python, [], None).more == 5
+
+
+def made(name: str, cause: Optional[Report] = None, **fields: Any) -> Report:
+    """A report without a process."""
+    report = Report(0x10, Name("builtins", name))
+    report.cause = cause
+    for field, value in fields.items():
+        setattr(report, field, value)
+    return report
+
+
+def lines_of(report: Report, hexversion: int = 0x030C01F0) -> Sequence[str]:
+    """Its text."""
+    return list(render.text(report, render.style(hexversion), lambda path, number: ""))
+
+
+def test_groups() -> None:
+    inner = made("ExceptionGroup", exceptions=[made("ValueError"), made("KeyError", notes=["a\nb"])])
+    outer = made("ExceptionGroup", made("OSError"), exceptions=[inner, made("TypeError")])
+    assert lines_of(outer) == [
+        "OSError", "", render.CAUSE, "",
+        "  | ExceptionGroup",
+        "  +-+---------------- 1 ----------------",
+        "    | ExceptionGroup",
+        "    +-+---------------- 1 ----------------",
+        "      | ValueError",
+        "      +---------------- 2 ----------------",
+        "      | KeyError",
+        "      | a",
+        "      | b",
+        "      +------------------------------------",
+        "    +---------------- 2 ----------------",
+        "    | TypeError",
+        "    +------------------------------------"]
+
+
+def test_json_has_an_end() -> None:
+    report = None
+    for _ in range(300):
+        report = made("ValueError", report)
+    document = render.to_json(report)
+    depth = 0
+    while document is not None:
+        depth, last, document = depth + 1, document, document["cause"]
+    assert depth == render.MAX_JSON_DEPTH and "left out" in last["problem"]
+
+
+def test_nothing_that_a_terminal_acts_upon() -> None:
+    report = made("Val\x1b[2Jue", message=messages.Message("a\x1b]0;x\x07\n\tb\u202e"), notes=["\x9b"])
+    assert lines_of(report) == ["Val\\x1b[2Jue: a\\x1b]0;x\\x07", "\tb\\u202e", "\\x9b"]
+
+
+@pytest.mark.parametrize("first, second, most, cost", (
+    ("abc", "abc", 9, 0), ("abc", "abd", 9, 2), ("abc", "ABC", 9, 3), ("abc", "abcd", 9, 2), ("", "ab", 9, 4),
+    ("kitten", "sitting", 20, 6), ("a" * 50, "b" * 50, 9, 10), ("abcdef", "uvwxyz", 3, 4), ("ab", "abcdefgh", 5, 12),
+    ("xaby", "xcdefgy", 5, 6)))
+def test_distance(first: str, second: str, most: int, cost: int) -> None:
+    assert distance(first, second, most) == cost
+    assert distance(second, first, most) == cost
