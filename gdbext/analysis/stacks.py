@@ -292,7 +292,8 @@ class _Merger:
     def _position(self, segment: _Segment, index: int) -> int:
         """How many of a segment's frames are further in than the one that a run is at; 0 where it is at none."""
         values = set(self._natives[index].registers.values())
-        return next((number for number, frame in enumerate(segment.frames) if frame.address in values), 0)
+        # The end of a frame's evaluation stack, in another register, is where the frame of its callee begins.
+        return max((number for number, frame in enumerate(segment.frames) if frame.address in values), default=0)
 
     def _place_by_order(self, chain: _Chain) -> None:
         """What lies between two known places, where there are as many segments as runs; and what slots hold."""
@@ -343,11 +344,10 @@ class _Merger:
         """A chain of frames that no thread state leads to, from the run that is at its head."""
         if self._place_by_register(index) or self._place_part(index):
             return
-        native = self._natives[index]
         python = self._runs[index]
-        values = native.registers.values() if source == REGISTER else self._slots(index)
+        values = self._natives[index].registers.values() if source == REGISTER else self._slots(index)
         heads = [value for value in dict.fromkeys(values)
-                 if value not in self._segments and self._is_head(value, python, native)]
+                 if value not in self._segments and self._is_head(value, index)]
         if heads:
             head = _outermost(heads, python)
             chain = self._add(python.runtime.frames.activations_from(head), python, None, source)
@@ -358,17 +358,17 @@ class _Merger:
             if source == STACK:
                 self._place_by_order(chain)
 
-    def _is_head(self, value: int, python: Python, native: NativeFrame) -> bool:
-        """Whether a number is the address of the frame that this run of the loop is at."""
-        frames = python.runtime.frames
+    def _is_head(self, value: int, index: int) -> bool:
+        """Whether a number is the address of the frame that a run of the loop is at."""
+        frames = self._runs[index].runtime.frames
         if not frames.is_frame(value):
             return False
         first = next(frames.activations_from(value), None)
         if first is None or any(frame.problem is not None for frame in first.frames):
             return False
-        if first.place is None:
-            return True
-        return native.stack_pointer <= first.place and (native.end is None or first.place < native.end)
+        native = self._natives[index]
+        return first.place is None or (
+            native.stack_pointer <= first.place and (native.end is None or first.place < native.end))
 
     def _drop_what_is_not_here(self) -> None:
         """Frames of a thread state that leads elsewhere, where every run of the loop has others instead."""
