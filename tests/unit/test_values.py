@@ -156,6 +156,14 @@ def test_null_items(subject: Subject, damaged: Damaged) -> None:
     assert damaged.text(address) == f"[<NULL>, <unreadable at {NOWHERE:#x}>]"
 
 
+@pytest.mark.parametrize("case", ("list 2", "bytearray 1"))
+def test_more_than_was_allocated(subject: Subject, damaged: Damaged, case: str) -> None:
+    """A size that could be one, but not here."""
+    address, _text = subject.case(case)
+    damaged.field(address, "PyVarObject", "ob_size", 100_000)
+    assert damaged.text(address) == f"<unreadable at {address:#x}>"
+
+
 def test_one_bad_item_costs_itself_only(subject: Subject, damaged: Damaged) -> None:
     address, _text = subject.case("tuple 2")
     damaged.memory.word(address + damaged.layout["PyTupleObject"].offset("ob_item"), NOWHERE)

@@ -27,8 +27,12 @@ _MAX_SLOTS = 1 << 26
 
 def _list(show: Rendering, address: int, type_: Type) -> str:
     def body() -> str:
+        reader = show.reading.reader
         count = _size(show, address)
-        start = show.reading.reader.pointer(address, "PyListObject", "ob_item")
+        # While it is sorted a list has no items, and -1 allocated.
+        if count > max(reader.integer(address, "PyListObject", "allocated", signed=True), 0):
+            raise Damaged(address, f"list of {count} items with room for fewer")
+        start = reader.pointer(address, "PyListObject", "ob_item")
         return f"[{show.joined(show.texts(show.pointers(start, count)), count)}]"
 
     return show.container(address, type_, "[...]", body)

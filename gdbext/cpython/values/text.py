@@ -6,7 +6,7 @@ Facts: Objects/unicodeobject.c, Objects/bytesobject.c, Objects/bytearrayobject.c
 from typing import TYPE_CHECKING, Dict, Optional
 
 from ..memory import Damaged
-from ..objects import MAX_BYTES, MAX_TEXT, Type
+from ..objects import MAX_BYTES, MAX_COUNT, MAX_TEXT, Type
 
 if TYPE_CHECKING:
     from .rendering import Handler, Rendering
@@ -42,8 +42,8 @@ def _bytes(show: "Rendering", address: int, _type: Type) -> str:
 def _bytearray(show: "Rendering", address: int, type_: Type) -> str:
     objects, reader = show.reading.objects, show.reading.reader
     length = objects.size(address)
-    if length < 0:
-        raise Damaged(address, "bytearray of negative size")
+    if not 0 <= length <= reader.pointer(address, "PyByteArrayObject", "ob_alloc") <= MAX_COUNT:
+        raise Damaged(address, f"bytearray of size {length}")
     count = min(length, most(show.limits.length, MAX_BYTES))
     # Null where it has never held anything.
     start = reader.pointer(address, "PyByteArrayObject", "ob_start")
