@@ -33,7 +33,7 @@ class _Select(Command):
             shown = shown._replace(call=current.stack().python[shown.number])
             found = registers(shown.call)
         if options["json"]:
-            more = {} if found is None else {"registers": traceback.registers_json(found)}
+            more: Dict[str, Any] = {} if found is None else {"registers": traceback.registers_json(found)}
             write([traceback.frame_document(self.NAME, current.target(), threads, *(shown or (None, None)), **more)])
         elif shown is None:
             write([traceback.no_frame_text(threads)])

@@ -8,7 +8,7 @@ Facts: Linux Standard Base, .eh_frame and .eh_frame_hdr; DWARF 5, 6.4 and 2.5; t
 
 import struct
 from bisect import bisect_right
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from .dynamic import Readable
 
@@ -42,6 +42,10 @@ class Function(NamedTuple):
     end: int
 
 
+# A kind, and a number or the bytes of an expression: see Row.
+Rule = Tuple[str, Any]
+
+
 class Row(NamedTuple):
     """How the registers of the caller are found at one place of a function.
 
@@ -51,7 +55,7 @@ class Row(NamedTuple):
     """
 
     cfa: Union[Tuple[int, int], bytes]
-    rules: Dict[int, Tuple[str, Union[int, bytes]]]
+    rules: Dict[int, Rule]
     return_register: int
     signal: bool
     signed: bool
@@ -255,10 +259,10 @@ class _Common:
         version = raw.u8()
         letters = bytearray()
         while True:
-            letter = raw.u8()
-            if not letter:
+            byte = raw.u8()
+            if not byte:
                 break
-            letters.append(letter)
+            letters.append(byte)
         augmentation = letters.decode("latin-1")
         self.code_factor = raw.uleb()
         self.data_factor = raw.sleb()
@@ -308,8 +312,8 @@ class _State:
 
     def __init__(self, common: _Common) -> None:
         self.cfa: Optional[Union[Tuple[int, int], bytes]] = None
-        self.rules: Dict[int, Tuple[str, Union[int, bytes]]] = {}
-        self.initial: Dict[int, Tuple[str, Union[int, bytes]]] = {}
+        self.rules: Dict[int, Rule] = {}
+        self.initial: Dict[int, Rule] = {}
         self.signed = False
         self._common = common
         self._remembered: List[Tuple[Optional[Union[Tuple[int, int], bytes]], dict]] = []
