@@ -138,11 +138,16 @@ class Function(gdb.Function):
         from ..cpython.reader import READ_ERRORS
         from ..target.stop import NoInferior
 
+        plain = list(map(_plain, arguments))
         try:
-            answer = self.answer(*map(_plain, arguments))
+            answer = self.answer(*plain)
         except (NoInferior, NoPython, gdb.error, gdb.GdbError) + READ_ERRORS:
-            answer = self.NOTHING
+            answer = self.nothing(*plain)
         return _c_string(answer) if isinstance(answer, str) else answer
+
+    def nothing(self, *arguments: Any) -> Any:
+        """What there is in the place of an answer."""
+        return self.NOTHING
 
     def answer(self, *arguments: Any) -> Any:
         """A str or a number; arguments are that too."""
@@ -296,9 +301,15 @@ def refuse(message: str) -> NoReturn:
     raise gdb.GdbError(message)
 
 
+# How many characters are printed in one go: between two of them, Ctrl-C gets through.
+_PIECE = 1 << 14
+
+
 def write(lines: Sequence[str]) -> None:
     """Print lines; characters that gdb's host character set lacks are written as escapes."""
     # gdb 12 and newer tell; before, gdb too takes the locale's unless it was told otherwise.
     charset = gdb.host_charset() if hasattr(gdb, "host_charset") else locale.getpreferredencoding(False)
     text = "".join(line + "\n" for line in lines)
-    gdb.write(text.encode(charset, "backslashreplace").decode(charset))
+    text = text.encode(charset, "backslashreplace").decode(charset)
+    for start in range(0, len(text), _PIECE):
+        gdb.write(text[start:start + _PIECE])

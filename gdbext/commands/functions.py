@@ -59,9 +59,13 @@ class PyValue(Function):
 
     NAME = "_pyvalue"
     USAGE = '$_pyvalue("NAME" [, OTHERWISE])'
-    SUMMARY = ("The value of a Python name in the selected Python frame, as py-print-plus looks it up: an int or bool "
-               "as a number if it has 64 bits or fewer, all else as the string that repr() gives. OTHERWISE, or "
-               "an empty string, where there is no such name.")
+    SUMMARY = ("The value of a Python name in the selected Python frame, as py-print-plus looks it up.\n"
+               "An int or bool of 64 bits at most is a number, all else the string that repr() gives.\n"
+               "Where there is no such name it is OTHERWISE, or an empty string.")
+
+    def nothing(self, *arguments: Any) -> Any:
+        """The second argument."""
+        return arguments[1] if len(arguments) > 1 else self.NOTHING
 
     def answer(self, *arguments: Any) -> Any:
         """A number or a text."""
@@ -69,15 +73,14 @@ class PyValue(Function):
         from ..cpython.objects import LONG_SUBCLASS
         from .selected import convenience, value_text
 
-        otherwise = arguments[1] if len(arguments) > 1 else self.NOTHING
         call = _frame()
         if call is None or not arguments:
-            return otherwise
+            return self.nothing(*arguments)
         runtime = call.python.runtime
         try:
             address = Names(runtime).find(call.frame, str(arguments[0]), convenience).address
         except NotFound:
-            return otherwise
+            return self.nothing(*arguments)
         if runtime.objects.type_of(address).flags & LONG_SUBCLASS:
             number = runtime.objects.integer(address)
             if -1 << 63 <= number < 1 << 64:
