@@ -241,10 +241,13 @@ class _Merger:
         if index < 0 or index in self._placed:
             return
         native = self._natives[index]
-        if native.end is not None and segment.place >= native.end:
-            return
-        # Compilers split off parts of the loop that no table tells to be its.
-        if index in self._runs or native.library == segment.python.path:
+        if native.end is None:
+            # The last frame that could be unwound: what is further out may be another one's.
+            fits = index in self._runs
+        else:
+            # Compilers split off parts of the loop that no table tells to be its.
+            fits = segment.place < native.end and (index in self._runs or native.library == segment.python.path)
+        if fits:
             self._runs.setdefault(index, segment.python)
             self._place(segment, index)
 

@@ -183,7 +183,10 @@ class Unwinder:
 
     def _row(self, place: int) -> unwind.Row:
         image = self.image(place)
-        row = image.unwind_table.row(place) if image is not None and image.unwind_table is not None else None
+        try:
+            row = image.unwind_table.row(place) if image is not None and image.unwind_table is not None else None
+        except Unreadable:
+            raise unwind.NoUnwindTable(f"the unwind tables of {image.path} can't be read") from None
         if row is None:
             raise unwind.NoUnwindTable(f"no unwind information at {place:#x}")
         return row

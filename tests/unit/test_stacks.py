@@ -198,6 +198,21 @@ def test_a_stack_that_is_cut_costs_no_python_frame(made: Made) -> None:
     assert sum("[place among the native frames not known]" in line for line in lines) == len(names(made)) - inner
 
 
+def test_the_last_frame_of_a_stack_that_is_cut_is_no_run_for_what_lies_further_out(made: Made) -> None:
+    # The end of a C function's frame is not known, so that the shims of all runs are at or beyond it.
+    natives = made.natives()[:1]
+    natives[0] = natives[0]._replace(end=None, library=made.process.path)
+    stack = made.merged(natives, "cut")
+    assert shown(stack) == ["internal", *names(made)]
+    assert all(call.native is None for call in stack.python)
+    natives = made.natives(False)[:2]
+    natives[1] = natives[1]._replace(end=None)
+    if made.process.version >= (3, 12):
+        inner = len(made.segments[0])
+        placed = [call.native is not None for call in made.merged(natives, "cut").python]
+        assert placed == [number < inner for number in range(len(placed))]
+
+
 def test_a_run_that_is_not_seen_costs_no_other_its_place(made: Made) -> None:
     # The middle one, in a part of the loop that no table tells to be its.
     natives = made.natives()
