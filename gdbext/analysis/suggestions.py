@@ -224,6 +224,8 @@ class Suggestions:
 
     def _static_names(self, type_: Type) -> Iterator[str]:
         """The methods, members and properties of a static type: all that are not special methods."""
+        if type_.name == "object":
+            return
         for table, size in (("tp_methods", self._reader.layout["PyMethodDef"].size),
                             ("tp_members", self._reader.layout["PyMemberDef"].size),
                             ("tp_getset", _GETSET_SIZE)):

@@ -95,9 +95,15 @@ class Exc(Command):
         return list(render.text(report, style, source.current().whole_line, locals_of(python) if with_locals else None))
 
     def _selected(self, helds: List["Held"], with_locals: bool) -> List[str]:
+        from ..render import exceptions as render
+
         if not helds:
             return ["No Python in this thread."]
-        lines = [line for held in helds for line in self._held(held, with_locals)]
+        lines: List[str] = []
+        for each in helds:
+            found = self._held(each, with_locals)
+            # A thread may be in several interpreters.
+            lines += [render.heading(each.thread), *found] if found and len(helds) > 1 else found
         return lines or ["This thread neither raises nor handles an exception."]
 
     def _all(self, helds: List["Held"], with_locals: bool) -> List[str]:

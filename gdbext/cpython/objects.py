@@ -3,7 +3,7 @@
 Every reader checks the type's flags first, so that a stray pointer is an error and not an answer.
 """
 
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Callable, Dict, List, NamedTuple, Tuple
 
 from .memory import Damaged, Unreadable
 from .reader import Reader
@@ -60,6 +60,8 @@ class Objects:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self._types: Dict[int, Type] = {}
+        # Finds the name of a static type whose tp_name can't be read, "" where that can't be found either.
+        self.name_otherwise: Callable[[int], str] = lambda address: ""
         layout = reader.layout
         self._ob_type = layout["PyObject"].offset("ob_type")
         self._ob_size = layout["PyVarObject"].offset("ob_size")
@@ -89,11 +91,15 @@ class Objects:
                 raise Damaged(address, "no type object")
         return Type(
             address,
-            name.decode("utf-8", "backslashreplace"),
+            name.decode("utf-8", "backslashreplace") or self.name_otherwise(address),
             reader.integer(address, "PyTypeObject", "tp_flags"),
             reader.integer(address, "PyTypeObject", "tp_basicsize", signed=True),
             reader.integer(address, "PyTypeObject", "tp_dictoffset", signed=True),
         )
+
+    def forget_nameless(self) -> None:
+        """Forget the types that were read without a name: it may be known now."""
+        self._types = {address: type_ for address, type_ in self._types.items() if type_.name}
 
     def expect(self, address: int, flag: int, what: str) -> Type:
         """The type of the object at `address`, which must have `flag`. Raises Damaged."""

@@ -14,7 +14,7 @@ from .find import Candidate
 from .frames import Frames
 from .locks import Locks
 from .memory import Damaged, Memory, Unreadable
-from .objects import Objects
+from .objects import TYPE_SUBCLASS, Objects
 from .reader import READ_ERRORS, Reader
 from .values import Values
 from .variables import Variables
@@ -28,6 +28,11 @@ MAX_THREADS = 200_000
 # a few words, besides 512 bytes of pending calls. A compiler lays them side by side, in any order.
 _CEVAL_GLOBALS_REACH = 1024
 
+
+# What some names of the builtins module have for a type; and names there that are others for the same type.
+_TYPES_OF_BUILTINS = {"None": "NoneType", "Ellipsis": "ellipsis", "NotImplemented": "NotImplementedType",
+                      "len": "builtin_function_or_method"}
+_OTHER_NAMES = ("EnvironmentError", "IOError", "WindowsError", "__loader__")
 
 # PyThreadState.state (Include/internal/pycore_pystate.h).
 _ATTACHMENTS = {0: "detached", 1: "attached", 2: "suspended", 3: "shutting down"}
@@ -88,6 +93,43 @@ class Runtime:
         self.with_blocks = WithBlocks(self.objects, self.variables)
         self.locks = Locks(self.objects, self._types_called)
         self._names: Dict[int, Dict[int, str]] = {}
+        self._builtin_types: Optional[Dict[int, str]] = None
+        self.objects.name_otherwise = self._builtin_type
+
+    def _builtin_type(self, address: int) -> str:
+        """The name of a static type by the builtins module, "" for one that is not there.
+
+        A core without its files lacks all names that are constants of C.
+        """
+        if self._builtin_types is None:
+            # What is read to find out has types too.
+            self._builtin_types = {}
+            try:
+                self._builtin_types = self._named_builtins()
+            except READ_ERRORS:
+                pass
+            self.objects.forget_nameless()
+        return self._builtin_types.get(address, "")
+
+    def _named_builtins(self) -> Dict[int, str]:
+        """The static types that the builtins module holds, or that something in it is of: the name of each."""
+        found: Dict[int, str] = {}
+        main = self.interpreters()[-1]
+        module = self.dicts.get(self.modules(main), "builtins")
+        if module is not None:
+            found[self.objects.type_of(module).address] = "module"
+        namespace = self.module_dict(main, "builtins")
+        for key, value in self.dicts.items(namespace) if namespace else ():
+            try:
+                name = self.objects.text(key)
+                type_ = self.objects.type_of(value)
+                if name in _TYPES_OF_BUILTINS:
+                    found[type_.address] = _TYPES_OF_BUILTINS[name]
+                elif type_.flags & TYPE_SUBCLASS and name not in _OTHER_NAMES:
+                    found[value] = name
+            except READ_ERRORS:
+                continue
+        return found
 
     def interpreters(self) -> List[Interpreter]:
         """The interpreters, the main one last, as the runtime lists them.

@@ -1,9 +1,17 @@
 """What can't be read of an exception costs that, and nothing else: programs/broken_exceptions.py has the cases."""
 
+import re
+import shutil
+from pathlib import Path
 from typing import Dict, Tuple
+
+import pytest
 
 from tests.support import compare, gdb, processes, stripped
 from tests.support.interpreters import Interpreter
+
+# From this version on a core says by itself where the runtime is, and what it looks like.
+WITHOUT_BINARIES = (3, 13)
 
 # What is said of each case, besides the last line of the text.
 SAID: Dict[str, Tuple[str, str]] = {
@@ -50,3 +58,24 @@ def test_broken(interpreter: Interpreter) -> None:
         assert {"%#x" % cases[name] for name in SAID} <= set(addresses)
         assert "exceptions with a traceback in the heap" in found.stdout
     assert "is no address" in compare.one_line(typed.stderr)
+
+
+def test_core_without_binaries(interpreter: Interpreter, tmp_path: Path) -> None:
+    """The names of built-in types are constants of a file that is gone; only suggestions need more of it."""
+    if interpreter.minor < WITHOUT_BINARIES:
+        pytest.skip("a core of this version can't be read without its files")
+    launch = stripped.stripped(interpreter, tmp_path / "machine")
+    with processes.running_python(launch, "exceptions.py") as program:
+        core = gdb.gcore(program.pid, tmp_path / "core")
+        told = program.truth["exceptions"]
+        shutil.rmtree(tmp_path / "machine")
+        run = gdb.run(["py-exc %#x" % each["address"] for each in told.values()], core=core, mode="stripped")
+    core.unlink()
+
+    def plain(text: str) -> str:
+        text = re.sub(r"(?m)^Python may .*\n\Z|\. Did you mean.*$", "", text)
+        return re.sub("0x[0-9a-f]+", "0x...", text)
+
+    compare.assert_same({name: plain(each["text"]).split("\n") for name, each in told.items()},
+                        {name: plain(answer.stdout).split("\n") for name, answer in zip(told, run.answers)},
+                        "exceptions")

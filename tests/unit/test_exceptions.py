@@ -189,6 +189,21 @@ def test_half_made() -> None:
     assert Reports(heap.python).of(0x10).problem is not None
 
 
+@each_table
+def test_types_whose_names_are_not_in_the_core(table: tables.Table) -> None:
+    heap = Heap(table)
+    b = heap.b
+    heap.made.add_module(heap.made.interpreters[0], "builtins", {
+        "ValueError": heap.value_error, "BaseException": heap.base, "KeyError": heap.key_error,
+        "EnvironmentError": heap.value_error, "None": b.none(), "tuple": b.type("tuple"), "str": b.type("str"),
+        "object": heap.object, "type": b._type_type})
+    errors = [heap.exception(heap.key_error, b.text("key")), heap.exception(heap.value_error, b.text("value"))]
+    for type_ in (heap.value_error, heap.key_error, heap.base, heap.object, b.type("str"), b.type("tuple"), b._type_type):
+        b.set(type_, "PyTypeObject", "tp_name", 0x10)
+    python = heap.python
+    assert [render.headline(Reports(python).of(error)) for error in errors] == ["KeyError: 'key'", "ValueError: value"]
+
+
 def test_exceptions_within_exceptions_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "MAX_DEPTH", 3)
     heap = Heap(TABLES["3.12.1"])
