@@ -63,9 +63,9 @@ def test_no_harmful_character_passes() -> None:
 def test_long_text_is_cut_and_its_length_told() -> None:
     length = text.MAX_SHOWN + 1
     assert text.printable("x" * length) == "x" * text.MAX_SHOWN + f"... ({length} characters)"
-    begin = time.monotonic()
+    begin = time.process_time()
     shown = text.printable("\x1b" * 10_000_000)
-    assert time.monotonic() - begin < 0.5
+    assert time.process_time() - begin < 0.5
     assert len(shown) < 5 * text.MAX_SHOWN and shown.endswith("(10000000 characters)")
 
 

@@ -250,9 +250,9 @@ def test_random_damage(subject: Subject) -> None:
                 damaged.memory.word(place, chance.choice(
                     [0, 1, -1, HUGE, NOWHERE, chance.getrandbits(64), chance.getrandbits(20), chance.choice(addresses),
                      address, address + 4, PAGE]))
-            start = time.monotonic()
+            start = time.process_time()
             shown = damaged.text(address, DEFAULT)
-            took = time.monotonic() - start
+            took = time.process_time() - start
             assert shown.isprintable() and took < MAX_SECONDS, (name, took, shown[:300])
 
 
