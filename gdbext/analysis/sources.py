@@ -70,12 +70,12 @@ class Sources:
                 return Source(candidate, _read(candidate), None)
             except (FileNotFoundError, NotADirectoryError):
                 continue
+            except (SyntaxError, UnicodeError) as error:
+                return Source(candidate, [], f"{path} can't be decoded: {error}")
             except (OSError, ValueError) as error:
                 # ValueError: a NUL in a damaged path.
                 reason = getattr(error, "strerror", None) or str(error)
                 return Source(candidate, [], f"{path} can't be read: {reason}")
-            except (SyntaxError, UnicodeError) as error:
-                return Source(candidate, [], f"{path} can't be decoded: {error}")
         return Source(None, [], f"{path} is not here. Name its place: directory DIR, "
                       "set substitute-path FROM TO, or set sysroot DIR")
 
@@ -138,4 +138,5 @@ def _read(path: str) -> List[str]:
 
     with tokenize.open(path) as file:
         # str.splitlines() would break lines at form feeds too, and shift all that follow.
-        return file.read(MAX_SOURCE).split("\n")
+        lines = file.read(MAX_SOURCE).split("\n")
+    return lines if lines[-1] else lines[:-1]

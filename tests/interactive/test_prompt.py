@@ -62,6 +62,10 @@ class Prompt:
         """Ctrl-C, once gdb has been busy with the command for a while."""
         start = self._ticks()
         processes.wait_for(lambda: self._ticks() - start > TICKS_INTO_COMMAND, "gdb at work")
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
         self._gdb.sendintr()
 
     def _ticks(self) -> int:
