@@ -11,7 +11,13 @@ from ..cpython.classes import Classes, Name
 from ..cpython.exceptions import Entry, Raising
 from ..cpython.gc_lists import GcLists
 from ..cpython.messages import Message, Messages
-from ..cpython.objects import LIST_SUBCLASS, LONG_SUBCLASS, TUPLE_SUBCLASS, UNICODE_SUBCLASS
+from ..cpython.objects import (
+    BASE_EXCEPTION_SUBCLASS,
+    LIST_SUBCLASS,
+    LONG_SUBCLASS,
+    TUPLE_SUBCLASS,
+    UNICODE_SUBCLASS,
+)
 from ..cpython.process import Python
 from ..cpython.reader import READ_ERRORS
 from .suggestions import Suggestions
@@ -264,6 +270,7 @@ def search(python: Python, threads: Sequence[Thread], name: Optional[str], compa
     what the collector has seen last before what is older. Raises MissingField for a build whose objects are
     in no lists, Unreadable, Damaged.
     """
+    name = name and own_name(python, name)
     reports = Reports(python)
     lists = GcLists(python.runtime)
     owners = _owners(python, threads)
@@ -277,6 +284,26 @@ def search(python: Python, threads: Sequence[Thread], name: Optional[str], compa
     ranked.sort(key=lambda each: each[:2])
     found = [Found(reports.of(address, compact), thread) for _rank, _age, address, thread in ranked[:MAX_FOUND]]
     return Search(found, max(0, len(ranked) - MAX_FOUND), lists.problems)
+
+
+def own_name(python: Python, name: str) -> str:
+    """What a type calls itself that a module has under another name: OSError for IOError or socket.error.
+
+    The name as it is where no type of exceptions is known by it, which may be defined later.
+    """
+    runtime = python.runtime
+    module, _dot, last = name.rpartition(".")
+    try:
+        namespace = runtime.module_dict(runtime.interpreters()[-1], module or "builtins")
+        found = runtime.dicts.get(namespace, last) if namespace else None
+        if found is None:
+            return name
+        type_ = runtime.values.classes.type(found)
+        if not type_.flags & BASE_EXCEPTION_SUBCLASS:
+            return name
+        return runtime.values.classes.name(type_).full
+    except READ_ERRORS:
+        return name
 
 
 def is_called(classes: Classes, type_: int, name: str) -> bool:

@@ -31,6 +31,7 @@ class Catch(Command):
 
     def run(self, options: Dict[str, Any]) -> None:
         """Set the breakpoint, in each Python of the process."""
+        from ..analysis.exceptions import own_name
         from ..target import breakpoints
         from . import model
 
@@ -42,8 +43,11 @@ class Catch(Command):
             symbol = image.symbol(RAISES)
             if symbol is None:
                 refuse(f"{self.NAME}: {image.path} has no {RAISES}, through which exceptions pass")
+            # The inferior names its types; what is no name must not become part of an expression.
+            own = own_name(python, name)
+            condition = f'${Raised.NAME}("{own if _TYPE.fullmatch(own) else name}")'
             try:
-                breakpoints.at(symbol.address, f'${Raised.NAME}("{name}")')
+                breakpoints.at(symbol.address, condition)
             except breakpoints.CannotStop as error:
                 refuse(f"{self.NAME}: {error}, so nothing can be raised in it. py-exc shows what was.")
 
