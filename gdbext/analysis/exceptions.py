@@ -119,9 +119,10 @@ class Reports:
         """One exception without what it leads to."""
         try:
             type_ = self._exceptions.expect(address)
-            report = Report(address, self._classes.name(type_))
+            name = self._classes.name(type_)
         except READ_ERRORS as error:
             return Report(address, None, str(error))
+        report = Report(address, name)
         report.message = self._messages.of(address)
         try:
             report.args = self._messages.args(address)
@@ -137,7 +138,7 @@ class Reports:
             if suggestion.remark:
                 report.remarks.append(suggestion.remark)
         except READ_ERRORS as error:
-            report.remarks.append(f"Not all of {report.name.full} at {address:#x} can be read: {error}.")
+            report.remarks.append(f"Not all of {name.full} at {address:#x} can be read: {error}.")
         return report
 
     def _notes(self, address: int) -> List[str]:

@@ -118,11 +118,11 @@ def _anchors_in_line(segment: str, exact: bool) -> Optional[_Anchors]:
 
 
 def _operator_in_line(segment: str, expression: "ast.BinOp", exact: bool) -> _Anchors:
-    between = segment[_character_offset(segment, expression.left.end_col_offset):
+    between = segment[_character_offset(segment, expression.left.end_col_offset or 0):
                       _character_offset(segment, expression.right.col_offset)]
     skipped = len(between) - len(between.lstrip())
     # Bytes and characters are mixed here as they are there.
-    left = expression.left.end_col_offset + skipped
+    left = (expression.left.end_col_offset or 0) + skipped
     right = left + 1
     if skipped + 1 < len(between) and not between[skipped + 1].isspace():
         right += 1
@@ -133,8 +133,8 @@ def _operator_in_line(segment: str, expression: "ast.BinOp", exact: bool) -> _An
 
 
 def _brackets_in_line(segment: str, expression: "ast.Subscript", exact: bool) -> _Anchors:
-    left = _character_offset(segment, expression.value.end_col_offset)
-    right = _character_offset(segment, expression.slice.end_col_offset + 1)
+    left = _character_offset(segment, expression.value.end_col_offset or 0)
+    right = _character_offset(segment, (expression.slice.end_col_offset or 0) + 1)
     if exact:
         while left < len(segment) and segment[left] != "[":
             left += 1

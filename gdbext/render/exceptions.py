@@ -409,12 +409,29 @@ class Held(NamedTuple):
 class Signal(Protocol):
     """A fatal signal: target.signals.Fatal."""
 
-    number: int
-    name: str
-    meaning: str
-    thread: int
-    address: Optional[int]
-    sender: Optional[int]
+    @property
+    def number(self) -> int:
+        """Its number."""
+
+    @property
+    def name(self) -> str:
+        """Its name, as "SIGSEGV"."""
+
+    @property
+    def meaning(self) -> str:
+        """What that stands for."""
+
+    @property
+    def thread(self) -> int:
+        """gdb's number of the thread that got it."""
+
+    @property
+    def address(self) -> Optional[int]:
+        """What the code wanted to access or run, None where the signal does not tell."""
+
+    @property
+    def sender(self) -> Optional[int]:
+        """The other process that has sent it, None for a fault."""
 
 
 class Ended(NamedTuple):
