@@ -111,8 +111,10 @@ def futex_timeout(name: str, arguments: Sequence[Optional[int]], memory: Memory,
     if name != "futex":
         return True, None
     command, pointer = arguments[1], arguments[3]
-    if command is None or not pointer:
-        return (None if pointer is None else False), None
+    if command is None or pointer is None:
+        return None, None
+    if not pointer:
+        return False, None
     _timed, value = _time(pointer, memory)
     if value is None or command & _FUTEX_COMMAND == _RELATIVE_FUTEX:
         return True, value

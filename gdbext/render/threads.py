@@ -1,5 +1,6 @@
 """The list of threads."""
 
+from collections import Counter
 from typing import Any, Dict, Hashable, Iterator, List, Optional, Tuple
 
 from ..analysis.locks import Report
@@ -67,16 +68,21 @@ def grouped(threads: List[Thread], report: Report, notes: List[str]) -> Iterator
         more = f" and {count - MAX_NAMED} more" if count > MAX_NAMED else ""
         yield f"{count} thread{'' if count == 1 else 's'}: {named}{more}"
         yield "    " + ("not a Python thread" if first.state is None else place_text(first.frame))
-        doing: Dict[str, int] = {}
-        for member in members:
-            text_ = doing_text(member, report)
-            doing[text_] = doing.get(text_, 0) + 1
-        for text_, times in sorted(doing.items(), key=lambda item: -item[1])[:MAX_NAMED]:
+        doing = Counter(doing_text(member, report) for member in members)
+        if len(doing) > 1:
+            # Each may have another holder; what they wait for is the same all the more often.
+            doing = Counter(_waiting(member, report) for member in members)
+        for text_, times in doing.most_common(MAX_NAMED):
             if text_:
                 yield "    " + (text_ if len(doing) == 1 else f"{times}: {text_}")
         if len(doing) > MAX_NAMED:
             yield f"    and {len(doing) - MAX_NAMED} other things"
     yield from notes
+
+
+def _waiting(thread: Thread, report: Report) -> str:
+    wait = report.wait_of(thread)
+    return f"waits for {printable(wait.detail)}" if wait is not None else doing_text(thread, report)
 
 
 def _short(thread: Thread) -> str:
