@@ -209,14 +209,15 @@ class _Merger:
     def stack(self) -> Stack:
         """The answer. Each step places what the ones before it have left; the surer ones come first."""
         self._place_by_addresses(True)
-        for index in self._runs:
+        # Placing may show another run to be there.
+        for index in sorted(self._runs):
             self._place_by_register(index)
-        for index in self._runs:
+        for index in sorted(self._runs):
             self._recover(index, REGISTER)
         self._place_by_addresses(False)
         for chain in self._chains:
             self._place_by_order(chain)
-        for index in self._runs:
+        for index in sorted(self._runs):
             self._recover(index, STACK)
         self._drop_what_is_not_here()
         return Stack(list(self._calls()), self._notes)

@@ -12,7 +12,7 @@ from gdbext.cpython.evaluation import MIN_WHOLE_LOOP, loop_ranges
 from gdbext.cpython.memory import Unreadable
 from gdbext.render import traceback
 from tests.unit.builder import IDS, TABLES
-from tests.unit.made_process import Call, FakeImage, MadeProcess, Place
+from tests.unit.made_process import FakeImage, MadeProcess, Place
 
 LOOP = (0x40_0000, 0x42_0000)
 # Of a C function in the interpreter's image, and of one in a library.
@@ -20,8 +20,6 @@ INTERNAL, FOREIGN = 0x50_0000, 0x7F00_0000_0000
 STACK_TOP = 0x7FFD_0000_0000
 # Of every native frame, and where in a run's the shim or the structure of the run is.
 FRAME_SIZE, PLACE = 0x100, 0x40
-
-WITHOUT_PLACES = [name for name in IDS if TABLES[name].name.version < (3, 11)]
 
 
 class Native(NamedTuple):
@@ -242,6 +240,17 @@ def test_registers_give_what_the_thread_state_does_not(made: Made, damage: int) 
     if damage:
         [note] = stack.notes
         assert note.startswith(f"The thread state at {made.state:#x} can't be used: ") and text[-1] == note
+
+
+@pytest.mark.parametrize("table", [name for name in IDS if TABLES[name].name.version >= (3, 12)])
+def test_a_run_that_is_not_seen_is_found_while_others_are_recovered(table: str) -> None:
+    made = Made(table, SEGMENTS)
+    made.process.set_frames(made.state, 0)
+    natives = made.natives()
+    natives[3] = natives[3]._replace(pc=INTERNAL + 0x77, registers={})
+    stack = made.merged(natives)
+    assert shown(stack) == expected(made)
+    assert all(call.native is not None and call.found_by == REGISTER for call in stack.python)
 
 
 def test_stack_slots_give_it_where_no_register_does(made: Made) -> None:
