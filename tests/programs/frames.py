@@ -481,6 +481,10 @@ def ask():
     frame = sys._getframe(1)
     for expression, scope in EXPRESSIONS:
         asked.append([expression, scope, repr(eval(expression, frame.f_globals, dict(frame.f_locals)))])
+    asked.append([hex(id(listed)) + "[-1]", "object", repr(listed[-1])])
+    asked.append(["%d" % id(failure), "object", repr(failure)])
+    # The test makes this convenience variable.
+    asked.append(["$object.table['t']", "object", repr(Base.table["t"])])
     for expression, spelled, scope in PRIVATE:
         asked.append([expression, scope, repr(eval(spelled, frame.f_globals, dict(frame.f_locals)))])
 
@@ -508,7 +512,7 @@ def main():
     threads = [{"key": key, "lwp": common.arrivals[key].native_id, "frames": told[key]}
                for key, _function in places]
     threads.append({"key": "main", "lwp": common.arrivals["main"].native_id, "frames": None})
-    common.write(path, common.process(threads, asked=asked, names=common.arrivals["names"].native_id))
+    common.write(path, common.process(threads, asked=asked, object=id(Derived), names=common.arrivals["names"].native_id))
     os.write(1, b"ready\n")
     os.read(0, 1)
 
