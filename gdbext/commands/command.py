@@ -9,6 +9,7 @@ import gdb
 STACK = gdb.COMMAND_STACK
 STATUS = gdb.COMMAND_STATUS
 SUPPORT = gdb.COMMAND_SUPPORT
+DATA = gdb.COMMAND_DATA
 
 
 class Option(NamedTuple):

@@ -8,7 +8,7 @@ from ..analysis.waits import NOTHING, Waits
 from ..cpython import process
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
-from ..target import descriptors, frames, images, memory, processes, stop, threads, types
+from ..target import descriptors, files, frames, images, memory, processes, stop, threads, types
 
 # How many children with a Python one message names.
 MAX_CHILDREN = 3
@@ -18,8 +18,8 @@ class Model:
     """What several answers need of one stop. Raises process.NoPython where there is no Python to read."""
 
     def __init__(self) -> None:
-        self.memory = memory.InferiorMemory()
         self._where = stop.target()
+        self.memory = memory.InferiorMemory(files.open_file(self._where))
         self._images = images.images(self.memory)
         self._unwinder: Optional[frames.Unwinder] = None
         self._loops: Optional[stacks.Loops] = None
@@ -29,6 +29,8 @@ class Model:
                 self._images, self.memory, lambda image: types.loader(image.path, image.build_id()))
         except process.NotPython as error:
             raise process.NoPython(f"{error}{_in_children(self._where.pid)}") from None
+        # What commands keep of this stop, by a name of their own.
+        self.kept: Dict[str, Any] = {}
         self._threads: Optional[List[Thread]] = None
         self._by_number: Dict[int, List[Thread]] = {}
         self._report: Optional[locks.Report] = None
@@ -76,6 +78,14 @@ class Model:
             return any(image.path == path and image.symbol(symbol) is not None for image in self._images)
         except READ_ERRORS:
             return False
+
+    def label(self) -> str:
+        """What is looked at, in a few words: "process 123", or the path of a core."""
+        return self._where.core or f"process {self._where.pid}"
+
+    def process_number(self) -> Optional[int]:
+        """The number that the process has, or that the one had of which this is a core."""
+        return self._where.pid or stop.process_number()
 
     def notes(self) -> List[str]:
         """What a reader of an answer about all threads has to know of it: one sentence each."""

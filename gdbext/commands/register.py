@@ -8,6 +8,10 @@ from .exc import Exc
 from .frames import Down, Frame, Up
 from .functions import FUNCTIONS
 from .gdbext import Gdbext, Version
+from .leaks import Leaks
+from .leaks_objects import LeaksBiggest, LeaksInstances, LeaksShow
+from .leaks_references import LeaksPath, LeaksReferrers
+from .leaks_snapshots import LeaksDiff, LeaksSnapshot
 from .list import List
 from .locals import Locals
 from .locks import Locks
@@ -15,7 +19,8 @@ from .print import Print
 from .threads import Threads
 
 # A prefix before its own.
-COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks)
+COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
+            LeaksSnapshot, LeaksDiff, LeaksInstances, LeaksBiggest, LeaksShow, LeaksReferrers, LeaksPath)
 
 
 def register() -> None:

@@ -137,12 +137,15 @@ class Classes:
             for base in reversed(self.order(type_)):
                 # Types that C code makes of a PyType_Spec name their module in tp_name; their members are fields.
                 if base.flags & HEAP_TYPE and "." not in base.name:
-                    found += self._own_slots(base)
+                    found += self.own_slots(base)
             self._slots[type_.address] = found
         return found
 
-    def _own_slots(self, type_: Type) -> List[Slot]:
-        """PyHeapType_GET_MEMBERS: ob_size PyMemberDefs, after the type object as its metatype sizes it."""
+    def own_slots(self, type_: Type) -> List[Slot]:
+        """The `__slots__` that a class statement gave the class itself.
+
+        PyHeapType_GET_MEMBERS: ob_size PyMemberDefs, after the type object as its metatype sizes it.
+        """
         reader = self._reader
         count = self._objects.size(type_.address)
         if not 0 <= count <= MAX_SLOTS:

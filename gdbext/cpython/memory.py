@@ -1,7 +1,7 @@
 """The memory of the inferior, as everything in this package sees it: bytes and integers at addresses."""
 
 import struct
-from typing import Dict, Optional
+from typing import Dict, NamedTuple, Optional, Sequence, Tuple
 
 PAGE_BITS = 12
 PAGE = 1 << PAGE_BITS
@@ -32,6 +32,18 @@ class Damaged(Exception):
     def __init__(self, address: int, reason: str) -> None:
         super().__init__(f"{reason} at {address:#x}")
         self.address = address
+
+
+class Region(NamedTuple):
+    """A mapping that may be written to, from `start` up to `end`; `file` where it is that of a file.
+
+    `parts` are the (start, end) of what is there: the rest was never touched, and is zeros.
+    """
+
+    start: int
+    end: int
+    file: bool
+    parts: Sequence[Tuple[int, int]]
 
 
 class Memory:

@@ -5,7 +5,7 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 import gdb
 
-from ..cpython.memory import Memory, Unreadable
+from ..cpython.memory import Memory, Region, Unreadable
 from ..elf import dynamic, unwind
 
 # A line of `info proc mappings`: start, end, size, offset, permissions (live, gdb 12+), file.
@@ -98,6 +98,20 @@ def mappings() -> List[Mapping]:
             if path.endswith(_DELETED):
                 path = path[:-len(_DELETED)]
             found.append(Mapping(*(int(match.group(index), 16) for index in (1, 2, 3)), path))
+    return found
+
+
+def writable() -> List[Region]:
+    """The mappings that may be written to, lowest first, by gdb's text; before gdb 12 it does not tell."""
+    try:
+        text = gdb.execute("info proc mappings", to_string=True)
+    except gdb.error:
+        return []
+    found = []
+    for match in map(_MAPPING.match, text.splitlines()):
+        if match and (match.group(4) or "").startswith("rw"):
+            start, end = int(match.group(1), 16), int(match.group(2), 16)
+            found.append(Region(start, end, (match.group(5) or "").startswith("/"), ((start, end),)))
     return found
 
 

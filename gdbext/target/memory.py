@@ -1,21 +1,38 @@
 """The selected inferior's memory."""
 
+from typing import List
+
 import gdb
 
-from ..cpython.memory import Memory, Unreadable
+from ..cpython.memory import Memory, Region, Unreadable
+from . import files, images
 
 
 class InferiorMemory(Memory):
-    """The selected inferior's memory through gdb: a live process, a core or a remote target alike."""
+    """The selected inferior's memory: a live process, a core or a remote target alike.
 
-    def __init__(self) -> None:
+    Read from `file`, the process's or the core's own, where there is one, and through gdb else.
+    """
+
+    def __init__(self, file: files.MemoryFile = None) -> None:
         super().__init__()
         self._inferior = gdb.selected_inferior()
+        self._file = file
 
     def fetch(self, address: int, size: int) -> bytes:
         """Exactly `size` bytes from the inferior. Raises Unreadable."""
+        data = self._file.read(address, size) if self._file is not None else None
+        if data is not None:
+            return data
         try:
+            # What a core lacks, gdb may find in the files that were mapped.
             return self._inferior.read_memory(address, size).tobytes()
         except (gdb.error, OverflowError):
             # gdb.MemoryError, or since gdb 18 a plain gdb.error for what a core lacks.
             raise Unreadable(address, size) from None
+
+    def writable(self) -> List[Region]:
+        """The writable memory that there is, lowest first. Empty where the target does not tell."""
+        if self._file is not None:
+            return self._file.writable()
+        return images.writable()

@@ -104,3 +104,8 @@ def target() -> Target:
     if match and os.path.exists(match.group("path")):
         return Target(None, match.group("path"))
     return Target(pid, None)
+
+
+def process_number() -> Optional[int]:
+    """The selected inferior's, also that of the process that a core is of; None where there is none."""
+    return gdb.selected_inferior().pid or None

@@ -1,0 +1,327 @@
+"""Who refers to an object, and how it is reached from where Python keeps what it knows.
+
+Nothing is indexed: each question is one pass over the heap, or one search from the roots outwards.
+"""
+
+from collections import deque
+from typing import Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from ..cpython.frames import Frame
+from ..cpython.heap_objects import Group
+from ..cpython.heap_walk import HeapWalk, Progress, Report
+from ..cpython.links import Links
+from ..cpython.memory import Damaged, Region
+from ..cpython.reader import READ_ERRORS
+from ..cpython.referents import Referents
+from ..cpython.runtime import Runtime
+from ..cpython.type_names import TypeNames
+
+# Objects between two reports of progress.
+_STEP = 8192
+_SILENT: Report = lambda progress: None  # noqa: E731
+
+# A chain has no more objects.
+MAX_CHAIN = 100_000
+
+
+class Root(NamedTuple):
+    """Something that keeps objects alive and is none on the heap itself, or a place where all begins.
+
+    `what` as for people: "module app", "thread 'MainThread', frame of run()". `names` has, for what the
+    root refers to, how: " local 'x'".
+    """
+
+    what: str
+    address: int
+    holds: Sequence[Tuple[int, str]]
+
+
+class Referrer(NamedTuple):
+    """An object, or a root where `what` is set, that refers to the one asked for; `via` says how."""
+
+    address: int
+    type: str
+    via: str
+    what: Optional[str] = None
+    exact: bool = True
+
+
+class Step(NamedTuple):
+    """One object of a chain: how it is referred to by the one before, "" where that is itself the root."""
+
+    address: int
+    type: str
+    via: str
+
+
+class Chain(NamedTuple):
+    """From a root to the object that was asked for, which comes last."""
+
+    root: str
+    steps: List[Step]
+
+
+class Paths(NamedTuple):
+    """The chains that were found. `reached` objects were looked at; `partial` where that was interrupted.
+
+    `unreached` says what is known where no root leads to the object: a sentence.
+    """
+
+    chains: List[Chain]
+    reached: int
+    partial: bool
+    unreached: Optional[str] = None
+
+
+class References:
+    """Answers for the heap of one runtime at one stop. Raises READ_ERRORS where the heap can't be found."""
+
+    def __init__(self, runtime: Runtime, regions: Sequence[Region]) -> None:
+        self._runtime = runtime
+        self.walk = HeapWalk(runtime, regions)
+        self.referents = Referents(runtime, self.walk.prepare())
+        self.links = Links(runtime, self.referents)
+        self.names = TypeNames(runtime)
+
+    def type_name(self, address: int) -> str:
+        """ "module.qualname" of the type of the object at an address, "" where there is no object. """
+        try:
+            type_ = self.referents.type_of(address)
+        except READ_ERRORS:
+            return ""
+        return self.names.of(type_.address) if type_ is not None else ""
+
+    def object_at(self, address: int) -> None:
+        """Raises Damaged where there is no object at an address."""
+        if not self.referents.is_object(address):
+            raise Damaged(address, "no object")
+
+    def _groups(self, report: Report) -> Iterator[Group]:
+        """All objects once more."""
+        self.walk.report = report
+        return self.walk.groups()
+
+    def referrers(self, address: int, report: Report = _SILENT) -> Tuple[List[Referrer], bool]:
+        """All objects and roots that refer to an object; and whether the search was interrupted."""
+        found: List[Referrer] = []
+        try:
+            for root in self.roots():
+                for held, via in root.holds:
+                    if held == address:
+                        found.append(Referrer(root.address, "", via.strip(), root.what))
+            kind = self.referents.kind
+            for group in self._groups(report):
+                visitor = kind(group.type)
+                if visitor.none:
+                    continue
+                visit, exact = visitor.visit, visitor.exact
+                for holder in group.addresses():
+                    try:
+                        held_here = visit(holder)
+                    except READ_ERRORS:
+                        continue
+                    if address in held_here:
+                        name = self.names.of(group.type.address)
+                        found += [Referrer(holder, name, via, None, exact)
+                                  for via in self.links.all(holder, address) or ["unknown"]]
+        except KeyboardInterrupt:
+            return found, True
+        return found, False
+
+    def roots(self) -> Iterator[Root]:
+        """Modules, the interpreter's own, and the frames of all threads."""
+        runtime, links = self._runtime, self.links
+        namespaces: Set[int] = set()
+        for interpreter in runtime.interpreters():
+            within = "" if interpreter.id == 0 else f" of interpreter {interpreter.id}"
+            modules = runtime.modules(interpreter)
+            try:
+                for key, module in runtime.dicts.items(modules):
+                    yield Root(f"module {links.name(key)}{within}", module, [(module, "")])
+                    if runtime.objects.type_of(module).name == "module":
+                        namespaces.add(runtime.reader.pointer(module, "PyModuleObject", "md_dict"))
+            except READ_ERRORS:
+                pass
+            held = []
+            for field in ("imports.modules", "modules", "sysdict", "builtins", "imports.importlib", "importlib",
+                          "dict", "codec_search_path", "gc.garbage", "gc.callbacks"):
+                try:
+                    pointer = runtime.reader.pointer(interpreter.address, "PyInterpreterState", field)
+                except READ_ERRORS:
+                    continue
+                if pointer:
+                    held.append((pointer, f" {field}"))
+            yield Root(f"interpreter{within or ' state'}", interpreter.address, held)
+        yield from self._frames(namespaces)
+
+    def _frames(self, namespaces: Set[int]) -> Iterator[Root]:
+        runtime = self._runtime
+        for interpreter in runtime.interpreters():
+            names = runtime.thread_names(interpreter)
+            for state in runtime.thread_states(interpreter).states:
+                name = names.get(state.ident)
+                thread = f"thread {name!r}" if name else f"thread {state.ident:#x}"
+                yield Root(thread, state.address, list(self._of_thread(state.address)))
+                for frame in runtime.frames.walk(state.address):
+                    function = f"frame of {frame.code.qualname or frame.code.name}()" if frame.code else "a frame"
+                    yield Root(f"{thread}, {function}", frame.address, list(self._of_frame(frame, namespaces)))
+
+    def _of_thread(self, state: int) -> Iterator[Tuple[int, str]]:
+        """What a thread state itself refers to: the exception being handled, its dict, its context."""
+        for field in ("dict", "context", "current_exception", "curexc_value", "exc_state.exc_value", "exc_value",
+                      "c_profileobj", "c_traceobj", "async_exc", "threading_local_key"):
+            try:
+                pointer = self._runtime.reader.pointer(state, "PyThreadState", field)
+            except READ_ERRORS:
+                continue
+            if pointer:
+                yield pointer, f" {field}"
+
+    def _of_frame(self, frame: Frame, namespaces: Set[int]) -> Iterator[Tuple[int, str]]:
+        variables = self._runtime.variables
+        try:
+            for variable in variables.of(frame):
+                yield variable.address, f" {variable.kind} {variable.name!r}"
+        except READ_ERRORS:
+            pass
+        for what, read in (("globals", variables.globals), ("builtins", variables.builtins)):
+            try:
+                held = read(frame)
+            except READ_ERRORS:
+                continue
+            # A module's are better reached by way of the module.
+            if held not in namespaces:
+                yield held, f" {what}"
+        try:
+            for value in variables.stack(frame):
+                yield value, " evaluation stack"
+        except READ_ERRORS:
+            pass
+        if frame.code is not None:
+            yield frame.code.address, " code"
+
+    def paths(self, target: int, most: int = 1, report: Report = _SILENT) -> Paths:
+        """Shortest chains from roots to an object: one, or up to `most` through different referrers."""
+        search = _Search(self, target, most)
+        partial = False
+        try:
+            search.from_roots(self.roots(), report)
+        except KeyboardInterrupt:
+            partial = True
+        chains = [self._chain(search, holder) for holder in search.found[:most]]
+        unreached = None
+        if not chains and not partial:
+            try:
+                chains, unreached = self._from_elsewhere(search, target, report)
+            except KeyboardInterrupt:
+                partial = True
+        return Paths(chains, len(search.parents), partial, unreached)
+
+    def _chain(self, search: "_Search", holder: int) -> Chain:
+        """From the root that led to `holder`, over that to the target; `holder` is 0 for a root's own."""
+        nodes = [search.target]
+        node = holder
+        while node and len(nodes) < MAX_CHAIN:
+            nodes.append(node)
+            node = search.parents[node]
+        nodes.reverse()
+        root = search.roots[nodes[0]] if holder else search.roots[search.target]
+        steps = [Step(nodes[0], self.type_name(nodes[0]), root.via)]
+        for before, after in zip(nodes, nodes[1:]):
+            via = self.links.first(before, after) or " (unknown)"
+            steps.append(Step(after, self.type_name(after), via))
+        return Chain(root.what, steps)
+
+    def _from_elsewhere(self, search: "_Search", target: int, report: Report) -> Tuple[List[Chain], Optional[str]]:
+        """Where no root leads to the object: back along its referrers, among all that no root leads to."""
+        holders: Dict[int, List[int]] = {}
+        kind = self.referents.kind
+        for group in self._groups(report):
+            visitor = kind(group.type)
+            if visitor.none:
+                continue
+            for holder in group.addresses():
+                if holder not in search.parents:
+                    try:
+                        for held in visitor.visit(holder):
+                            if held not in search.parents and held != holder:
+                                holders.setdefault(held, []).append(holder)
+                    except READ_ERRORS:
+                        continue
+        parents: Dict[int, int] = {target: 0}
+        waiting: Deque[int] = deque([target])
+        while waiting:
+            node = waiting.popleft()
+            above = holders.get(node, [])
+            if not above:
+                steps = [Step(node, self.type_name(node), "")]
+                while parents[node]:
+                    following = parents[node]
+                    steps.append(Step(following, self.type_name(following),
+                                      self.links.first(node, following) or " (unknown)"))
+                    node = following
+                return [Chain("C root unknown", steps)], (
+                    "No root of Python leads to it: C code, or an extension module's own memory, holds the first.")
+            for holder in above:
+                if holder not in parents:
+                    parents[holder] = node
+                    waiting.append(holder)
+        return [], ("No root leads to it, and all that refers to it refers to each other: garbage that is not "
+                    "yet collected, or C code that holds one of them.")
+
+
+class _From(NamedTuple):
+    what: str
+    via: str
+
+
+class _Search:
+    """Breadth first from the roots; `parents` has for each container that was reached the one it was reached from."""
+
+    def __init__(self, references: References, target: int, most: int) -> None:
+        self._referents = references.referents
+        self.target = target
+        self._most = most
+        self.parents: Dict[int, int] = {}
+        self.roots: Dict[int, _From] = {}
+        # What refers to the target, in the order in which it was reached; 0 for a root.
+        self.found: List[int] = []
+
+    def from_roots(self, roots: Iterable[Root], report: Report) -> None:
+        """Search until enough was found."""
+        waiting: Deque[int] = deque()
+        for root in roots:
+            for address, via in root.holds:
+                if address == self.target:
+                    if 0 not in self.found:
+                        self.found.append(0)
+                        self.roots[address] = _From(root.what, via)
+                elif address not in self.parents and self._is_container(address):
+                    self.parents[address] = 0
+                    self.roots[address] = _From(root.what, via)
+                    waiting.append(address)
+        count = 0
+        of, parents, target = self._referents.of, self.parents, self.target
+        while waiting and len(self.found) < self._most:
+            node = waiting.popleft()
+            count += 1
+            if not count % _STEP:
+                report(Progress(count, 0))
+            try:
+                held = of(node)
+            except READ_ERRORS:
+                continue
+            if target in held and node != target:
+                self.found.append(node)
+            for child in held:
+                if child not in parents and child != target and self._is_container(child):
+                    parents[child] = node
+                    waiting.append(child)
+
+    def _is_container(self, address: int) -> bool:
+        """Whether there is an object that may refer to others."""
+        try:
+            type_ = self._referents.type_of(address)
+            return type_ is not None and not self._referents.kind(type_).none
+        except READ_ERRORS:
+            return False

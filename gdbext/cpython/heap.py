@@ -1,0 +1,426 @@
+"""The memory that CPython's allocators manage, as blocks: pymalloc's pools, and glibc's malloc beneath them.
+
+Nothing here knows objects. Whoever walks gets runs of blocks of one size, or single blocks of any
+size, with the words that they hold.
+Facts: Objects/obmalloc.c, Include/internal/pycore_obmalloc.h; glibc's malloc/malloc.c and malloc/arena.c.
+"""
+
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from .memory import PAGE, Memory, Region, Unreadable
+
+# Bytes read at one time.
+PIECE = 1 << 20
+
+# pymalloc. POOL_OVERHEAD is the size of a pool's header, rounded up to ALIGNMENT.
+POOL_SIZES = (1 << 12, 1 << 14)
+POOL_HEADER = 48
+# ALIGNMENT by the size of pools: 8 up to 3.6 and in early 3.7, 16 since.
+_ALIGNMENTS = {POOL_SIZES[0]: (8, 16), POOL_SIZES[1]: (16,)}
+_LEAST_ALIGNMENT = 8
+SMALL_REQUEST = 512
+# The largest arena: an index that pools further apart than that share belongs to none of them.
+MAX_ARENA = 1 << 20
+
+# glibc's malloc, on 64-bit machines.
+_CHUNK_ALIGNMENT = 16
+_MIN_CHUNK = 32
+_IN_USE_BEFORE, _IS_MMAPPED, _FOREIGN_ARENA = 1, 2, 4
+_CHUNK_FLAGS = 7
+# Of a chunk, in front of what malloc() returned.
+CHUNK_HEADER = 16
+# HEAP_MAX_SIZE: the heaps of all arenas but the first begin at multiples of it.
+_HEAP_ALIGNMENT = 64 << 20
+# The first chunk of such a heap comes after its heap_info, and in the first one after the malloc_state.
+_MAX_HEAP_HEADER = 1 << 12
+# So many chunks in a row, or all of them, prove that it is a heap. By chance even two are unlikely.
+_PROOF = 64
+
+# The debug hooks (PYTHONMALLOC=debug) put a size and an id in front of a block, the id a letter and seven
+# of these (FORBIDDENBYTE; 0xFB up to 3.7).
+DEBUG_HEADER = 16
+_DEBUG_IDS = (0xFDFDFDFDFDFDFD, 0xFBFBFBFBFBFBFB)
+
+
+class Run(NamedTuple):
+    """Blocks of one size side by side: `number` of `size` bytes from `address` on, and `words`, what is in them.
+
+    `free` has the numbers of those that are not in use.
+    """
+
+    address: int
+    size: int
+    number: int
+    words: memoryview
+    free: Sequence[int]
+
+
+class Blocks(NamedTuple):
+    """Blocks of any size in `words`, the first of which is at `address`: where each begins, in words."""
+
+    address: int
+    words: memoryview
+    starts: List[int]
+    sizes: List[int]
+
+
+class Pool(NamedTuple):
+    """The header of a pool in use; sizes and offsets in bytes, `used` of its blocks are in use."""
+
+    address: int
+    pool_size: int
+    block: int
+    used: int
+    next_offset: int
+    arena: int
+
+
+class Pools:
+    """The pools of pymalloc, of all interpreters.
+
+    A pool proves itself: its class of sizes, its index and its last offset agree, and pools of one
+    arena lie within one arena's reach. What does not, is no pool; `damaged` counts those that lie
+    among the pools of an arena nevertheless, or whose list of free blocks leads astray.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.found: List[Pool] = []
+        self.damaged = 0
+        self._pages: Set[int] = set()
+        self._shift = POOL_SIZES[0].bit_length() - 1
+
+    def search(self, regions: Sequence[Region], malloc: "Malloc") -> Iterator[int]:
+        """Find the pools in regions of memory; yields the bytes that were looked through, now and then.
+
+        What is read is shown to `malloc` as well: reading is what takes the time.
+        """
+        candidates: Dict[int, List[Pool]] = {size: [] for size in POOL_SIZES}
+        for region in regions:
+            if region.file:
+                continue
+            for start, size in pieces(region):
+                try:
+                    data = memoryview(self._memory.read(start, size))
+                except Unreadable:
+                    continue
+                for pool in _pools_in(start, data.cast("I")):
+                    candidates[pool.pool_size].append(pool)
+                malloc.look(start, data.cast("Q"))
+                yield size
+        # A release has pools of one size only.
+        chosen = max(candidates.values(), key=len)
+        if chosen:
+            self._shift = chosen[0].pool_size.bit_length() - 1
+            self.found = self._in_arenas(chosen)
+            self._pages = {pool.address >> self._shift for pool in self.found}
+
+    def _in_arenas(self, pools: List[Pool]) -> List[Pool]:
+        """Those that lie near the others of their arena."""
+        first: Dict[int, int] = {}
+        kept = []
+        for pool in pools:
+            if pool.address - first.setdefault(pool.arena, pool.address) < MAX_ARENA:
+                kept.append(pool)
+            else:
+                # Perhaps the one before was not what it seemed; interpreters with an allocator of their
+                # own count their arenas anew.
+                first[pool.arena] = pool.address
+                kept.append(pool)
+        return kept
+
+    def holds(self, address: int) -> bool:
+        """Whether an address is within a pool in use."""
+        return address >> self._shift in self._pages
+
+    def runs(self) -> Iterator[Run]:
+        """The blocks of each pool, free ones told."""
+        piece, start, end = memoryview(b"").cast("Q"), 0, 0
+        for index, pool in enumerate(self.found):
+            if not start <= pool.address < end:
+                start, end = pool.address, self._end_of_piece(index)
+                try:
+                    piece = memoryview(self._memory.read(start, end - start)).cast("Q")
+                except Unreadable:
+                    end = start
+                    self.damaged += 1
+                    continue
+            words = piece[(pool.address - start) // 8:(pool.address - start + pool.pool_size) // 8]
+            count = (pool.next_offset - POOL_HEADER) // pool.block
+            free = _free_in(pool, words, count)
+            if free is None:
+                self.damaged += 1
+                continue
+            first = POOL_HEADER // 8
+            yield Run(pool.address + POOL_HEADER, pool.block, count,
+                      words[first:first + count * pool.block // 8], free)
+
+    def _end_of_piece(self, index: int) -> int:
+        """Where the pools that follow each other without a gap end, a piece from here at the most."""
+        first = self.found[index]
+        end = first.address + first.pool_size
+        for pool in self.found[index + 1:index + PIECE // first.pool_size]:
+            if pool.address != end:
+                break
+            end += pool.pool_size
+        return end
+
+
+def _pools_in(start: int, halves: memoryview) -> Iterator[Pool]:
+    """The pools that begin at pages of a piece of memory."""
+    step = PAGE // 4
+    columns = (halves[at::step].tolist() for at in (0, 8, 9, 10, 11))
+    for page, (count, arena, index, following, last) in enumerate(zip(*columns)):
+        # Most pages fail here already.
+        if not 0 < count <= 1 << 10 or index >= SMALL_REQUEST // _LEAST_ALIGNMENT:
+            continue
+        for alignment in (8, 16):
+            block = (index + 1) * alignment
+            size = last + block
+            address = start + page * PAGE
+            if (alignment in _ALIGNMENTS.get(size, ()) and not address % size and block <= SMALL_REQUEST
+                    and POOL_HEADER + block <= following <= size
+                    and not (following - POOL_HEADER) % block and count <= (following - POOL_HEADER) // block):
+                yield Pool(address, size, block, count, following, arena)
+
+
+def _free_in(pool: Pool, words: memoryview, count: int) -> Optional[List[int]]:
+    """The numbers of the free blocks, None where their list leads out of the pool or never ends."""
+    found: List[int] = []
+    address = words[1]
+    while address:
+        offset = address - pool.address - POOL_HEADER
+        number = offset // pool.block
+        if offset < 0 or number >= count or offset % pool.block or len(found) > count:
+            return None
+        found.append(number)
+        address = words[(offset + POOL_HEADER) // 8]
+    return found
+
+
+class Heap(NamedTuple):
+    """A stretch of chunks of glibc's malloc, one after the other from `start` up to `end`, the top chunk last."""
+
+    start: int
+    end: int
+
+
+class Malloc:
+    """The chunks that glibc's malloc has given out, in all of its arenas and in mappings of their own.
+
+    `complete` says whether the first arena's heap was found, which every process has that uses it.
+    `broken` counts the heaps in which the chain of chunks broke off: malloc was at work. `walked` has the
+    (start, end) of what blocks() has gone through.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.heaps: List[Heap] = []
+        self.mapped: List[Heap] = []
+        self.broken = 0
+        self.walked: List[Tuple[int, int]] = []
+        self._seen: List[Tuple[int, int]] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it can be walked."""
+        return bool(self.heaps) and not self.broken
+
+    def search(self, regions: Sequence[Region], pools: Pools) -> None:
+        """Find the heaps in regions of memory."""
+        for region in _joined(regions):
+            heaps = [heap for heap in map(self._arena_heap, _multiples(region, _HEAP_ALIGNMENT)) if heap]
+            self.heaps += heaps
+            if heaps and heaps[0].start - region.start < _MAX_HEAP_HEADER:
+                continue
+            main = None if pools.holds(region.start) else self._main_heap(region)
+            if main is not None:
+                self.heaps.append(main)
+                continue
+            done = region.start
+            for address, size in self._seen:
+                if done <= address <= region.end - size and not pools.holds(address):
+                    done = address + size
+                    self.mapped.append(Heap(address, done))
+
+    def _word(self, address: int) -> int:
+        try:
+            return self._memory.u64(address)
+        except Unreadable:
+            return 0
+
+    def _main_heap(self, region: Region) -> Optional[Heap]:
+        """The heap that grows by brk(): from the beginning of a region to its end."""
+        return self._heap_from(region.start, region.end, _FOREIGN_ARENA)
+
+    def _arena_heap(self, address: int) -> Optional[Heap]:
+        """The heap of another arena at an address, whose heap_info names the arena and the heap's size."""
+        arena, _previous, size, _writable = (self._word(address + at) for at in (0, 8, 16, 24))
+        if not arena or arena % 8 or not PAGE <= size <= _HEAP_ALIGNMENT or size % PAGE:
+            return None
+        for at in range(32, _MAX_HEAP_HEADER, _CHUNK_ALIGNMENT):
+            if self._word(address + at + 8) & _CHUNK_FLAGS == _FOREIGN_ARENA | _IN_USE_BEFORE:
+                heap = self._heap_from(address + at, address + size, 0)
+                if heap is not None:
+                    return heap
+        return None
+
+    def _heap_from(self, start: int, end: int, forbidden: int) -> Optional[Heap]:
+        """A heap, where enough chunks follow each other."""
+        at = start
+        for count in range(_PROOF):
+            word = self._word(at + 8)
+            size = word & ~_CHUNK_FLAGS
+            if (word & (_IS_MMAPPED | forbidden) or size < _MIN_CHUNK or size % _CHUNK_ALIGNMENT
+                    or size > end - at or not count and not word & _IN_USE_BEFORE):
+                return None
+            at += size
+            if at == end:
+                break
+        return Heap(start, end)
+
+    def look(self, address: int, words: memoryview) -> None:
+        """Note what looks like a chunk with a mapping of its own at the pages of a piece of memory."""
+        step = PAGE // 8
+        # The kernel joins such mappings to others, so that they may begin at any page.
+        for page, (before, word) in enumerate(zip(words[0::step].tolist(), words[1::step].tolist())):
+            if word & _CHUNK_FLAGS == _IS_MMAPPED and not before and word >= PAGE and not word >> 3 & (PAGE >> 3) - 1:
+                self._seen.append((address + page * PAGE, word & ~_CHUNK_FLAGS))
+
+    def blocks(self) -> Iterator[Blocks]:
+        """The blocks in use, a piece at a time."""
+        self.walked, self.broken = [], 0
+        for heap in self.mapped:
+            try:
+                words = memoryview(self._memory.read(heap.start, PAGE)).cast("Q")
+            except Unreadable:
+                continue
+            self.walked.append(heap)
+            yield Blocks(heap.start, words, [CHUNK_HEADER // 8], [heap.end - heap.start - CHUNK_HEADER])
+        for heap in self.heaps:
+            self.walked.append((heap.start, heap.start))
+            yield from self._blocks_of(heap)
+
+    def _blocks_of(self, heap: Heap) -> Iterator[Blocks]:
+        at = heap.start
+        while at < heap.end:
+            size = min(PIECE, heap.end - at)
+            try:
+                words = memoryview(self._memory.read(at, size)).cast("Q")
+            except Unreadable:
+                self.broken += 1
+                return
+            starts, sizes, used, intact = _chunks_in(words, heap.end - at)
+            if used > size and not self._word(at + used + 8) & _IN_USE_BEFORE:
+                # One chunk, longer than a piece.
+                starts = []
+            if starts:
+                yield Blocks(at, words, starts, sizes)
+            if not intact:
+                self.broken += 1
+                return
+            at += used
+            self.walked[-1] = heap.start, at
+
+
+def _chunks_in(words: memoryview, left: int) -> Tuple[List[int], List[int], int, bool]:
+    """The chunks in use of a piece of a heap of which `left` bytes are left.
+
+    Where what they hold begins, in words, and its size in bytes; how many bytes of the piece are done;
+    and False where a chunk is none. Whether a chunk is in use is told by the one after it.
+    """
+    starts: List[int] = []
+    sizes: List[int] = []
+    limit, end = len(words), left // 8
+    at = 0
+    word = words[1] if limit > 1 else 0
+    while True:
+        size = word >> 4 << 1  # in words, without the flags
+        following = at + size
+        if size < 4 or word & 10 or following > end:
+            return starts, sizes, 8 * at, False
+        if following == end:
+            # The top chunk, of which nothing is in use.
+            return starts, sizes, 8 * following, True
+        if following + 1 >= limit:
+            if not at:
+                # A chunk longer than a piece.
+                starts.append(2)
+                sizes.append(8 * size - 8)
+                return starts, sizes, 8 * following, True
+            return starts, sizes, 8 * at, True
+        word = words[following + 1]
+        if word & 1:
+            starts.append(at + 2)
+            sizes.append(8 * size - 8)
+        at = following
+
+
+def _joined(regions: Sequence[Region]) -> List[Region]:
+    """Regions of no file, those that touch each other as one."""
+    found: List[Region] = []
+    for region in sorted(regions):
+        if region.file:
+            continue
+        if found and found[-1].end == region.start:
+            found[-1] = Region(found[-1].start, region.end, False, [*found[-1].parts, *region.parts])
+        else:
+            found.append(region)
+    return found
+
+
+def pieces(region: Region) -> Iterator[Tuple[int, int]]:
+    """The (address, size) of pieces of whole pages of what is there of a region."""
+    for first, last in region.parts:
+        for start in range(-(-first // PAGE) * PAGE, last, PIECE):
+            size = min(PIECE, last - start) // PAGE * PAGE
+            if size:
+                yield start, size
+
+
+def _multiples(region: Region, of: int) -> range:
+    return range(-(-region.start // of) * of, region.end, of)
+
+
+def is_debug_id(word: int) -> bool:
+    """Whether the second word of a block is what the debug hooks put there."""
+    return word >> 8 in _DEBUG_IDS
+
+
+class Windows:
+    """Words of memory anywhere, read 64 KB at a time: quick where what is asked for lies close together."""
+
+    _BITS = 16
+    # 32 MB.
+    _MOST = 512
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._kept: Dict[int, memoryview] = {}
+
+    def word(self, address: int) -> int:
+        """The word at a multiple of 8. Raises Unreadable."""
+        number = address >> self._BITS
+        window = self._kept.get(number)
+        if window is None:
+            if len(self._kept) >= self._MOST:
+                self._kept.clear()
+            try:
+                window = memoryview(self._memory.read(number << self._BITS, 1 << self._BITS)).cast("Q")
+            except Unreadable:
+                # A region begins or ends here.
+                return self._memory.u64(address)
+            self._kept[number] = window
+        return window[(address & (1 << self._BITS) - 1) >> 3]
+
+    def words(self, address: int, count: int) -> List[int]:
+        """`count` words from a multiple of 8 on. Raises Unreadable."""
+        start = (address & (1 << self._BITS) - 1) >> 3
+        if start + count <= 1 << self._BITS - 3:
+            window = self._kept.get(address >> self._BITS)
+            if window is None and count:
+                self.word(address)
+                window = self._kept.get(address >> self._BITS)
+            if window is not None:
+                return window[start:start + count].tolist()
+        return memoryview(self._memory.read(address, 8 * count)).cast("Q").tolist()

@@ -1,0 +1,181 @@
+"""All objects on the heap of a process, whichever allocator they came from.
+
+Pools and malloc's chunks are gone through from one end to the other, which is quick and finds what no
+list has. Where memory is not malloc's as glibc has it, or is being changed at this very moment, the
+collector's lists tell of the objects that it tracks.
+"""
+
+from bisect import bisect_right
+from itertools import islice
+from typing import Callable, Iterator, List, NamedTuple, Sequence, Tuple
+
+from .gc_lists import GcLists
+from .heap import Malloc, Pools, is_debug_id, pieces
+from .heap_objects import Group, HeapObjects
+from .memory import PAGE, Region, Unreadable
+from .reader import READ_ERRORS
+from .runtime import Runtime
+
+# Pools whose blocks tell whether the debug hooks are in use.
+_SAMPLE = 32
+# Objects of the collector's lists that are handed out at one time.
+_BATCH = 4096
+
+
+class Progress(NamedTuple):
+    """How far a walk has come: objects found, bytes of memory gone through."""
+
+    objects: int
+    bytes: int
+
+
+# Called now and then in long work.
+Report = Callable[[Progress], None]
+
+
+class HeapWalk:
+    """The objects of one runtime in the inferior's writable memory.
+
+    After groups() has ended, `pools` and `malloc` say what was found, `blocks` how many blocks of pools
+    are in use, `listed` whether the collector's lists had to be walked, and `problems` what may be
+    missing, a sentence each.
+    """
+
+    def __init__(self, runtime: Runtime, regions: Sequence[Region], report: Report = lambda progress: None) -> None:
+        self._runtime = runtime
+        self._regions = sorted(regions)
+        self.report = report
+        self._progress = Progress(0, 0)
+        self.pools = Pools(runtime.memory)
+        self.malloc = Malloc(runtime.memory)
+        self.debug_hooks = False
+        self.blocks = 0
+        self.listed = False
+        self.problems: List[str] = []
+        self._prepared = False
+        self.objects: HeapObjects
+
+    def prepare(self) -> HeapObjects:
+        """Find the allocators' memory and the types, before any object. Raises READ_ERRORS."""
+        if self._prepared:
+            return self.objects
+        for size in self.pools.search(self._regions, self.malloc):
+            self._step(0, size)
+        self.malloc.search(self._regions, self.pools)
+        self.debug_hooks = self._has_debug_hooks()
+        self.objects = HeapObjects(self._runtime, self.pools.holds, self.debug_hooks)
+        self._learn_types()
+        self._prepared = True
+        return self.objects
+
+    def groups(self) -> Iterator[Group]:
+        """Every object once, those that lie together and are of one type at a time. Raises READ_ERRORS at first."""
+        objects = self.prepare()
+        self.blocks, self.listed, self.problems = 0, False, []
+        self.pools.damaged = 0
+        if self.malloc.heaps:
+            for blocks in self.malloc.blocks():
+                found = 0
+                for group in objects.in_blocks(blocks):
+                    found += len(group)
+                    yield group
+                self._step(found, 0)
+        if not self.malloc.complete:
+            yield from self._from_lists()
+        for run in self.pools.runs():
+            self.blocks += run.number - len(run.free)
+            found = 0
+            for group in objects.in_run(run):
+                found += len(group)
+                yield group
+            self._step(found, 0)
+        if self.pools.damaged:
+            self.problems.append(f"{self.pools.damaged} pools of pymalloc can't be read: they are damaged, "
+                                 "or were being changed when the process stopped.")
+
+    def _step(self, objects: int, size: int) -> None:
+        done = self._progress
+        self._progress = Progress(done.objects + objects, done.bytes + size)
+        self.report(self._progress)
+
+    def _learn_types(self) -> None:
+        """Find the types, static ones and those on the heap, none of which is small enough for a pool.
+
+        A word that is not known to be a type could else be passed over for a later one.
+        """
+        objects, memory = self.objects, self._runtime.memory
+        pattern = objects.metatype.to_bytes(8, "little")
+        for region in self._regions:
+            for start, size in pieces(region):
+                if self.pools.holds(start):
+                    continue
+                try:
+                    data = memory.read(start, size)
+                except Unreadable:
+                    continue
+                at = data.find(pattern)
+                while at >= 0:
+                    if not at & 7:
+                        objects.learn(start + at - objects.type_at)
+                    at = data.find(pattern, at + 1)
+        known = -1
+        while known < len(objects.metatypes):
+            # Of a metatype that is found last there may be types before it.
+            known = len(objects.metatypes)
+            for blocks in self.malloc.blocks():
+                objects.learn_from(blocks)
+
+    def _has_debug_hooks(self) -> bool:
+        """Whether blocks begin as the debug hooks (PYTHONMALLOC=debug) make them."""
+        words: List[int] = []
+        for run in islice(self.pools.runs(), _SAMPLE):
+            if run.size > 2 * 8:
+                free = set(run.free)
+                column = run.words[1::run.size // 8].tolist()
+                words += [word for number, word in enumerate(column) if number not in free]
+        if not words:
+            for blocks in islice(self.malloc.blocks(), 1):
+                words += [blocks.words[start + 1] for start in blocks.starts if start + 1 < len(blocks.words)]
+        return sum(map(is_debug_id, words)) * 2 > len(words)
+
+    def _from_lists(self) -> Iterator[Group]:
+        """The tracked objects that lie where no block was gone through."""
+        self.listed = True
+        lists = GcLists(self._runtime)
+        walked = sorted(self.malloc.walked)
+        starts = [start for start, _end in walked]
+        try:
+            objects = (address for address in lists.objects() if not self.pools.holds(address)
+                       and not _within(walked, starts, address))
+            while True:
+                batch = list(islice(objects, _BATCH))
+                if not batch:
+                    break
+                yield from self._single(batch)
+                self._step(len(batch), 0)
+        except READ_ERRORS as error:
+            self.problems.append(f"The collector's lists can't be read: {error}.")
+        self.problems += [f"Objects may be missing: {problem}." for problem in lists.problems]
+
+    def _single(self, addresses: Sequence[int]) -> Iterator[Group]:
+        """Objects one by one, wherever they are."""
+        for address in addresses:
+            try:
+                type_ = self.objects.learn(self._runtime.memory.u64(address + self.objects.type_at))
+                if type_ is not None:
+                    yield Group(type_, address, _words(self._runtime, address), [0])
+            except READ_ERRORS:
+                continue
+
+
+def _words(runtime: Runtime, address: int) -> memoryview:
+    """The words of an object's structure, a page at the most."""
+    try:
+        return memoryview(runtime.memory.read(address, PAGE)).cast("Q")
+    except Unreadable:
+        return memoryview(runtime.memory.read(address, PAGE - address % PAGE)).cast("Q")
+
+
+def _within(ranges: Sequence[Tuple[int, int]], starts: Sequence[int], address: int) -> bool:
+    index = bisect_right(starts, address) - 1
+    return index >= 0 and address < ranges[index][1]

@@ -1,0 +1,468 @@
+"""What sys.getsizeof() says of objects: their type's own __sizeof__, and what lies in front of them.
+
+One rule for each built-in type that counts more than its structure; a type derived in Python keeps its
+base's. A rule takes a group of objects and gives the size of each, in bytes. __sizeof__ methods of
+extension modules and of Python classes can't be run from here: their types are told by is_exact().
+Facts: the __sizeof__ methods in Objects/ and Modules/, Python/sysmodule.c (_PySys_GetSizeOf).
+"""
+
+from typing import Callable, Dict, List, Optional, Tuple
+
+from .heap import Windows
+from .heap_objects import HEAP_TYPE, Group, HeapType
+from .memory import Damaged
+from .objects import DICT_SUBCLASS, LIST_SUBCLASS, LONG_SUBCLASS, MAX_ITEMS, TYPE_SUBCLASS, UNICODE_SUBCLASS
+from .reader import READ_ERRORS
+from .runtime import Runtime
+
+Rule = Callable[[Group], List[int]]
+
+# The chain of bases of a type.
+MAX_BASES = 1 << 10
+# Sizes that a memo keeps.
+MAX_MEMO = 1 << 16
+# sizeof(_ODictNode): key, hash, two links (Objects/odictobject.c).
+_ODICT_NODE = 32
+# Of wchar_t.
+_WCHAR = 4
+_SIGN = 1 << 63
+# MPD_SHARED_DATA, MPD_CONST_DATA, MPD_STATIC_DATA (Modules/_decimal/libmpdec/mpdecimal.h).
+_MPD_DATA_FLAGS = 0x40 | 0x80 | 0x20 | 0x10
+
+# Of struct buffered in every release, without its head: the offsets of two fields, and its size.
+_BUFFER_AT, _BUFFER_SIZE_AT, _BUFFERED_SIZE = 40, 104, 136
+
+# Types that count more than their structure by rules that are not known here.
+_UNKNOWN = frozenset((
+    "_pickle.Pickler", "_pickle.Unpickler",
+    "xml.etree.ElementTree.Element", "itertools.combinations", "itertools.combinations_with_replacement",
+    "itertools.permutations", "itertools.product", "_ctypes.CType_Type", "StgDict"))
+
+
+class _Memo(dict):
+    """Remembers what a function says of an argument."""
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, key: Tuple[int, ...]) -> int:
+        if len(self) >= MAX_MEMO:
+            self.clear()
+        value = self[key] = self._function(*key)
+        return value
+
+
+class Sizes:
+    """The sizes of objects of one runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._reader = runtime.reader
+        self._layout = runtime.layout
+        self._windows = Windows(runtime.memory)
+        self._rules: Dict[HeapType, Rule] = {}
+        self._inexact: Dict[HeapType, bool] = {}
+        self._size_at = self._layout["PyVarObject"].offset("ob_size")
+        # Before 3.11 the collector's head is all that sys.getsizeof() adds; since then the pre-header as well.
+        self._logged = self._layout.has("PyDictKeysObject", "dk_log2_size")
+        self._named: Dict[str, Callable[[HeapType], Rule]] = {
+            "set": self._set, "frozenset": self._set, "bytearray": self._bytearray, "code": self._code,
+            "frame": self._frame, "collections.OrderedDict": self._ordered_dict, "collections.deque": self._deque,
+            "array.array": self._array, "decimal.Decimal": self._decimal, "_io.BytesIO": self._bytes_io,
+            "Struct": self._struct, "_struct.Struct": self._struct,
+        }
+        self._named.update(dict.fromkeys(
+            ("_io.BufferedReader", "_io.BufferedWriter", "_io.BufferedRandom"), self._buffered))
+        if self._layout.has("PyGenObject", "gi_iframe"):
+            self._named.update(dict.fromkeys(("generator", "coroutine", "async_generator"), self._generator))
+
+    def of(self, group: Group) -> List[int]:
+        """The size in bytes of each object of a group; what can't be read of one is left out of its size."""
+        rule = self._rules.get(group.type)
+        if rule is None:
+            rule = self._rules[group.type] = self._choose(group.type)
+        return rule(group)
+
+    def total(self, group: Group) -> int:
+        """The sum of them."""
+        return sum(self.of(group))
+
+    def is_exact(self, type_: HeapType) -> bool:
+        """Whether the type's sizes are those of sys.getsizeof(), as far as is known without running it."""
+        return not self._inexact.get(type_, False)
+
+    def _choose(self, type_: HeapType) -> Rule:
+        flags = type_.flags
+        names = self._bases(type_)
+        self._inexact[type_] = any(name in _UNKNOWN for name in names)
+        if "collections.OrderedDict" in names:
+            return self._ordered_dict(type_)
+        for flag, make in ((UNICODE_SUBCLASS, self._str), (LONG_SUBCLASS, self._int), (LIST_SUBCLASS, self._list),
+                           (DICT_SUBCLASS, self._dict), (TYPE_SUBCLASS, self._type)):
+            if flags & flag:
+                return make(type_)
+        for name in names:
+            if name in self._named:
+                return self._named[name](type_)
+        return self._plain(type_)
+
+    def _bases(self, type_: HeapType) -> List[str]:
+        """What the type and its bases are called in C, those made by a class statement left out."""
+        reader = self._reader
+        names = []
+        address = type_.address
+        try:
+            for _ in range(MAX_BASES):
+                if not address:
+                    break
+                found = self._runtime.objects.type_at(address)
+                if "." in found.name or not found.flags & HEAP_TYPE:
+                    names.append(found.name)
+                address = reader.pointer(address, "PyTypeObject", "tp_base")
+        except READ_ERRORS:
+            pass
+        return names
+
+    def _plain(self, type_: HeapType, item: Optional[int] = None) -> Rule:
+        """object.__sizeof__: the structure and its items."""
+        base = type_.head + type_.basic_size
+        item = type_.item_size if item is None else item
+        if not item:
+            return lambda group: [base] * len(group)
+        at = self._size_at
+
+        def sizes(group: Group) -> List[int]:
+            # A negative size is an int's sign; what it is for others, their __sizeof__ has to know.
+            return [base + item * (size if size < _SIGN else (1 << 64) - size) for size in group.column(at)]
+        return sizes
+
+    def _str(self, type_: HeapType) -> Rule:
+        layout = self._layout
+        ascii_, compact, whole = (layout[name] for name in (
+            "PyASCIIObject", "PyCompactUnicodeObject", "PyUnicodeObject"))
+        # Two fields of one word, or of words next to each other: read as words.
+        length_at = ascii_.offset("length")
+        state_at, width = ascii_.field("state")[:2]
+        kind_bit, compact_bit, ascii_bit = (ascii_.field("state." + name)[2] for name in ("kind", "compact", "ascii"))
+        mask = (1 << 8 * width) - 1
+        wstr_at = ascii_.offset("wstr") if "wstr" in ascii_ else None
+        utf8_at, utf8_length_at = compact.offset("utf8"), compact.offset("utf8_length")
+        wstr_length_at = compact.offset("wstr_length") if wstr_at is not None else 0
+        data_at = whole.offset("data")
+        head = type_.head
+
+        def size_of_compact(length: int, state: int, wstr: int) -> int:
+            """That of a str whose characters follow its head; -1 where more words are needed to tell."""
+            state &= mask
+            if state >> ascii_bit & 1 and state >> compact_bit & 1 and not wstr:
+                return head + ascii_.size + length + 1
+            return -1
+
+        memo = _Memo(size_of_compact)
+
+        def size_of(address: int, length: int, state: int, wstr: int) -> int:
+            word = self._windows.word
+            state &= mask
+            kind, is_ascii = state >> kind_bit & 7, state >> ascii_bit & 1
+            if state >> compact_bit & 1:
+                data = address + (ascii_.size if is_ascii else compact.size)
+                size = (ascii_.size if is_ascii else compact.size) + (length + 1) * (1 if is_ascii else kind)
+            else:
+                data = word(address + data_at)
+                size = whole.size + ((length + 1) * kind if data else 0)
+            if wstr and (wstr != data or not kind):
+                size += ((length if is_ascii else word(address + wstr_length_at)) + 1) * _WCHAR
+            if not (is_ascii and state >> compact_bit & 1):
+                utf8 = word(address + utf8_at)
+                if utf8 and utf8 != data:
+                    size += word(address + utf8_length_at) + 1
+            return head + size
+
+        def sizes(group: Group) -> List[int]:
+            lengths, states = group.column(length_at), group.column(state_at)
+            wstrs = group.column(wstr_at) if wstr_at is not None else [0] * len(lengths)
+            found = list(map(memo.__getitem__, zip(lengths, states, wstrs)))
+            if -1 in found:
+                addresses = group.addresses()
+                for index, size in enumerate(found):
+                    if size < 0:
+                        found[index] = self._safely(
+                            size_of, head + ascii_.size, addresses[index], lengths[index], states[index], wstrs[index])
+            return found
+        return sizes
+
+    @staticmethod
+    def _safely(function: Callable[..., int], otherwise: int, *arguments: int) -> int:
+        try:
+            return function(*arguments)
+        except READ_ERRORS:
+            return otherwise
+
+    def _int(self, type_: HeapType) -> Rule:
+        struct = self._layout["PyLongObject"]
+        digits_at, digit = struct.field("long_value.ob_digit", "ob_digit")[:2]
+        base = type_.head + digits_at
+        # At least one digit since 3.11, which brought dk_log2_size too.
+        least = 1 if self._logged else 0
+        if "long_value.lv_tag" in struct:
+            at = struct.offset("long_value.lv_tag")
+
+            def of_tag(tag: int) -> int:
+                return base + digit * max(tag >> 3, 1)
+            memo = _Memo(of_tag)
+        else:
+            at = self._size_at
+
+            def of_size(size: int) -> int:
+                return base + digit * max(size if size < _SIGN else (1 << 64) - size, least)
+            memo = _Memo(of_size)
+
+        def sizes(group: Group) -> List[int]:
+            return list(map(memo.__getitem__, zip(group.column(at))))
+        return sizes
+
+    def _list(self, type_: HeapType) -> Rule:
+        base, at = type_.head + type_.basic_size, self._layout["PyListObject"].offset("allocated")
+        return lambda group: [base + 8 * allocated for allocated in group.column(at)]
+
+    def _set(self, type_: HeapType) -> Rule:
+        struct = self._layout["PySetObject"]
+        base, mask_at, table_at = type_.head + type_.basic_size, struct.offset("mask"), struct.offset("table")
+        small = struct.offset("smalltable")
+        entry = self._layout["setentry"].size
+
+        def sizes(group: Group) -> List[int]:
+            return [base if table == address + small else base + entry * (mask + 1) for address, mask, table in zip(
+                group.addresses(), group.column(mask_at), group.column(table_at))]
+        return sizes
+
+    def _bytearray(self, type_: HeapType) -> Rule:
+        struct = self._layout["PyByteArrayObject"]
+        base, at = type_.head + type_.basic_size, struct.offset("ob_alloc")
+        if "ob_bytes_object" in struct:
+            # 3.15 keeps the bytes in a bytes object, and counts it in.
+            head = self._layout["PyBytesObject"].offset("ob_sval") + 1
+            return lambda group: [base + (head + size if size else 0) for size in group.column(at)]
+        return lambda group: [base + size for size in group.column(at)]
+
+    # Dictionaries.
+
+    def keys_size(self, keys: int) -> int:
+        """That of a keys object, for which a dict, or a type whose instances share it, answers. Raises READ_ERRORS."""
+        return self._keys(keys)[0]
+
+    def _keys(self, keys: int) -> Tuple[int, int, int]:
+        """(size of a keys object, how many values fit a split table of it, how many refer to it)."""
+        word = self._windows.word
+        struct = self._layout["PyDictKeysObject"]
+        count = word(keys + struct.offset("dk_refcnt"))
+        if self._logged:
+            packed = word(keys + 8 * (struct.offset("dk_log2_size") // 8))
+            log2, log2_bytes = packed & 0xFF, packed >> 8 & 0xFF
+            general = not packed >> 16 & 0xFF
+            if log2 > 48 or log2_bytes > 51:
+                raise Damaged(keys, "impossible dict")
+            entry = self._layout["PyDictKeyEntry" if general else "PyDictUnicodeEntry"].size
+            usable = (1 << log2 + 1) // 3
+            fits = word(keys + struct.offset("dk_nentries")) + word(keys + struct.offset("dk_usable"))
+            return struct.size + (1 << log2_bytes) + usable * entry, fits, count
+        size = word(keys + struct.offset("dk_size"))
+        if size > MAX_ITEMS * 4:
+            raise Damaged(keys, "impossible dict")
+        width = 1 if size <= 0xFF else 2 if size <= 0xFFFF else 4 if size <= 0xFFFFFFFF else 8
+        usable = (size << 1) // 3
+        return (struct.offset("dk_indices") + width * size + usable * self._layout["PyDictKeyEntry"].size,
+                usable, count)
+
+    def _dict(self, type_: HeapType) -> Rule:
+        struct = self._layout["PyDictObject"]
+        base, keys_at, values_at = type_.head + type_.basic_size, struct.offset("ma_keys"), struct.offset("ma_values")
+        # The empty keys and those that instances share are asked for again and again; each dict's own but once.
+        shared: Dict[int, int] = {}
+
+        def size_of(keys: int, values: int) -> int:
+            size = shared.get(keys, -1) if not values else -1
+            if size < 0:
+                own, fits, count = self._keys(keys)
+                size = base + (own if count == 1 else 0) + (8 * fits if values else 0)
+                if count != 1 and not values:
+                    if len(shared) >= MAX_MEMO:
+                        shared.clear()
+                    shared[keys] = size
+            return size
+
+        def sizes(group: Group) -> List[int]:
+            found = []
+            for keys, values in zip(group.column(keys_at), group.column(values_at)):
+                try:
+                    found.append(size_of(keys, values))
+                except READ_ERRORS:
+                    found.append(base)
+            return found
+        return sizes
+
+    def _ordered_dict(self, type_: HeapType) -> Rule:
+        as_dict = self._dict(type_)
+        struct = self._layout["PyODictObject"]
+        slots_at, used_at = struct.offset("od_fast_nodes_size"), self._layout["PyDictObject"].offset("ma_used")
+
+        def sizes(group: Group) -> List[int]:
+            return [size + 8 * slots + _ODICT_NODE * used for size, slots, used in zip(
+                as_dict(group), group.column(slots_at), group.column(used_at))]
+        return sizes
+
+    def _type(self, type_: HeapType) -> Rule:
+        reader = self._reader
+        static, heap = self._layout["PyTypeObject"].size, self._layout["PyHeapTypeObject"].size
+
+        def size_of(address: int) -> int:
+            if not reader.integer(address, "PyTypeObject", "tp_flags") & HEAP_TYPE:
+                return static
+            keys = reader.pointer(address, "PyHeapTypeObject", "ht_cached_keys")
+            return type_.head + heap + (self.keys_size(keys) if keys else 0)
+        return lambda group: [self._safely(size_of, type_.head + heap, address) for address in group.addresses()]
+
+    # Code and what runs it.
+
+    def _tuple_size(self, address: int) -> int:
+        return self._windows.word(address + self._size_at) if address else 0
+
+    def _code(self, type_: HeapType) -> Rule:
+        reader, struct = self._reader, self._layout["PyCodeObject"]
+        base = type_.head + type_.basic_size
+
+        def size_of(address: int) -> int:
+            word = self._windows.word
+            # Since 3.11 the instructions follow the structure; _PyObject_VAR_SIZE rounds up to whole words.
+            size = -(-(base + type_.item_size * word(address + self._size_at)) // 8) * 8 if type_.item_size else base
+            extra = reader.pointer(address, "PyCodeObject", "co_extra")
+            if extra:
+                # struct _PyCodeObjectExtra: ce_size, then that many pointers, of which the struct has one.
+                size += 16 + 8 * (word(extra) - 1)
+            if "co_cell2arg" in struct:
+                if reader.pointer(address, "PyCodeObject", "co_cell2arg"):
+                    # unsigned char in 3.6, Py_ssize_t since bpo-28715.
+                    size += self._cell2arg * self._tuple_size(reader.pointer(address, "PyCodeObject", "co_cellvars"))
+            if "co_opcache" in struct and reader.pointer(address, "PyCodeObject", "co_opcache"):
+                code = self._tuple_size(reader.pointer(address, "PyCodeObject", "co_code"))
+                size += code // 2 + self._opcache * reader.integer(address, "PyCodeObject", "co_opcache_size")
+            return size
+        return lambda group: [self._safely(size_of, base, address) for address in group.addresses()]
+
+    @property
+    def _cell2arg(self) -> int:
+        return 8
+
+    @property
+    def _opcache(self) -> int:
+        """sizeof(_PyOpcache): a pointer and two versions in 3.8 and 3.9, attributes' hints as well in 3.10."""
+        return 32 if self._layout.has("PyCodeObject", "co_linetable") else 24
+
+    def _frame(self, type_: HeapType) -> Rule:
+        reader = self._reader
+        if not self._layout.has("PyFrameObject", "f_code"):
+            return self._frame_with_own_data(type_)
+        head = type_.head + self._layout["PyFrameObject"].size - 8
+
+        def size_of(address: int) -> int:
+            code = reader.pointer(address, "PyFrameObject", "f_code")
+            slots = reader.integer(code, "PyCodeObject", "co_stacksize") + reader.integer(
+                code, "PyCodeObject", "co_nlocals")
+            for name in ("co_cellvars", "co_freevars"):
+                slots += self._tuple_size(reader.pointer(code, "PyCodeObject", name))
+            return head + 8 * slots
+        return lambda group: [self._safely(size_of, head, address) for address in group.addresses()]
+
+    def _slots(self, frame: int) -> int:
+        """How many words the code of an interpreter frame needs."""
+        reader = self._reader
+        code = reader.pointer(frame, "_PyInterpreterFrame", "f_executable.bits", "f_executable", "f_code") & ~7
+        return reader.integer(code, "PyCodeObject", "co_nlocalsplus") + reader.integer(
+            code, "PyCodeObject", "co_stacksize")
+
+    def _frame_with_own_data(self, type_: HeapType) -> Rule:
+        reader, struct = self._reader, self._layout["PyFrameObject"]
+        base = type_.head + struct.offset("_f_frame_data") + self._layout["_PyInterpreterFrame"].offset("localsplus")
+
+        def size_of(address: int) -> int:
+            return base + 8 * self._slots(reader.pointer(address, "PyFrameObject", "f_frame"))
+        return lambda group: [self._safely(size_of, base, address) for address in group.addresses()]
+
+    def _generator(self, type_: HeapType) -> Rule:
+        frame_at = self._layout["PyGenObject"].offset("gi_iframe")
+        base = type_.head + frame_at + self._layout["_PyInterpreterFrame"].offset("localsplus")
+
+        def size_of(address: int) -> int:
+            return base + 8 * self._slots(address + frame_at)
+        return lambda group: [self._safely(size_of, base, address) for address in group.addresses()]
+
+    # Types of extension modules.
+
+    def _deque(self, type_: HeapType) -> Rule:
+        struct, block = self._layout["dequeobject"], self._layout["block"]
+        base, left_at = type_.head + type_.basic_size, struct.offset("leftindex")
+        length = block.field("data")[1] // 8
+
+        def sizes(group: Group) -> List[int]:
+            return [base + block.size * ((left + size + length - 1) // length)
+                    for left, size in zip(group.column(left_at), group.column(self._size_at))]
+        return sizes
+
+    def _array(self, type_: HeapType) -> Rule:
+        """arrayobject (Modules/arraymodule.c): ob_item, allocated, ob_descr; there typecode and itemsize, an int."""
+        first = self._layout["PyVarObject"].size
+        base = type_.head + type_.basic_size
+
+        def sizes(group: Group) -> List[int]:
+            return [base + allocated * self._safely(item_size, 0, description) for allocated, description in zip(
+                group.column(first + 8), group.column(first + 16))]
+
+        def item_size(description: int) -> int:
+            return self._windows.word(description) >> 32
+        return sizes
+
+    def _decimal(self, type_: HeapType) -> Rule:
+        struct = self._layout["PyDecObject"]
+        base = type_.head + type_.basic_size
+        flags_at, alloc_at = struct.offset("dec.flags"), struct.offset("dec.alloc")
+
+        def sizes(group: Group) -> List[int]:
+            return [base + (0 if flags & _MPD_DATA_FLAGS & ~0x10 else 8 * allocated) for flags, allocated in zip(
+                group.column(flags_at), group.column(alloc_at))]
+        return sizes
+
+    def _bytes_io(self, type_: HeapType) -> Rule:
+        """bytesio (Modules/_io/bytesio.c): its first field is a bytes object, counted in unless it is shared."""
+        first = self._layout["PyObject"].size
+        base = type_.head + type_.basic_size
+        head = self._layout["PyBytesObject"].offset("ob_sval") + 1
+
+        def size_of(buffer: int) -> int:
+            shared = not buffer or self._windows.word(buffer) > 1
+            return base + (0 if shared else head + self._tuple_size(buffer))
+        return lambda group: [self._safely(size_of, base, buffer) for buffer in group.column(first)]
+
+    def _buffered(self, type_: HeapType) -> Rule:
+        """buffered (Modules/_io/bufferedio.c): of its fields behind the head, buffer and buffer_size."""
+        head = self._layout["PyObject"].size
+        base = type_.head + type_.basic_size
+        if type_.basic_size < head + _BUFFERED_SIZE:
+            self._inexact[type_] = True
+            return self._plain(type_)
+        return lambda group: [base + (size if buffer else 0) for buffer, size in zip(
+            group.column(head + _BUFFER_AT), group.column(head + _BUFFER_SIZE_AT))]
+
+    def _struct(self, type_: HeapType) -> Rule:
+        """PyStructObject (Modules/_struct.c): s_size, s_len, s_codes, which ends with a code without fmtdef."""
+        codes_at = self._layout["PyObject"].size + 16
+        base = type_.head + type_.basic_size
+        code = 32
+
+        def size_of(codes: int) -> int:
+            size = code
+            while codes and size < MAX_ITEMS and self._windows.word(codes):
+                codes += code
+                size += code
+            return base + size
+        return lambda group: [self._safely(size_of, base, codes) for codes in group.column(codes_at)]

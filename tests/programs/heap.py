@@ -1,0 +1,194 @@
+# -*- coding: utf-8 -*-
+"""Holds objects of all kinds, and tells of every one on its heap where it is, its type and its size.
+
+The truth comes from a forked child, whose heap is what the parent's stays: nothing is measured here.
+"""
+
+import collections
+import functools
+import gc
+import io
+import json
+import os
+import sys
+
+import common
+
+import array
+import decimal
+import struct
+
+
+class Slots(object):
+    __slots__ = ("first", "second", "__weakref__")
+
+
+class Plain(object):
+    def __init__(self, number):
+        self.number = number
+        self.text = "text %d" % number
+
+
+class Text(str):
+    pass
+
+
+class Number(int):
+    pass
+
+
+class Mapping(dict):
+    pass
+
+
+class Sequence(list):
+    pass
+
+
+class Blob(bytes):
+    pass
+
+
+class Pair(tuple):
+    pass
+
+
+# Larger than what pymalloc takes care of.
+Wide = type("Wide", (), {"__slots__": tuple("slot%d" % index for index in range(100))})
+
+
+def generator(count):
+    for index in range(count):
+        yield index
+
+
+def closure(value):
+    def inner():
+        return value
+    return inner
+
+
+def made():
+    """Some of everything that has a size of its own."""
+    found = [Slots() for _ in range(101)] + [Plain(index) for index in range(203)]
+    found += [Text("x" * index) for index in range(103)] + [Number(7 ** index) for index in range(104)]
+    found += [Mapping(key=index) for index in range(105)] + [Sequence([index]) for index in range(106)]
+    found += [Blob(b"b" * (400 + 3 * index)) for index in range(107)] + [Pair((index,)) for index in range(108)]
+    found += [Wide() for _ in range(109)]
+    # malloc gives each of them a mapping of its own, unless it has learned that such are freed soon.
+    found += [Blob(b"z" * (200000 + index)) for index in range(5)] + [bytes(1 << 21)]
+    found += [{number: number} for number in range(300, 400)] + [{index: index for index in range(size)}
+                                                                for size in range(60)]
+    found += [dict.fromkeys("abcdefghijkl"[:size]) for size in range(12)] + [set(range(size)) for size in range(60)]
+    found += [frozenset(range(size)) for size in range(60)] + [list(range(size)) for size in range(150)]
+    found += [tuple(range(size)) for size in range(150)] + [u"\u00e9" * size for size in range(90)]
+    found += [u"\u4e2d" * size for size in range(90)] + [u"\U0001f600" * size for size in range(90)]
+    found += ["a" * size for size in range(600)] + [2 ** bits for bits in range(300)] + [0.5 * n for n in range(50)]
+    found += [bytearray(size) for size in range(50)] + [collections.deque(range(40 * size)) for size in range(9)]
+    found += [collections.OrderedDict((index, index) for index in range(size)) for size in range(30)]
+    found += [array.array("i", range(size)) for size in range(50)] + [struct.Struct("i" * size) for size in range(1, 5)]
+    found += [decimal.Decimal(10) ** power + 1 for power in range(70)] + [io.BytesIO(b"q" * size) for size in range(9)]
+    found += [generator(index) for index in range(20)] + [closure(index) for index in range(40)]
+    found += [complex(1, index) for index in range(10)] + [slice(index) for index in range(10)]
+    found += [functools.partial(int, index) for index in range(10)] + [memoryview(b"abc") for _ in range(5)]
+    started = [generator(3) for _ in range(10)]
+    for each in started:
+        next(each)
+    text = u"\u00e9\u00e9 with a copy in UTF-8"
+    text.encode("ascii", "ignore")
+    open(os.devnull, u"r").close()
+    gone = [Plain(index) for index in range(500)]
+    del gone[::2]
+    return [found, started, text, gone, open(os.devnull, "rb")]
+
+
+def name_of(type_):
+    module = type_.__module__
+    return "%s.%s" % (module, type_.__qualname__) if isinstance(module, str) else type_.__qualname__
+
+
+RANGES = []
+
+
+def images():
+    """The ranges of memory of executables and libraries, by their program headers: their own data is in them."""
+    found = []
+    with open("/proc/self/maps") as maps:
+        lines = [line.split(None, 5) for line in maps]
+    for fields in lines:
+        if len(fields) == 6 and fields[5].startswith("/") and int(fields[2], 16) == 0:
+            with open(fields[5].strip(), "rb") as file:
+                head = file.read(64)
+                if head[:5] != b"\x7fELF\x02":
+                    continue
+                kind, offset, count = struct.unpack_from("<H14xQ16xH", head, 16)
+                file.seek(offset)
+                headers = file.read(56 * count)
+            base = 0 if kind == 2 else int(fields[0].split("-")[0], 16)
+            for index in range(count):
+                kind, address, size = struct.unpack_from("<I12xQ16xQ", headers, 56 * index)
+                if kind == 1:
+                    found.append((base + address, base + address + size))
+    return found
+
+
+@common.or_die
+def measure():
+    """Write the truth. Runs in the child, and makes nothing that the collector tracks without setting it apart."""
+    if hasattr(gc, "unfreeze"):
+        # The collector's own list leaves frozen objects out, such as 3.12 has from its start.
+        gc.unfreeze()
+    tracked = gc.get_objects()
+    blocks = sys.getallocatedblocks()
+    counts, objects, waiting = {}, [], list(tracked)
+    listed = set(map(id, tracked))
+    seen = set(map(id, (tracked, counts, objects, waiting, listed, sys._getframe())))
+    for each in tracked:
+        numbers = counts.setdefault(name_of(type(each)), [0, 0])
+        numbers[0] += 1
+        numbers[1] += sys.getsizeof(each)
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        for start, end in RANGES:
+            if start <= id(each) < end:
+                break
+        else:
+            # The size first: BytesIO does not count a buffer that somebody else holds too.
+            row = [id(each), name_of(type(each)), sys.getsizeof(each), id(each) in listed]
+            objects.append(row + [sorted(map(id, gc.get_referents(each)))])
+        waiting.extend(gc.get_referents(each))
+    del each
+    common.write(sys.argv[1], common.process([{"lwp": os.getppid()}], tracked=counts, blocks=blocks, objects=objects))
+
+
+def nothing():
+    pass
+
+
+def main():
+    kept = made()
+    # Before the fork: opening files leaves things in caches.
+    RANGES.extend(images())
+    gc.collect()
+    gc.disable()
+    if "frozen" in sys.argv and hasattr(gc, "freeze"):
+        gc.freeze()
+    if "threading" in sys.modules:
+        # In the child it would make new locks.
+        sys.modules["threading"]._after_fork.__code__ = nothing.__code__
+    child = os.fork()
+    if not child:
+        measure()
+        os._exit(0)
+    os.waitpid(child, 0)
+    if not os.path.exists(sys.argv[1]):
+        os._exit(1)
+    os.write(1, b"ready\n")
+    os.read(common.HOLD_FD, 1)
+    return kept
+
+
+main()

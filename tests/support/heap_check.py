@@ -1,0 +1,67 @@
+"""Runs inside gdb: holds gdbext's view of the heap, object by object, against what the program told.
+
+`python exec(open(...).read())` with TRUTH, a path, defined. Prints one JSON document of differences.
+"""
+
+import json
+from collections import Counter
+
+from gdbext.commands import model
+from gdbext.cpython.heap_objects import HAVE_GC
+from gdbext.cpython.heap_walk import HeapWalk
+from gdbext.cpython.objects import TYPE_SUBCLASS
+from gdbext.cpython.referents import Referents
+from gdbext.cpython.sizes import Sizes
+from gdbext.cpython.type_names import TypeNames
+
+
+# What objects own without showing it to the collector: keys and names; a function's module, a slot's...
+OWNED = ("builtins.str", "builtins.int")
+# What these show is held in memory of their own elsewhere, or by other objects, which show it too.
+BY_WAY_OF_OTHERS = ("builtins.module", "functools._lru_cache_wrapper")
+TYPES_OWN = ("builtins.tuple",)
+# Frames go on in the child that measures.
+RUNNING = ("builtins.frame",)
+
+
+def check(path):
+    """What differs, a few of each kind."""
+    with open(path) as file:
+        truth = json.load(file)
+    current = model.current()
+    runtime = current.pythons[0].runtime
+    walk = HeapWalk(runtime, current.memory.writable())
+    sizes, names = Sizes(runtime), TypeNames(runtime)
+    found = {}
+    twice = []
+    for group in walk.groups():
+        name, exact = names.of(group.type.address), sizes.is_exact(group.type)
+        for address, size in zip(group.addresses(), sizes.of(group)):
+            if address in found:
+                twice.append(hex(address))
+            found[address] = (name, size if exact else None)
+    referents = Referents(runtime, walk.objects)
+    missing, types, wrong, edges = [], [], [], []
+    for address, name, size, _tracked, told in truth["objects"]:
+        got = found.get(address)
+        if got is None:
+            missing.append([hex(address), name])
+        elif got[0] != name:
+            types.append([hex(address), name, got[0]])
+        elif got[1] not in (size, None):
+            wrong.append([hex(address), name, size, got[1]])
+        elif got:
+            type_ = referents.type_of(address)
+            if type_.flags & HAVE_GC and got[0] not in RUNNING:
+                answered = referents.of(address)
+                lacking = Counter(told) - Counter(answered)
+                besides = [names.of(referents.type_of(each).address) for each in Counter(answered) - Counter(told)]
+                besides = [each for each in besides if each not in OWNED + (TYPES_OWN if type_.flags & TYPE_SUBCLASS else ())]
+                if name not in BY_WAY_OF_OTHERS and (lacking or besides and referents.kind(type_).exact):
+                    edges.append([hex(address), name, [hex(each) + names.of(
+                        referents.type_of(each).address) for each in lacking], besides])
+    return {"referents": edges[:20], "missing": missing[:20], "types": types[:20], "sizes": wrong[:20], "twice": twice[:20],
+            "compared": len(truth["objects"]), "problems": walk.problems, "blocks": walk.blocks}
+
+
+print(json.dumps(check(TRUTH)))  # noqa: F821
