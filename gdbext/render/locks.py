@@ -70,20 +70,22 @@ def holders_text(waited: Optional[Waited], thread: Thread) -> str:
 
 
 def text(report: Report, notes: List[str]) -> Iterator[str]:
-    """The deadlocks, then everything that is waited for, then the notes."""
+    """The deadlocks, then everything else that is waited for, then the notes."""
     for deadlock in report.deadlocks:
         yield from _deadlock(deadlock, report)
         yield ""
     for deadlock in report.doubtful:
         yield from _deadlock(deadlock, report)
         yield ""
+    shown = {id(waiter.thread) for deadlock in report.deadlocks + report.doubtful for waiter in deadlock.waiters}
+    others = [waited for waited in report.waited if any(id(waiter.thread) not in shown for waiter in waited.waiters)]
     if not report.waited:
         yield "No thread waits for a lock or for another thread."
-    else:
-        if not report.deadlocks:
-            yield "No deadlock found."
-        yield "What threads wait for:"
-    for waited in report.waited:
+    elif not shown:
+        yield "No deadlock found."
+    if others:
+        yield "What else threads wait for:" if shown else "What threads wait for:"
+    for waited in others:
         yield from _waited(waited, report)
     yield from notes
 

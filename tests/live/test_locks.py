@@ -155,7 +155,7 @@ def test_text(answers: Answers) -> None:
     assert locks.startswith("Deadlock: ")
     assert len(re.findall(r"(?m)^Deadlock: ", locks)) == len(truth["deadlocks"])
     assert len(re.findall(r"(?m)^Possible deadlock: ", locks)) == len(truth["possible"])
-    before, _heading, after = locks.partition("What threads wait for:")
+    before, _heading, after = locks.partition("What else threads wait for:")
     names = {thread["lwp"]: thread["name"] for thread in answers.threads.values()}
     for key in ("two/ship", "two/receive"):
         thread = answers.truth[key]
