@@ -180,7 +180,7 @@ class _Analysis:
             wait = self._waits.get(id(thread))
             if wait is not None and wait.kind in SHARED:
                 groups.setdefault(_key(thread, wait), []).append(Waiter(thread, wait))
-        waited = [self._waited(waiters) for waiters in groups.values()]
+        waited = [self._read(waiters) for waiters in groups.values()]
         waited = self._with_candidates(waited)
         certain, doubtful = self._deadlocks(waited)
         waited.sort(key=lambda each: (each.kind == "gil", -len(each.waiters)))
@@ -188,6 +188,13 @@ class _Analysis:
                       {id(waiter.thread): each for each in waited for waiter in each.waiters})
 
     # Who holds what.
+
+    def _read(self, waiters: List[Waiter]) -> Waited:
+        try:
+            return self._waited(waiters)
+        except READ_ERRORS:
+            wait = waiters[0].wait
+            return Waited(wait.kind, _address(wait), waiters, [], "holder not known: it can't be read", None, [])
 
     def _waited(self, waiters: List[Waiter]) -> Waited:
         thread, wait = waiters[0]

@@ -161,7 +161,10 @@ class Waits:
         tools = self.tools(thread.python)
         calls, own = tools.calls(thread.state.interpreter, frames)
         at = own[0] if own else calls[-1].frame if calls else frames[0] if frames else None
-        found = _OfLock(tools, thread, native, calls, own).wait(word) if word is not None else None
+        try:
+            found = _OfLock(tools, thread, native, calls, own).wait(word) if word is not None else None
+        except READ_ERRORS:
+            found = None
         if found is None:
             return self._named_call(tools, calls, own, self._in_call(native, at))
         timed, left = syscalls.futex_timeout(

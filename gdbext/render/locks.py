@@ -45,6 +45,11 @@ def wait_text(wait: Wait) -> str:
     return printable(wait.detail) + timeout_text(wait) + woken
 
 
+def waits_text(wait: Wait) -> str:
+    """ "waits for Lock self.mutex of ...", "sleeps, 3.2 s left". """
+    return f"sleeps{timeout_text(wait)}" if wait.kind == "sleep" else f"waits for {wait_text(wait)}"
+
+
 def holder_text(holder: Holder) -> str:
     """ 'thread 3 "receiving", taken in receive (/srv/demo_service.py:41)', and how that is known. """
     text = thread_text(holder.thread)
@@ -99,7 +104,7 @@ def _deadlock(deadlock: Deadlock, report: Report) -> Iterator[str]:
         yield f"{kind}: {count} threads wait for each other."
     for waiter, waited in zip(deadlock.waiters, deadlock.waited):
         wait = waiter.wait
-        yield f"  {_capital(thread_text(waiter.thread))} waits for {wait_text(wait)}"
+        yield f"  {_capital(thread_text(waiter.thread))} {waits_text(wait)}"
         yield f"    in {place_text(wait.at)}"
         holders = waited.holders
         if len(holders) == 1:
@@ -139,14 +144,14 @@ def _waited(waited: Waited, report: Report) -> Iterator[str]:
     if waited.kind not in ("join", "shutdown"):
         for holder in waited.holders[:MAX_NAMED]:
             wait = report.wait_of(holder.thread)
-            then = f"; it waits for {wait_text(wait)}" if wait is not None else _doing(holder.thread)
+            then = f"; it {waits_text(wait)}" if wait is not None else _doing(holder.thread)
             yield f"    {_relation(waited)} {holder_text(holder)}{then}"
         if len(waited.holders) > MAX_NAMED:
             yield f"    or by {len(waited.holders) - MAX_NAMED} more threads"
     else:
         for holder in waited.holders:
             wait = report.wait_of(holder.thread)
-            then = f"waits for {wait_text(wait)}" if wait is not None else "runs"
+            then = waits_text(wait) if wait is not None else "runs"
             yield f"    {thread_text(holder.thread)} {then}, in {place_text(wait.at if wait else holder.thread.frame)}"
     if waited.problem is not None and not waited.holders:
         yield f"    {printable(waited.problem)}"

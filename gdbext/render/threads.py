@@ -6,7 +6,7 @@ from typing import Any, Dict, Hashable, Iterator, List, Optional, Tuple
 from ..analysis.locks import Report
 from ..analysis.threads import RUNNING, Thread
 from .document import document as _document
-from .locks import MAX_NAMED, holders_text, place_text, wait_json, wait_text
+from .locks import MAX_NAMED, holders_text, place_text, wait_json, waits_text
 from .text import printable, width
 from .traceback import frame_json, interpreter_text
 
@@ -43,7 +43,7 @@ def doing_text(thread: Thread, report: Report) -> str:
     wait = report.wait_of(thread)
     if wait is not None:
         holds = ", while it holds the GIL" if thread.holds_gil else ""
-        return f"waits for {wait_text(wait)}{holders_text(report.waited_of(thread), thread)}{holds}"
+        return f"{waits_text(wait)}{holders_text(report.waited_of(thread), thread)}{holds}"
     if thread.state is None or thread.native is None or thread.activity != RUNNING or thread.gil is None and (
             thread.attachment not in (None, "attached")):
         return ""

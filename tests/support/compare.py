@@ -123,7 +123,7 @@ def text_frames(lines: Iterable[str]) -> List[TextFrame]:
 
 def thread_rows(text: str) -> List[str]:
     """The lines of py-threads' table without those that tell what a thread does; the headings come first."""
-    return [line for line in text.splitlines() if not re.match(r" +(waits|runs) ", line)]
+    return [line for line in text.splitlines() if not re.match(r" +(waits|runs|sleeps)\b", line)]
 
 
 def control_characters(text: str) -> Optional[str]:
