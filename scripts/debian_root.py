@@ -45,6 +45,10 @@ PASSED_ON = re.compile(r"(?i)(https?|ftp|no|all)_proxy\Z|PIP_(INDEX_URL|EXTRA_IN
 CERTIFICATES = "/etc/ssl/this-machine.crt"
 
 
+# The beginning of a command of which nothing stays when it ends, or whoever runs it, by whatever signal.
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child")
+
+
 class NotToBeHad(Exception):
     """Something that has to come from elsewhere does not; the message says what and why."""
 
@@ -83,7 +87,7 @@ def forbidden() -> Optional[str]:
 
 def missing_tool() -> Optional[str]:
     """What is not installed that making a root needs; None where all is."""
-    absent = [tool for tool in ("chroot", "debootstrap") if shutil.which(tool) is None]
+    absent = [tool for tool in ("chroot", "debootstrap", "setpriv") if shutil.which(tool) is None]
     return "no %s" % " and no ".join(absent) if absent else None
 
 
@@ -119,7 +123,7 @@ class Root:
 
     def command(self, arguments: Sequence[str]) -> List[str]:
         """The command that runs it there; what it starts ends with it."""
-        return ["unshare", "--pid", "--fork", "--kill-child", *enter(self.path, Path("/dev")), *arguments]
+        return [*ENDS_WITH_US, *enter(self.path, Path("/dev")), *arguments]
 
     def environment(self, variables: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
         """The environment for commands there: nothing of this machine's but the way to the network."""
@@ -148,7 +152,7 @@ class Root:
             subprocess.run(["rm", "-rf", "--one-file-system", str(self.path)], check=True)
         shutil.rmtree(self._stamps, ignore_errors=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        _run(["unshare", "--mount", "debootstrap", "--variant=minbase", self.suite, str(self.path), address,
+        _run([*ENDS_WITH_US, "--mount-proc", "debootstrap", "--variant=minbase", self.suite, str(self.path), address,
               str(script)], {**os.environ, "LC_ALL": "C.UTF-8"}, fetches=True)
 
     def _configure_apt(self) -> None:
