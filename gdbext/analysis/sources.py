@@ -92,7 +92,7 @@ class Sources:
             yield places.sysroot.rstrip("/") + path
         if places.process and absolute and os.path.isdir(f"{places.process}/root/"):
             # Within a container the same path names another file than here.
-            yield _below(f"{places.process}/root", path)
+            yield below(f"{places.process}/root", path)
         elif places.process and not absolute:
             # As linecache in that process would take it.
             yield f"{places.process}/cwd/{path}"
@@ -104,7 +104,7 @@ class Sources:
                 yield os.path.join(directory, *parts[first:])
 
 
-def _below(root: str, path: str) -> str:
+def below(root: str, path: str) -> str:
     """Where a path of a process with another root is on this machine.
 
     Its symbolic links count from that root, and the kernel would have them count from ours.

@@ -20,13 +20,13 @@ class Model:
     def __init__(self) -> None:
         self._where = stop.target()
         self.memory = memory.InferiorMemory(files.open_file(self._where))
-        self._images = images.images(self.memory)
+        self.images = images.images(self.memory)
         self._unwinder: Optional[frames.Unwinder] = None
         self._loops: Optional[stacks.Loops] = None
         self._stacks: Dict[Optional[int], stacks.Stack] = {}
         try:
             self.pythons = process.open_all(
-                self._images, self.memory, lambda image: types.loader(image.path, image.build_id()))
+                self.images, self.memory, lambda image: types.loader(image.path, image.build_id()))
         except process.NotPython as error:
             raise process.NoPython(f"{error}{_in_children(self._where.pid)}") from None
         # What commands keep of this stop, by a name of their own.
@@ -67,7 +67,7 @@ class Model:
 
     def _merged(self) -> stacks.Stack:
         if self._unwinder is None or self._loops is None:
-            self._unwinder = frames.Unwinder(self._images, self.memory)
+            self._unwinder = frames.Unwinder(self.images, self.memory)
             self._loops = stacks.Loops(self.pythons)
         natives, problem = self._unwinder.selected()
         return stacks.merge(self.selected(), natives, self._loops, problem)
@@ -75,7 +75,7 @@ class Model:
     def exports(self, path: str, symbol: str) -> bool:
         """Whether the mapped image with that path defines a dynamic symbol."""
         try:
-            return any(image.path == path and image.symbol(symbol) is not None for image in self._images)
+            return any(image.path == path and image.symbol(symbol) is not None for image in self.images)
         except READ_ERRORS:
             return False
 

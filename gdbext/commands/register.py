@@ -16,11 +16,13 @@ from .list import List
 from .locals import Locals
 from .locks import Locks
 from .print import Print
+from .symbols import Symbols
 from .threads import Threads
 
 # A prefix before its own.
 COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
-            LeaksSnapshot, LeaksDiff, LeaksInstances, LeaksBiggest, LeaksShow, LeaksReferrers, LeaksPath)
+            LeaksSnapshot, LeaksDiff, LeaksInstances, LeaksBiggest, LeaksShow, LeaksReferrers, LeaksPath,
+            Symbols)
 
 
 def register() -> None:

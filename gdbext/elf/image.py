@@ -1,15 +1,38 @@
-"""One ELF file on disk: its build id, symbols, data, the libraries it names, and its debug file."""
+"""One ELF file on disk: its build id, symbols, sections, the libraries it names, and its debug file."""
 
+import io
 import os
+import stat
+import struct
 import zlib
 from pathlib import Path
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, TypeVar
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import NoteSection, SymbolTableSection
+from elftools.elf.sections import Section
+
+from .places import by_build_id, link_places
+
+# Bounds against damaged files; executables and libraries have less than a hundred of each.
+MAX_SECTIONS = 4096
+MAX_SEGMENTS = 256
+MAX_NOTES = 256
+# Of a file that was cut, the bytes after the header in which its segments are described.
+MAX_CUT = 1 << 20
+# Bytes of one section that are read, or unpacked where it is compressed.
+MAX_SECTION = 1 << 30
+# A name, a path: as long as the kernel allows (PATH_MAX).
+_MAX_NAME = 4096
+
+_NT_GNU_BUILD_ID = 3
+# ch_type of a compressed section (System V ABI, gABI 4).
+_COMPRESSIONS = {1: "zlib", 2: "zstd"}
+# What is read of a file at a time for its checksum.
+_PIECE = 1 << 20
+
+_Answer = TypeVar("_Answer")
 
 
 class ImageError(Exception):
@@ -32,20 +55,49 @@ class Image:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            # A FIFO would have whoever opens it wait.
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise ImageError(f"{path}: no regular file")
             self._stream = path.open("rb")
         except OSError as error:
             raise ImageError(f"{path}: {error.strerror}") from None
+        except ValueError as error:
+            # A NUL in a damaged path.
+            raise ImageError(f"{path}: {error}") from None
         try:
-            self.elf = ELFFile(self._stream)
-        except ELFError:
+            self._size = os.fstat(self._stream.fileno()).st_size
+            if self._stream.read(4) != b"\x7fELF":
+                raise ImageError(f"{path}: not an ELF file")
+            self.elf = guarded(path, self._open)
+        except ImageError:
             self._stream.close()
-            raise ImageError(f"{path}: not an ELF file") from None
+            raise
+        self._named: Optional[Dict[str, Section]] = None
 
     def __enter__(self) -> "Image":
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._stream.close()
+
+    def _open(self) -> ELFFile:
+        """pyelftools wants the headers of sections where the file says that they are, or none."""
+        header = bytearray(self._bytes(0, 64))
+        if len(header) < 52:
+            raise ImageError(f"{self.path}: truncated: not even a whole ELF header")
+        order = "<" if header[5] == 1 else ">"
+        wide = header[4] == 2
+        start, = struct.unpack_from(order + ("Q" if wide else "I"), header, 40 if wide else 32)
+        each, count = struct.unpack_from(order + "HH", header, 58 if wide else 46)
+        self._headers_end = start + each * max(count, 1) if start else 0
+        if self._headers_end <= self._size:
+            return ELFFile(self._stream)
+        header[40:48] = bytes(8) if wide else header[40:48]
+        header[58:64] = bytes(6) if wide else header[58:64]
+        if not wide:
+            header[32:36] = bytes(4)
+            header[46:52] = bytes(6)
+        return ELFFile(io.BytesIO(bytes(header) + self._bytes(len(header), MAX_CUT)))
 
     @property
     def machine(self) -> str:
@@ -59,38 +111,156 @@ class Image:
         return not any(segment["p_type"] == "PT_INTERP" for segment in self.elf.iter_segments())
 
     @property
+    def bits(self) -> int:
+        """32 or 64."""
+        return self.elf.elfclass
+
+    @property
+    def order(self) -> str:
+        """ "little" or "big", as int.from_bytes() takes it."""
+        return "little" if self.elf.little_endian else "big"
+
+    @property
     def has_dwarf(self) -> bool:
         """Whether the file itself describes its types; pyelftools' own answer takes .eh_frame for DWARF."""
-        for name in (".debug_info", ".zdebug_info"):
-            section = self.elf.get_section_by_name(name)
-            if section is not None and section["sh_type"] != "SHT_NOBITS":
-                return True
-        return False
+        return any(self.has_bytes(name) for name in (".debug_info", ".zdebug_info"))
+
+    def sections(self) -> Dict[str, Section]:
+        """The sections by name, the first where a name comes twice.
+
+        Empty where there are none, and where their headers are not within the file. Raises ImageError.
+        """
+        if self._named is None:
+            self._named = guarded(self.path, self._sections)
+        return self._named
+
+    def _sections(self) -> Dict[str, Section]:
+        found: Dict[str, Section] = {}
+        # Cut off with the end of the file: what segments tell is left.
+        if not self.elf.header["e_shoff"]:
+            return found
+        for index in range(min(self.elf.num_sections(), MAX_SECTIONS)):
+            section = self.elf.get_section(index)
+            found.setdefault(section.name, section)
+        return found
+
+    def has_bytes(self, name: str) -> bool:
+        """Whether there is a section of that name, and with contents: debug files have some without."""
+        section = self.sections().get(name)
+        return section is not None and section["sh_type"] != "SHT_NOBITS"
+
+    def missing_bytes(self) -> int:
+        """How many bytes its sections and segments have beyond the file's end: it was cut."""
+        ends = [section["sh_offset"] + section["sh_size"] for section in self.sections().values()
+                if section["sh_type"] not in ("SHT_NOBITS", "SHT_NULL")]
+        ends.append(self._headers_end)
+        # In a debug file, segments tell of the file that it was split off from.
+        if not self.sections():
+            ends += [segment["p_offset"] + segment["p_filesz"] for segment in self._segments()]
+        return max(0, max(ends) - self._size)
+
+    def compression(self, name: str) -> Optional[str]:
+        """How a section is compressed: "zlib", "zstd", "zlib-gnu" for names with .z; None where it is not."""
+        section = self.sections().get(name)
+        if section is None:
+            return None
+        if name.startswith(".zdebug"):
+            return "zlib-gnu"
+        if section["sh_flags"] & SH_FLAGS.SHF_COMPRESSED:
+            kind = int.from_bytes(self._raw(section, 4), self.order)  # type: ignore[arg-type]
+            return _COMPRESSIONS.get(kind, f"kind {kind}")
+        return None
+
+    def contents(self, name: str, limit: int = MAX_SECTION) -> Optional[bytes]:
+        """The first `limit` bytes of a section, unpacked; None where there is none, or of unknown compression."""
+        section = self.sections().get(name)
+        if section is None or section["sh_type"] == "SHT_NOBITS":
+            return None
+        how = self.compression(name)
+        if how is None:
+            return self._raw(section, limit)
+        if how not in ("zlib", "zlib-gnu"):
+            return None
+        raw = self._raw(section, MAX_SECTION)
+        # Elf64_Chdr and Elf32_Chdr; "ZLIB" and the size where the name has the z.
+        start = 12 if how == "zlib-gnu" or self.bits == 32 else 24
+        try:
+            return zlib.decompressobj().decompress(raw[start:], limit)
+        except zlib.error:
+            return None
+
+    def _raw(self, section: Section, limit: int) -> bytes:
+        return self._bytes(section["sh_offset"], min(section["sh_size"], limit))
+
+    def _bytes(self, offset: int, size: int) -> bytes:
+        """What the file has of a range; less where that goes beyond its end."""
+        if offset >= self._size:
+            return b""
+        self._stream.seek(offset)
+        return self._stream.read(min(size, self._size - offset))
+
+    def _segments(self) -> List:
+        def read() -> List:
+            header = self.elf.header
+            count = header["e_phnum"]
+            if not header["e_phoff"] or header["e_phoff"] + count * header["e_phentsize"] > self._size:
+                return []
+            return [self.elf.get_segment(index) for index in range(min(count, MAX_SEGMENTS))]
+
+        return guarded(self.path, read)
 
     def build_id(self) -> Optional[str]:
-        """The GNU build id in hexadecimal, None where the linker wrote none."""
-        for section in self.elf.iter_sections():
-            if isinstance(section, NoteSection):
-                for note in section.iter_notes():
-                    if note["n_type"] == "NT_GNU_BUILD_ID":
-                        return str(note["n_desc"])
+        """The GNU build id in hexadecimal, None where the linker wrote none. Raises ImageError."""
+        places = [(section["sh_offset"], section["sh_size"]) for section in self.sections().values()
+                  if section["sh_type"] == "SHT_NOTE"]
+        # Without section headers; with them, a debug file's segments are those of another file.
+        if not places:
+            places = [(segment["p_offset"], segment["p_filesz"]) for segment in self._segments()
+                      if segment["p_type"] == "PT_NOTE"]
+        for offset, size in places:
+            found = self._build_id_in(self._bytes(offset, min(size, MAX_SECTION)))
+            if found is not None:
+                return found
+        return None
+
+    def _build_id_in(self, notes: bytes) -> Optional[str]:
+        layout = struct.Struct("<III" if self.elf.little_endian else ">III")
+        position = 0
+        for _ in range(MAX_NOTES):
+            if position + layout.size > len(notes):
+                break
+            name_size, size, kind = layout.unpack_from(notes, position)
+            start = position + layout.size + (name_size + 3) // 4 * 4
+            name = notes[position + layout.size:position + layout.size + name_size]
+            if kind == _NT_GNU_BUILD_ID and name == b"GNU\0" and start + size <= len(notes):
+                return notes[start:start + size].hex()
+            position = start + (size + 3) // 4 * 4
         return None
 
     def symbol(self, name: str) -> Optional[Symbol]:
         """The symbol that this file defines by that name, from .dynsym or, failing that, .symtab."""
-        for section_name in (".dynsym", ".symtab"):
-            section = self.elf.get_section_by_name(section_name)
-            # In a separate debug file .dynsym has no bytes, and is then of another class.
-            if not isinstance(section, SymbolTableSection):
-                continue
-            for symbol in section.get_symbol_by_name(name) or ():
-                if symbol["st_shndx"] != "SHN_UNDEF":
-                    return Symbol(symbol["st_value"], symbol["st_size"])
+        for table, strings in ((".dynsym", ".dynstr"), (".symtab", ".strtab")):
+            # In a separate debug file .dynsym has no bytes.
+            names, symbols = self.contents(strings), self.contents(table)
+            if names and symbols:
+                found = self._symbol_in(symbols, set(_places(name.encode() + b"\0", names)))
+                if found is not None:
+                    return found
+        return None
+
+    def _symbol_in(self, symbols: bytes, names: Set[int]) -> Optional[Symbol]:
+        """The first that is defined and whose name is at one of these places. pyelftools would read all names."""
+        layout = struct.Struct(("<" if self.elf.little_endian else ">") + ("IBBHQQ" if self.bits == 64 else "IIIBBH"))
+        for entry in layout.iter_unpack(symbols[:len(symbols) // layout.size * layout.size] if names else b""):
+            if entry[0] in names:
+                section, value, size = entry[3:] if self.bits == 64 else (entry[5], entry[1], entry[2])
+                if section:
+                    return Symbol(value, size)
         return None
 
     def read(self, address: int, size: int) -> Optional[bytes]:
         """Bytes of initialized data at a link-time address; None where the file has none there."""
-        for section in self.elf.iter_sections():
+        for section in self.sections().values():
             if section["sh_type"] == "SHT_NOBITS" or not section["sh_flags"] & SH_FLAGS.SHF_ALLOC:
                 continue
             start = section["sh_addr"]
@@ -129,29 +299,71 @@ class Image:
         build_id = self.build_id()
         if build_id is not None:
             for directory in directories:
-                path = directory / ".build-id" / build_id[:2] / f"{build_id[2:]}.debug"
+                path = by_build_id(directory, build_id)
                 if path.is_file():
                     return path
-        link = self._debug_link()
+        link = self.debug_link()
         if link is None:
             return None
-        name, checksum = link
-        folder = self.path.resolve().parent
-        # The order in which gdb looks.
-        places = [folder, folder / ".debug", *(Path(f"{directory}{folder}") for directory in directories)]
-        for path in (place / name for place in places):
-            if path.is_file() and not os.path.samefile(path, self.path) and _crc(path) == checksum:
+        for path in link_places(link.name, self.path.resolve().parent, directories):
+            if path.is_file() and not os.path.samefile(path, self.path) and checksum(path) == link.checksum:
                 return path
         return None
 
-    def _debug_link(self) -> Optional[Tuple[str, int]]:
-        section = self.elf.get_section_by_name(".gnu_debuglink")
-        if section is None:
+    def debug_link(self) -> Optional["DebugLink"]:
+        """What .gnu_debuglink says of the debug file, None where there is no such section."""
+        data = self.contents(".gnu_debuglink", _MAX_NAME + 8)
+        if not data or b"\0" not in data or len(data) < 8:
             return None
-        data = section.data()
-        order = "little" if self.elf.little_endian else "big"
-        return os.fsdecode(data[:data.index(b"\0")]), int.from_bytes(data[-4:], order)
+        name = os.fsdecode(data[:data.index(b"\0")])
+        return DebugLink(name, int.from_bytes(data[-4:], self.order)) if name else None  # type: ignore[arg-type]
+
+    def supplement(self) -> Optional["Supplement"]:
+        """What .gnu_debugaltlink says of the file that dwz has put common parts into, None without one."""
+        data = self.contents(".gnu_debugaltlink", _MAX_NAME)
+        if not data or b"\0" not in data:
+            return None
+        end = data.index(b"\0")
+        return Supplement(os.fsdecode(data[:end]), data[end + 1:].hex())
 
 
-def _crc(path: Path) -> int:
-    return zlib.crc32(path.read_bytes())
+class DebugLink(NamedTuple):
+    """A .gnu_debuglink: the name of the debug file, and the CRC-32 that it has."""
+
+    name: str
+    checksum: int
+
+
+class Supplement(NamedTuple):
+    """A .gnu_debugaltlink: the path of the supplementary file, and the build id that it has."""
+
+    name: str
+    build_id: str
+
+
+def guarded(path: Path, read: Callable[[], _Answer]) -> _Answer:
+    """What `read` returns of an ELF file. Raises ImageError for whatever a parser stumbles over."""
+    try:
+        return read()
+    except ImageError:
+        raise
+    except Exception as error:  # pylint: disable=broad-except
+        # In a damaged file pyelftools comes to a KeyError, an AssertionError, a UnicodeDecodeError and more.
+        raise ImageError(f"{path}: damaged ELF file ({type(error).__name__})") from None
+
+
+def _places(wanted: bytes, names: bytes) -> Iterator[int]:
+    """Where a name is among others. Linkers let it be the end of another one."""
+    position = names.find(wanted)
+    while position >= 0:
+        yield position
+        position = names.find(wanted, position + 1)
+
+
+def checksum(path: Path) -> int:
+    """The CRC-32 of a file, as .gnu_debuglink has it. Raises OSError."""
+    found = 0
+    with path.open("rb") as file:
+        for piece in iter(lambda: file.read(_PIECE), b""):
+            found = zlib.crc32(piece, found)
+    return found

@@ -1,12 +1,13 @@
 """The ELF images that are mapped into the inferior, live or in a core."""
 
 import re
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 import gdb
 
 from ..cpython.memory import Memory, Region, Unreadable
-from ..elf import dynamic, unwind
+from ..elf import dynamic
+from .mapped import MappedImage, Mapping
 
 # A line of `info proc mappings`: start, end, size, offset, permissions (live, gdb 12+), file.
 _MAPPING = re.compile(r"\s*(0x[0-9a-f]+)\s+(0x[0-9a-f]+)\s+0x[0-9a-f]+\s+(0x[0-9a-f]+)"
@@ -18,66 +19,6 @@ _PROGRAM_HEADERS = re.compile(r"(?m)^3\s+AT_PHDR\s.*\s(0x[0-9a-f]+)$")
 _KERNEL_LIBRARY = re.compile(r"(?m)^33\s+AT_SYSINFO_EHDR\s.*\s(0x[0-9a-f]+)$")
 # Linkers put them behind the file header.
 _FILE_HEADER_SIZE = 64
-
-
-class Mapping(NamedTuple):
-    """A mapped range of a file; addresses and the offset in bytes."""
-
-    start: int
-    end: int
-    offset: int
-    path: str
-
-
-class MappedImage:
-    """A file of which the first page, with its ELF header, is mapped."""
-
-    def __init__(self, path: str, image: dynamic.Image) -> None:
-        self.path = path
-        self._image = image
-        table = image.unwind_table()
-        self.unwind_table = unwind.UnwindTable(image.memory, table) if table is not None else None
-        self.code = [(segment.address, segment.address + segment.memory_size) for segment in image.code()]
-
-    @property
-    def machine(self) -> int:
-        """The e_machine of its ELF header: which processor it is for."""
-        return self._image.machine
-
-    def symbol(self, name: str) -> Optional[dynamic.Symbol]:
-        """The dynamic symbol that the image defines, None where it does not.
-
-        Raises Unreadable where its tables can't be read, as in a core without its files.
-        """
-        try:
-            return self._image.symbol(name)
-        except dynamic.NoSymbols:
-            raise Unreadable(self._image.base, 0) from None
-
-    def function(self, address: int) -> Optional[Tuple[int, int]]:
-        """Where the function begins and ends that an address is in, None where that is not known."""
-        try:
-            return self.unwind_table.function(address) if self.unwind_table is not None else None
-        except (unwind.NoUnwindTable, Unreadable):
-            return None
-
-    def largest_function(self) -> Optional[Tuple[int, int]]:
-        """Where the image's largest function begins and ends, None where that is not known."""
-        try:
-            return self.unwind_table.largest() if self.unwind_table is not None else None
-        except (unwind.NoUnwindTable, Unreadable):
-            return None
-
-    def writable(self) -> List[Tuple[int, int]]:
-        """The (address, size) of the segments that the image may write to."""
-        return [(segment.address, segment.memory_size) for segment in self._image.writable()]
-
-    def build_id(self) -> Optional[str]:
-        """The GNU build id of what is mapped, in hexadecimal; None where it has none or can't be read."""
-        try:
-            return self._image.build_id()
-        except Unreadable:
-            return None
 
 
 def mappings() -> List[Mapping]:
@@ -95,9 +36,10 @@ def mappings() -> List[Mapping]:
         match = _MAPPING.match(line)
         if match and match.group(5) and match.group(5).startswith("/"):
             path = match.group(5)
-            if path.endswith(_DELETED):
+            deleted = path.endswith(_DELETED)
+            if deleted:
                 path = path[:-len(_DELETED)]
-            found.append(Mapping(*(int(match.group(index), 16) for index in (1, 2, 3)), path))
+            found.append(Mapping(*(int(match.group(index), 16) for index in (1, 2, 3)), path, deleted))
     return found
 
 
@@ -126,7 +68,7 @@ def images(memory: Memory) -> List[MappedImage]:
         if mapping.offset:
             continue
         try:
-            found.append(MappedImage(mapping.path, dynamic.Image(memory, mapping.start)))
+            found.append(MappedImage(mapping.path, dynamic.Image(memory, mapping.start), mapping.deleted))
         except (dynamic.NotAnImage, Unreadable):
             continue
     return found or [image for _base, image in sorted(_listed_by_linker(memory), key=lambda each: each[0])]
@@ -173,3 +115,9 @@ def _executable_base() -> Optional[int]:
     except gdb.error:
         return None
     return int(match.group(1), 16) - _FILE_HEADER_SIZE if match else None
+
+
+def executable(found: List[MappedImage]) -> Optional[MappedImage]:
+    """Which of the images is the program that was started, None where gdb is not told."""
+    base = _executable_base()
+    return next((image for image in found if image.base == base), None)

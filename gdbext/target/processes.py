@@ -9,12 +9,12 @@ from typing import Dict, List
 
 from ..cpython.memory import Memory, Unreadable
 from ..elf import dynamic
-from .images import MappedImage
+from .mapped import MappedImage
 
 # Descendants that are looked at. A supervisor of more has them all alike.
 MAX_DESCENDANTS = 64
 
-_MAPPING = re.compile(r"(?m)^([0-9a-f]+)-[0-9a-f]+ \S+ 0+ \S+ \d+ +(/.*?)(?: \(deleted\))?$")
+_MAPPING = re.compile(r"(?m)^([0-9a-f]+)-[0-9a-f]+ \S+ 0+ \S+ \d+ +(/.*?)( \(deleted\))?$")
 
 
 class ProcessMemory(Memory):
@@ -67,9 +67,9 @@ def descendants(pid: int) -> List[int]:
 def images_of(pid: int, memory: ProcessMemory) -> List[MappedImage]:
     """The images that are mapped into a process. Empty where it is gone, or may not be looked at."""
     found = []
-    for start, path in _MAPPING.findall(_text(pid, "maps")):
+    for start, path, deleted in _MAPPING.findall(_text(pid, "maps")):
         try:
-            found.append(MappedImage(path, dynamic.Image(memory, int(start, 16))))
+            found.append(MappedImage(path, dynamic.Image(memory, int(start, 16)), bool(deleted)))
         except (dynamic.NotAnImage, Unreadable):
             continue
     return found

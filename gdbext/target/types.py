@@ -35,11 +35,11 @@ def loader(path: str, build_id: Optional[str]) -> Callable[[str], Optional[Struc
     """
     @lru_cache(maxsize=None)
     def block() -> Optional[gdb.Block]:
-        objfile = _objfile(path, build_id)
-        if objfile is None:
+        found = objfile(path, build_id)
+        if found is None:
             return None
         for name in ("_PyRuntime", "_PyThreadState_Current"):
-            symbol = objfile.lookup_global_symbol(name)
+            symbol = found.lookup_global_symbol(name)
             if symbol is not None:
                 return symbol.symtab.global_block()
         return None
@@ -51,7 +51,7 @@ def loader(path: str, build_id: Optional[str]) -> Callable[[str], Optional[Struc
     return load
 
 
-def _objfile(path: str, build_id: Optional[str]) -> Optional[gdb.Objfile]:
+def objfile(path: str, build_id: Optional[str]) -> Optional[gdb.Objfile]:
     """What gdb has read for an image: by its path, or where gdb has it under another, by its build id.
 
     The paths differ for a process in another root. A file whose build id is not that of the image in memory

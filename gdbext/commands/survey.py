@@ -1,0 +1,290 @@
+"""Looks at the files behind a process: what py-symbols and scripts/check_symbols have in common.
+
+It is given what is mapped, and knows nothing of how that was learned; it runs without gdb.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Callable, Iterable, List, NamedTuple, Optional, Tuple
+
+from ..analysis.symbols import EXECUTABLE, EXTENSION, INTERPRETER, OTHER, Debug, Image, Interpreter, Loop, Report, order
+from ..cpython import evaluation, find, process
+from ..cpython.memory import Memory, Unreadable
+from ..cpython.reader import READ_ERRORS
+from ..elf import pyelftools
+from ..elf.core import Core
+from ..elf.places import Places
+from ..target.mapped import MappedImage
+
+# An extension module by its name, where the file can't be asked.
+_EXTENSION = re.compile(r"\.(?:cpython-\d+\S*|abi3)\.so$|/(?:lib-dynload|site-packages|dist-packages)/.*\.so$")
+# What an extension module defines (PEP 489), among the names of its dynamic symbols.
+_INIT = b"\0PyInit_"
+MAX_NAMES = 16 << 20
+MAX_LOOP = 1 << 20
+
+# Options of CPython's configure that change what a debugger meets.
+_CONFIGURED = re.compile(r"--(?:with-(?:lto|pydebug|tail-call-interp|trace-refs|computed-gotos|mimalloc)"
+                         r"|without-(?:computed-gotos|pymalloc)|enable-(?:optimizations|experimental-jit|bolt)"
+                         r"|disable-gil)(?:=[\w-]+)?")
+_CONFIG_ARGUMENTS = re.compile(r"'CONFIG_ARGS':((?:\s*[\"'].*[\"'])+)")
+MAX_CONFIGURATION = 1 << 20
+
+
+class Subject(NamedTuple):
+    """What is looked at: a process or a core, of which `core` is what its file itself holds.
+
+    `locate` gives the path on this machine of a mapped image's file, None if it is not here; `root` the
+    folder that has the process's file system below it, "" where that is this machine's. `executable` is the
+    path of the program that was started; `read_by_gdb` whether gdb has read the debug information of an
+    image, which is in a separate file or not.
+    """
+
+    memory: Memory
+    images: List[MappedImage]
+    locate: Callable[[MappedImage], Optional[str]]
+    root: str
+    places: Places
+    executable: Optional[str]
+    core: Optional[Core] = None
+    read_by_gdb: Callable[[MappedImage, bool], Optional[bool]] = lambda image, separate: None
+
+
+def survey(subject: Subject, opened: List[process.Python], refusal: Optional[str], everything: bool) -> Report:
+    """The answer. Without `everything`, only Python's images are looked into."""
+    notes = []
+    try:
+        pyelftools.provide()
+        has_pyelftools = True
+    except pyelftools.Missing as error:
+        notes.append(str(error))
+        has_pyelftools = False
+    runtimes = {candidate.image.path for candidate in find.search(subject.images, subject.memory).candidates}
+    found = []
+    for image in _once(subject.images):
+        role = _role(image, runtimes, subject)
+        if everything or role != OTHER or not opened:
+            found.append(_image(subject, image, role, has_pyelftools))
+        else:
+            found.append(_mapped_only(subject, image, role))
+    return Report([_interpreter(python, subject) for python in opened], refusal, order(found), notes)
+
+
+def _once(images: Iterable[MappedImage]) -> List[MappedImage]:
+    """Each file once, though it may be mapped several times."""
+    found = {}
+    for image in images:
+        found.setdefault(image.path, image)
+    return list(found.values())
+
+
+def _role(image: MappedImage, runtimes: set, subject: Subject) -> str:
+    if image.path in runtimes:
+        return INTERPRETER
+    if image.path == subject.executable:
+        return EXECUTABLE
+    return EXTENSION if _EXTENSION.search(image.path) else OTHER
+
+
+def _loaded_build_id(subject: Subject, image: MappedImage) -> Optional[str]:
+    """That of what is mapped. A core that does not hold it has none: gdb would read it from the file."""
+    if subject.core is not None and not subject.core.holds(image.base):
+        return None
+    return image.build_id()
+
+
+def _mapped_only(subject: Subject, image: MappedImage, role: str) -> Image:
+    return Image(image.path, None, None, _loaded_build_id(subject, image), role, image.deleted, None, None)
+
+
+def _image(subject: Subject, image: MappedImage, role: str, has_pyelftools: bool) -> Image:
+    mapped = _mapped_only(subject, image, role)
+    file = subject.locate(image)
+    if file is None:
+        return mapped._replace(problem="the file is not here")
+    if not has_pyelftools:
+        return mapped._replace(file=file)
+    found = look_into(Path(file), subject.places, _loop_code(image, subject.memory))
+    if found.is_extension and role == OTHER:
+        role = EXTENSION
+    return mapped._replace(file=file, role=role, build_id=found.build_id, problem=found.problem,
+                           debug=found.debug, loop=found.loop,
+                           read_by_gdb=subject.read_by_gdb(image, bool(found.debug and found.debug.how)))
+
+
+def _loop_code(image: MappedImage, memory: Memory) -> bytes:
+    """The code of the evaluation loop's largest part, b"" where there is none."""
+    ranges = evaluation.loop_ranges(image)
+    if not ranges:
+        return b""
+    start, end = max(ranges, key=lambda each: each[1] - each[0])
+    try:
+        return memory.read(start, min(end - start, MAX_LOOP))
+    except Unreadable:
+        return b""
+
+
+class File(NamedTuple):
+    """What a file tells of itself."""
+
+    build_id: Optional[str]
+    problem: Optional[str]
+    debug: Optional[Debug]
+    loop: Optional[Loop]
+    is_extension: bool
+
+
+def look_into(path: Path, places: Places, loop_code: bytes = b"") -> File:
+    """An ELF file and its debug file. There has to be pyelftools. A file that can't be read is told of."""
+    from ..elf import debug_file
+    from ..elf.image import Image as ElfFile
+    from ..elf.image import ImageError
+
+    build_id = None
+    try:
+        with ElfFile(path) as file:
+            build_id = file.build_id()
+            missing = file.missing_bytes()
+            problem = f"truncated: {missing} bytes are missing" if missing else None
+            if file.bits != 64 or file.order != "little":
+                problem = f"{file.bits}-bit {file.order}-endian: gdbext reads 64-bit little-endian processes"
+            names = file.contents(".dynstr", MAX_NAMES) or b""
+            found = debug_file.find(file, places)
+            debug, loop = _debug(file, found, places, loop_code)
+            if not file.sections():
+                problem = problem or "no section headers"
+            return File(build_id, problem, debug, loop, _INIT in names)
+    except ImageError as error:
+        text = str(error)
+        return File(build_id, text[len(f"{path}: "):] if text.startswith(f"{path}: ") else text, None, None, False)
+
+
+def _debug(file, found, places: Places, loop_code: bytes) -> Tuple[Debug, Optional[Loop]]:  # type: ignore[no-untyped-def]
+    """The debug information as data, and how the evaluation loop was compiled. Raises ImageError."""
+    from contextlib import ExitStack
+
+    from ..elf import debug_file, debug_info, evaluation_loop
+    from ..elf.image import Image as ElfFile
+    from ..elf.image import ImageError
+
+    debug = Debug(found.status, str(found.path) if found.path else None, found.build_id, found.how, found.problem,
+                  found.symbols, found.compression)
+    with ExitStack() as stack:
+        described = None
+        if found.status == debug_file.EMBEDDED:
+            described = file
+        elif found.status == debug_file.SEPARATE:
+            described = stack.enter_context(ElfFile(found.path))
+        if described is not None:
+            shared = debug_file.supplement(described, places)
+            common = None
+            if shared is not None:
+                debug = debug._replace(supplement=shared.name,
+                                       supplement_path=str(shared.path) if shared.path else None)
+                common = stack.enter_context(ElfFile(shared.path)) if shared.path else None
+            try:
+                told = debug_info.compilation(described, common)
+            except ImageError as error:
+                debug, told = debug._replace(problem=str(error)), None
+            if told is not None:
+                debug = debug._replace(locals=told.locals, compilers=told.compilers, lto=told.lto,
+                                       optimisation=told.optimisation, profile=told.profile)
+        loop = evaluation_loop.of(file, described if described is not file else None, loop_code)
+    return debug, Loop(*loop) if loop is not None else None
+
+
+def _interpreter(python: process.Python, subject: Subject) -> Interpreter:
+    candidate = python.runtime.candidate
+    if candidate.globals is not None:
+        how = "static variables of its exported functions"
+    elif candidate.runtime_size is None:
+        how = "the cookie of its debug offsets"
+    else:
+        how = "_PyRuntime in its dynamic symbols"
+    source = python.runtime.layout.source
+    layout = {"dwarf": "its own DWARF", "table": f"table of {source.table}"}.get(
+        source.kind, f"table of {source.table}, and the process's own offsets")
+    executable, prefix, base = (_of_sys(python, name) for name in ("executable", "prefix", "base_prefix"))
+    return Interpreter(
+        python.version, python.path, python.identity.debug, python.identity.free_threaded, how, layout,
+        python.exact, executable, prefix, base, _of_sys(python, "frozen", text=False) is not None,
+        _is_embedded(executable, subject), _configured(base or prefix, python, subject))
+
+
+def _of_sys(python: process.Python, name: str, text: bool = True) -> Optional[str]:
+    """An attribute of sys; without `text` whether it is there: "" then."""
+    runtime = python.runtime
+    try:
+        main = runtime.interpreters()[-1]
+        address = runtime.dicts.get(runtime.reader.pointer(main.address, "PyInterpreterState", "sysdict"), name)
+        if not address:
+            return None
+        return runtime.objects.text(address) if text else ""
+    except READ_ERRORS:
+        return None
+
+
+def below_root(root: str, path: str) -> str:
+    """Where a path of the process is on this machine."""
+    from ..analysis.sources import below
+
+    return below(root, path) if root else path
+
+
+def _is_embedded(executable: Optional[str], subject: Subject) -> Optional[bool]:
+    """Whether another program than sys.executable runs it; None where these files are not here."""
+    if subject.executable is None or executable is None:
+        return None
+    if not executable:
+        return True
+    path = os.path.realpath(below_root(subject.root, executable))
+    program = os.path.realpath(below_root(subject.root, subject.executable))
+    if path == program:
+        return False
+    try:
+        return not os.path.samefile(path, program)
+    except OSError:
+        return None
+
+
+def _configured(prefix: Optional[str], python: process.Python, subject: Subject) -> Optional[List[str]]:
+    """What its sysconfig says it was configured with (Lib/sysconfig.py), None where that file is not here."""
+    if not prefix:
+        return None
+    version = ".".join(python.version.split(".")[:2])
+    folder = Path(below_root(subject.root, f"{prefix}/lib/python{version}"))
+    flags = ("d" if python.identity.debug else "") + ("t" if python.identity.free_threaded else "")
+    try:
+        files = sorted(folder.glob(f"_sysconfigdata_{flags}*.py"))
+        # Of several builds in one folder, that whose name has no other build's flags.
+        for file in files:
+            if not flags and re.match(r"_sysconfigdata_[dtm]*[dt][dtm]*_", file.name):
+                continue
+            with file.open(encoding="utf-8", errors="replace") as stream:
+                match = _CONFIG_ARGUMENTS.search(stream.read(MAX_CONFIGURATION))
+            if match is not None:
+                text = re.sub(r"[\"']\s*\n\s*[\"']", "", match.group(1))
+                return list(dict.fromkeys(_CONFIGURED.findall(text)))
+    except OSError:
+        return None
+    return None
+
+
+def files_of_process(pid: int) -> Tuple[str, Callable[[MappedImage], Optional[str]]]:
+    """Of a process of this machine: the folder that is its root, "" for this machine's own, and what finds files.
+
+    The kernel names mapped files as this process sees them, but for those of another mount namespace.
+    """
+    try:
+        same = os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
+        link = os.readlink(f"/proc/{pid}/root")
+    except OSError:
+        same, link = True, "/"
+    root = f"/proc/{pid}/root" if not same else link.rstrip("/")
+
+    def locate(image: MappedImage) -> Optional[str]:
+        path = image.path if same else below_root(root, image.path)
+        return path if os.path.exists(path) else None
+
+    return root, locate

@@ -1,0 +1,58 @@
+"""pyelftools for the Python within gdb, which has packages of its own and seldom this one.
+
+Whoever imports a module of this package that needs pyelftools calls provide() before.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Iterator
+
+# Beside the package: the project's own environment, as scripts/test and scripts/check_symbols make it.
+_BESIDE = Path(__file__).resolve().parents[2] / ".venv"
+
+
+class Missing(Exception):
+    """There is no pyelftools for this Python; the message says what to do, in one line."""
+
+
+def provide() -> None:
+    """Have `import elftools` work, without another change to where this Python finds packages. Raises Missing."""
+    try:
+        import elftools  # noqa: F401
+        return
+    except ImportError:
+        pass
+    version = "%d.%d" % sys.version_info[:2]
+    for folder in _environments():
+        if _load(folder):
+            return
+    raise Missing(f"No pyelftools for Python {version}, so no file on disk is looked into: "
+                  "install pyelftools for it, with pip or as the package python3-pyelftools")
+
+
+def _environments() -> Iterator[Path]:
+    """Where the project's environment has packages: that of this Python's version first, for others may do."""
+    own = _BESIDE / "lib" / ("python%d.%d" % sys.version_info[:2]) / "site-packages"
+    yield own
+    yield from sorted(folder for folder in _BESIDE.glob("lib/python3*/site-packages") if folder != own)
+
+
+def _load(folder: Path) -> bool:
+    """Import pyelftools from a folder, which does not become one where all else is looked for too."""
+    package = folder / "elftools"
+    spec = importlib.util.spec_from_file_location(
+        "elftools", package / "__init__.py", submodule_search_locations=[str(package)])
+    if spec is None or spec.loader is None or not package.is_dir():
+        return False
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["elftools"] = module
+    try:
+        spec.loader.exec_module(module)
+        # What the rest needs too: a pyelftools may want a newer Python than this one.
+        importlib.import_module("elftools.elf.elffile")
+        return True
+    except (ImportError, SyntaxError, OSError):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "elftools"]:
+            del sys.modules[name]
+        return False

@@ -1,0 +1,182 @@
+"""What is known of the files behind a process."""
+
+import os
+from itertools import groupby
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+
+from ..analysis.symbols import INTERPRETER, Debug, Image, Interpreter, Loop, Report
+from .document import document as _document
+from .text import printable, width
+
+# Of a build id, the digits that a table shows; no two files of one machine have them in common.
+DIGITS = 12
+_HEADINGS = ("debug", "locals", "build id", "file")
+
+
+class Host(NamedTuple):
+    """The gdb that asks, None where none does, and its Python."""
+
+    gdb: Optional[str]
+    python: str
+
+
+def text(report: Report, everything: bool, advice: List[str]) -> Iterator[str]:
+    """The interpreters, a table of the images with what is odd of each below it, notes, then what to do."""
+    images = {image.path: image for image in report.images}
+    for interpreter in report.interpreters:
+        yield from _interpreter(interpreter, images.get(interpreter.path))
+        yield ""
+    if report.refusal:
+        yield printable(report.refusal)
+        yield ""
+    shown = [image for image in report.images if everything or image.is_python or not report.interpreters]
+    yield from table(shown)
+    left = len(report.images) - len(shown)
+    if left:
+        yield f"{left} more, which are not Python's: py-symbols -all"
+    yield from (printable(note) for note in report.notes)
+    if advice:
+        yield ""
+        yield "What to do:"
+        for each in advice:
+            first, *more = each.split("\n")
+            yield f"- {printable(first)}"
+            yield from (f"    {printable(line)}" for line in more)
+
+
+def _interpreter(interpreter: Interpreter, image: Optional[Image]) -> Iterator[str]:
+    kind = ", ".join(word for word, there in (
+        ("debug build", interpreter.debug_build), ("free-threaded", interpreter.free_threaded),
+        ("frozen", interpreter.is_frozen), ("embedded in another program", interpreter.is_embedded)) if there)
+    yield f"Python {printable(interpreter.version)}{', ' if kind else ''}{kind}"
+    yield f"  {'image':<11} {printable(interpreter.path)}"
+    yield f"  {'found by':<11} {interpreter.runtime}"
+    yield f"  {'layout':<11} {interpreter.layout}{', exact' if interpreter.exact else ', not of this very build'}"
+    if image is not None and image.debug is not None:
+        compiled = _compiled(image.debug)
+        if compiled:
+            yield f"  {'compiled':<11} {printable(compiled)}"
+    if image is not None and image.loop is not None:
+        yield f"  {'eval loop':<11} {_loop(image.loop)}"
+    if interpreter.configured:
+        yield f"  {'configured':<11} {printable(' '.join(interpreter.configured))}"
+    if interpreter.executable is not None:
+        yield f"  {'executable':<11} {printable(interpreter.executable) or '(none)'}"
+    if interpreter.prefix is not None:
+        of = f" (virtual environment of {interpreter.base_prefix})" if interpreter.is_virtual else ""
+        yield f"  {'prefix':<11} {printable(interpreter.prefix + of)}"
+
+
+def _compiled(debug: Debug) -> str:
+    words = [", ".join(debug.compilers[:2]), debug.optimisation, "LTO" if debug.lto else "",
+             "profile (PGO)" if debug.profile else ""]
+    return ", ".join(word for word in words if word)
+
+
+def _loop(loop: Loop) -> str:
+    words = [loop.dispatch or "dispatch not known"]
+    if loop.split:
+        words.append("part of it split off (.cold)")
+    if loop.jit:
+        words.append("JIT")
+    if loop.lto:
+        words.append("LTO")
+    return ", ".join(words)
+
+
+def table(images: List[Image]) -> Iterator[str]:
+    """A row for each image, below the folder that it is in."""
+    if not images:
+        return
+    rows = [(_status(image), _locals(image), (image.loaded_build_id or image.build_id or "none")[:DIGITS],
+             printable(os.path.basename(image.path))) for image in images]
+    widths = [max(width(row[index]) for row in [_HEADINGS, *rows]) for index in range(3)]
+    yield _row(_HEADINGS, widths)
+    for folder, group in groupby(zip(images, rows), key=lambda each: os.path.dirname(each[0].path)):
+        yield printable(folder) + "/"
+        for image, row in group:
+            yield _row(row, widths)
+            yield from (f"    {printable(line)}" for line in details(image))
+
+
+def _row(cells: Any, widths: List[int]) -> str:
+    return "  ".join([cell + " " * (room - width(cell)) for cell, room in zip(cells, widths)] + [cells[-1]]).rstrip()
+
+
+def _status(image: Image) -> str:
+    if image.debug is not None:
+        return image.debug.status
+    return "?" if image.problem else "-"
+
+
+def _locals(image: Image) -> str:
+    known = image.debug.locals if image.debug is not None else None
+    return "-" if known is None else "yes" if known else "no"
+
+
+def details(image: Image) -> Iterator[str]:
+    """What is to be said of one image besides its row."""
+    debug = image.debug
+    if image.problem:
+        yield image.problem
+    if image.is_of_another_build:
+        yield f"the file was replaced: it has build id {image.build_id}, mapped is {image.loaded_build_id}"
+    elif image.deleted:
+        yield "the file that is mapped was deleted" + (", and one of the same build is there" if image.build_id else "")
+    if image.file is not None and image.file != image.path and not image.file.startswith("/proc/"):
+        yield f"file {image.file}"
+    if debug is None:
+        return
+    if debug.status == "separate":
+        yield f"{debug.path} ({debug.how})"
+    if debug.status == "mismatch":
+        yield f"{debug.path}: {debug.problem}"
+    elif debug.problem:
+        yield debug.problem
+    if debug.compression:
+        yield f"compressed ({debug.compression})"
+    if debug.supplement:
+        yield f"with {debug.supplement_path or debug.supplement + ' (dwz), which is missing'}"
+    if debug.locals is False:
+        yield "functions and lines only (-g1): no locals, no types"
+    if debug.status == "missing" and debug.symbols and image.role == INTERPRETER:
+        yield "names of functions only (.symtab)"
+    if debug.status in ("embedded", "separate") and image.read_by_gdb is False:
+        yield "gdb has not read it"
+
+
+# JSON.
+
+
+def document(target: Optional[Dict[str, Any]], report: Report, host: Host, libpython: Dict[str, Any],
+             everything: bool, advice: List[str]) -> str:
+    """The JSON document of py-symbols."""
+    shown = [image for image in report.images if everything or image.is_python or not report.interpreters]
+    return _document("py-symbols", target, {  # type: ignore[arg-type]
+        "gdb": {"version": host.gdb, "python": host.python},
+        "libpython": libpython,
+        "interpreters": [{**interpreter._asdict(), "virtual": interpreter.is_virtual}
+                         for interpreter in report.interpreters],
+        "refusal": report.refusal,
+        "images": [_image_json(image) for image in shown],
+        "images_not_shown": len(report.images) - len(shown),
+        "notes": report.notes,
+        "advice": advice,
+    })
+
+
+def _image_json(image: Image) -> Dict[str, Any]:
+    return {
+        "path": image.path,
+        "file": image.file,
+        "build_id": image.build_id,
+        "loaded_build_id": image.loaded_build_id,
+        "python": image.is_python,
+        "role": image.role,
+        "deleted": image.deleted,
+        "replaced": image.is_of_another_build,
+        "problem": image.problem,
+        "read_by_gdb": image.read_by_gdb,
+        "debug": image.debug._asdict() if image.debug is not None else None,
+        "evaluation_loop": image.loop._asdict() if image.loop is not None else None,
+    }

@@ -1,0 +1,183 @@
+"""py-symbols on real processes and cores, against what readelf and the interpreter itself say."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+import elftools
+import pytest
+
+from tests.support import debuginfo, elf_files, gdb, processes
+from tests.support.interpreters import Interpreter
+
+# For gdb's Python, which has packages of its own.
+PYELFTOOLS = {"PYTHONPATH": str(Path(elftools.__file__).parents[1])}
+
+# Blocks, and before tells what it is.
+PROGRAM = """
+import json, sys
+told = {name: getattr(sys, name) for name in ("executable", "prefix", "base_prefix")}
+told["version"] = sys.version.split()[0]
+with open("truth.json", "w") as file:
+    json.dump(told, file)
+sys.stdout.write("ready\\n")
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _needs_tools() -> None:
+    reason = elf_files.missing_tools()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program under test."""
+    path = tmp_path_factory.mktemp("script") / "program.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+def by_role(document: Dict[str, Any], role: str) -> Dict[str, Any]:
+    """The only image with that role."""
+    found, = [image for image in document["images"] if image["role"] == role]
+    return found
+
+
+def ask(pid: int, *commands: str, **more: Any) -> gdb.Run:
+    """Of a live process."""
+    return gdb.run(list(commands), pid=pid, variables=PYELFTOOLS, **more)
+
+
+def skip_in_another_root(interpreter: Interpreter) -> None:
+    """Its files have other paths here."""
+    if interpreter.root is not None:
+        pytest.skip("%s is in another root" % interpreter.id)
+
+
+def test_installed(interpreter: Interpreter, script: Path) -> None:
+    """Every mapped file, its build id, where its debug information is; what the interpreter says of itself."""
+    skip_in_another_root(interpreter)
+    with processes.running([str(interpreter.path), str(script)]) as program:
+        truth = json.loads((program.folder / "truth.json").read_text())
+        mapped = {str(path) for path in program.mapped() if path.is_file()}
+        run = ask(program.pid, "py-symbols -all -json", "py-symbols -json", "py-symbols", "py-threads -json")
+    everything, python_only = run.answers[0].document(), run.answers[1].document()
+    assert everything["target"] == run.answers[3].document()["target"]
+    assert everything["gdb"] == {"version": gdb.find().version, "python": gdb.find().python}
+    described, = everything["interpreters"]
+    for name, value in truth.items():
+        assert described[name] == value
+    assert described["path"] == str(interpreter.image) and not described["virtual"]
+    assert described["is_embedded"] is False and not described["is_frozen"]
+    images = {image["path"]: image for image in everything["images"]}
+    elf = {path for path in mapped if Path(path).read_bytes()[:4] == b"\x7fELF"}
+    assert elf == set(images)
+    for path, image in images.items():
+        assert image["build_id"] == image["loaded_build_id"] == elf_files.build_id(Path(path)), path
+        assert not image["deleted"] and not image["replaced"] and image["problem"] is None
+        assert (image["debug"]["status"] in ("embedded", "separate")) == debuginfo.has_dwarf(Path(path)), path
+        assert image["python"] == (path in (str(interpreter.image), str(program_path(interpreter)))
+                                   or "lib-dynload" in path), path
+    assert [image for image in everything["images"] if image["python"]] == python_only["images"]
+    assert by_role(everything, "interpreter")["evaluation_loop"]["size"] > 0
+    text = run.answers[2].stdout
+    assert "Python %s" % truth["version"] in text and truth["prefix"] in text
+    # A terminal may be narrow: only what is one word is longer.
+    assert [line for line in text.splitlines() if len(line) > 80 and len(line.split()) > 5] == []
+
+
+def program_path(interpreter: Interpreter) -> Path:
+    """The executable, links followed."""
+    return interpreter.path.resolve()
+
+
+def chosen(interpreter: Interpreter) -> None:
+    """For tests of what does not differ from one interpreter to another: the newest shared one does."""
+    if interpreter.libpython is None or interpreter.minor != (3, 11):
+        pytest.skip("the same for all interpreters: done with one")
+
+
+@pytest.mark.parametrize("how", ["--symlinks", "--copies"])
+def test_virtual_environment(interpreter: Interpreter, script: Path, tmp_path: Path, how: str) -> None:
+    """Its python is another file, or a link to the one that runs."""
+    chosen(interpreter)
+    subprocess.run([str(interpreter.path), "-m", "venv", "--without-pip", how, str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    assert python.is_symlink() == (how == "--symlinks")
+    with processes.running([str(python), str(script)]) as program:
+        truth = json.loads((program.folder / "truth.json").read_text())
+        run = ask(program.pid, "py-symbols -json", "py-symbols")
+    document = run.answers[0].document()
+    described, = document["interpreters"]
+    assert {name: described[name] for name in truth} == truth
+    assert described["virtual"] and described["is_embedded"] is False
+    assert "(virtual environment of %s)" % truth["base_prefix"] in run.answers[1].stdout
+    executable = by_role(document, "executable")
+    assert executable["path"] == str(program_path(interpreter) if how == "--symlinks" else python)
+    assert executable["build_id"] == elf_files.build_id(Path(executable["path"]))
+
+
+def other_build(path: Path, target: Path) -> Path:
+    """A copy of an ELF file with another build id."""
+    build_id = elf_files.build_id(path)
+    assert build_id is not None
+    data = path.read_bytes()
+    assert data.count(bytes.fromhex(build_id)) == 1
+    other = bytes(byte ^ 0xFF for byte in bytes.fromhex(build_id))
+    target.write_bytes(data.replace(bytes.fromhex(build_id), other))
+    target.chmod(0o755)
+    return target
+
+
+@pytest.fixture
+def copy(interpreter: Interpreter, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the executable that may be replaced, with PYTHONHOME to be set."""
+    chosen(interpreter)
+    (tmp_path / "bin").mkdir()
+    path = tmp_path / "bin" / "python"
+    shutil.copy(interpreter.path, path)
+    yield path
+
+
+def test_replaced_while_it_runs(interpreter: Interpreter, copy: Path, script: Path, tmp_path: Path) -> None:
+    """An upgrade puts a new file in the old one's place; later the place is empty."""
+    home = {"PYTHONHOME": str(interpreter.prefix)}
+    with processes.running([str(copy), str(script)], home) as program:
+        before = elf_files.build_id(copy)
+        os.replace(other_build(copy, tmp_path / "new"), copy)
+        after = elf_files.build_id(copy)
+        run = ask(program.pid, "py-symbols -json", "py-symbols")
+        executable = by_role(run.answers[0].document(), "executable")
+        assert before != after
+        assert executable["deleted"] and executable["replaced"]
+        assert (executable["loaded_build_id"], executable["build_id"]) == (before, after)
+        assert "replaced" in run.answers[1].stdout
+        assert str(after) in run.answers[1].stdout and str(before) in run.answers[1].stdout
+        copy.unlink()
+        executable = by_role(ask(program.pid, "py-symbols -json").answers[0].document(), "executable")
+        assert executable["deleted"] and not executable["replaced"] and executable["problem"] is not None
+        assert executable["loaded_build_id"] == before and executable["file"] is None
+
+
+def test_without_pyelftools(interpreter: Interpreter, script: Path) -> None:
+    """One line says so; the rest is as it was, and so are the other commands."""
+    skip_in_another_root(interpreter)
+    # A module in its place that can't be had.
+    hide = "python import sys; sys.modules['elftools'] = None; import gdbext.elf.pyelftools as p; " \
+           "p._environments = lambda: iter(())"
+    with processes.running([str(interpreter.path), str(script)]) as program:
+        run = gdb.run([hide, "py-symbols", "py-symbols -json", "py-threads"], mode="hidden", pid=program.pid)
+    text, document = run.answers[1].stdout, run.answers[2].document()
+    assert [line for line in text.splitlines() if "pyelftools" in line] == document["notes"]
+    assert len(document["notes"]) == 1
+    image = by_role(document, "interpreter")
+    assert image["loaded_build_id"] == elf_files.build_id(interpreter.image)
+    assert image["debug"] is None and image["build_id"] is None
+    assert [answer.stderr for answer in run.answers] == [""] * 4 and "LWP" in run.answers[3].stdout
