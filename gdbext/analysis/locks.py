@@ -318,6 +318,7 @@ class _Analysis:
             return [], None
         tools = self._tools_of(thread.python)
         pools: Dict[int, List[Holder]] = {}
+        most: Dict[int, Optional[int]] = {}
         starting = []
         for each in self._alive:
             if each.state is None or each.python is not thread.python:
@@ -337,6 +338,7 @@ class _Analysis:
                     queue = tools.library.local(frame, "work_queue")
                     if queue is not None:
                         pools.setdefault(queue, []).append(Holder(each, RUNS, frame))
+                        most[queue] = _most_workers(tools, frame)
                 known = known or not tools.library.is_between(frame)
             if not known and id(each) not in self._waits:
                 # Perhaps a worker that is about to begin.
@@ -345,6 +347,9 @@ class _Analysis:
             return [], "it is not known in which thread"
         for queue, workers in pools.items():
             if future in _futures_in(tools, queue):
+                if most[queue] is None or len(workers) < most[queue]:
+                    # It does so when somebody submits more work to it.
+                    workers[0] = workers[0]._replace(doubt="its pool may start another worker")
                 return workers + starting, "any of the pool's workers, in whose queue it waits"
         return [], "it is in no queue of a pool whose workers live"
 
@@ -474,6 +479,21 @@ def _locks_of(tools: Tools, interpreter: Interpreter, manager: Optional[int]) ->
             frame = None
         todo += [block.manager for block in tools.runtime.with_blocks.of(frame)] if frame is not None else []
     return found
+
+
+def _most_workers(tools: Tools, worker: Frame) -> Optional[int]:
+    """How many workers the pool may have of which this is one; 0 where the pool is gone and will start none."""
+    reference = tools.library.local(worker, "executor_reference")
+    try:
+        # Its name was shorter up to 3.9.
+        if tools.runtime.objects.type_of(reference or 0).name not in ("weakref.ReferenceType", "weakref"):
+            return None
+        pool = tools.runtime.reader.pointer(reference, "PyWeakReference", "wr_object")
+        if tools.runtime.objects.type_of(pool).name == "NoneType":
+            return 0
+    except READ_ERRORS:
+        return None
+    return tools.library.number(tools.library.attribute(pool, "_max_workers"))
 
 
 def _futures_in(tools: Tools, queue: int) -> Set[int]:

@@ -103,3 +103,17 @@ def test_a_lock_of_a_thread_that_the_fork_left_behind(forked: processes.Program,
     assert [[waiter["ident"] for waiter in lock["waiters"]] for lock in (plain, owned)] == [
         [idents["plain"]], [idents["owned"]]]
     assert "held, and no live thread's frame holds it" in text.stdout
+
+
+def test_the_interpreters_shutdown(launch: Launch, mode: str) -> None:
+    """It joins a thread, and says which."""
+    with processes.running_python(launch, "shutdown.py") as program:
+        document, text, threads = asked(mode, pid=program.pid)
+    truth = {thread["key"]: thread for thread in program.truth["threads"]}
+    [lock] = document.document()["locks"]
+    assert (lock["kind"], lock["holder"]["ident"], lock["holder"]["evidence"]) == (
+        "shutdown", truth["worker"]["ident"], "call")
+    assert [waiter["ident"] for waiter in lock["waiters"]] == [truth["main"]["ident"]]
+    assert "interpreter shutdown, which joins thread 'worker'" in text.stdout.lower()
+    waiting_on = compare.by_lwp(threads.document()["threads"])[truth["main"]["lwp"]]["waiting_on"]
+    assert waiting_on["kind"] == "shutdown" and waiting_on["owner"] == truth["worker"]["ident"]
