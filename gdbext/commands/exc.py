@@ -175,7 +175,7 @@ def locals_of(python: "Python") -> "Locals":
     from . import settings
 
     runtime = python.runtime
-    limits = settings.limits()
+    limits = settings.limits_listed()
 
     def variables(entry: "Entry") -> List[Tuple[str, str]]:
         try:

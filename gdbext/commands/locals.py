@@ -27,7 +27,7 @@ class Locals(Command):
         chosen = selected(current)
         found = Bindings([])
         if chosen is not None:
-            runtime, frame, text_of = chosen.call.python.runtime, chosen.call.frame, value_text()
+            runtime, frame, text_of = chosen.call.python.runtime, chosen.call.frame, value_text(listed=True)
             found = (module_bindings(runtime, frame, text_of, settings.limits().items)
                      or bindings(runtime, frame, text_of))
         if options["json"]:

@@ -63,13 +63,13 @@ def select(number: int, call: stacks.PythonCall) -> Selected:
 
 def bindings_of_frames() -> Callable[[Python, Frame], Bindings]:
     """What tells the variables of a frame, values as the user's settings have them."""
-    text_of = value_text()
+    text_of = value_text(listed=True)
     return lambda python, frame: bindings(python.runtime, frame, text_of)
 
 
-def value_text() -> TextOf:
-    """What tells the value at an address, as the user's settings have it."""
-    limits = settings.limits()
+def value_text(listed: bool = False) -> TextOf:
+    """What tells the value at an address, as the user's settings have it for one value or for one of many."""
+    limits = settings.limits_listed() if listed else settings.limits()
     return lambda runtime, address: runtime.values.text(address, limits)
 
 

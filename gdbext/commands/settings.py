@@ -2,10 +2,11 @@
 
 from typing import Dict
 
-from ..cpython.limits import DEFAULT, Limits
+from ..cpython.limits import DEFAULT, LISTED, Limits
 from .command import Limit, SetPrefix, ShowPrefix
 
 _LENGTH, _ITEMS, _DEPTH = "gdbext repr-length", "gdbext repr-items", "gdbext repr-depth"
+_LISTED = "gdbext repr-listed"
 
 _settings: Dict[str, Limit] = {}
 
@@ -20,7 +21,10 @@ def register() -> None:
             (_ITEMS, "how many items of a container and attributes of an instance are shown",
              "How many are left out is said.", DEFAULT.items),
             (_DEPTH, "how many containers and instances within each other are shown",
-             "What lies deeper is shown by its type and address.", DEFAULT.depth)):
+             "What lies deeper is shown by its type and address.", DEFAULT.depth),
+            (_LISTED, "how many characters of each value are shown where there are many, as in py-bt-plus -full",
+             "After so many, no container is given another item. py-print-plus shows more of one value.",
+             LISTED.total)):
         before = _settings.get(name)
         _settings[name] = Limit(name, what, more, before.number if before else default)
 
@@ -31,3 +35,9 @@ def limits() -> Limits:
     # Who asks for all of something is not kept from having it.
     total = None if length is None or items is None else max(DEFAULT.total or 0, length, items)
     return Limits(length, items, depth, total)
+
+
+def limits_listed() -> Limits:
+    """The same for each of many values, as the variables of frames."""
+    alone = limits()
+    return alone if alone.total is None else alone._replace(total=_settings[_LISTED].number)

@@ -8,7 +8,8 @@ class Limits(NamedTuple):
 
     `length`: characters of a str, bytes of a bytes object, digits of an int. `items`: of one container,
     attributes of one instance. `depth`: containers and instances within each other. `total`: characters
-    of the whole, after which no container is given another item.
+    of the whole, after which no container is given another item. An item may have half of what is left of it,
+    the last one all: a large first item shall not hide the others.
     """
 
     length: Optional[int] = 200
@@ -18,4 +19,6 @@ class Limits(NamedTuple):
 
 
 DEFAULT = Limits()
+# Of each of many values that are read together, as the variables of all frames: some lines of a terminal.
+LISTED = Limits(total=300)
 UNLIMITED = Limits(None, None, None, None)

@@ -7,7 +7,7 @@ import pytest
 import gdbext
 from tests.support import gdb
 
-NAMES = ("repr-depth", "repr-items", "repr-length")
+NAMES = ("repr-depth", "repr-items", "repr-length", "repr-listed")
 
 
 def answers(*commands: str) -> List[str]:
@@ -32,9 +32,11 @@ def test_show(defaults: List[str]) -> None:
 
 def test_set() -> None:
     *before, shown = answers(
-        "set gdbext repr-depth 7", "set gdbext repr-items 0", "set gdbext repr-length unlimited", "show gdbext")
-    assert before == ["", "", ""]
-    assert shown == "gdbext repr-depth is 7.\ngdbext repr-items is 0.\ngdbext repr-length is unlimited.\n"
+        "set gdbext repr-depth 7", "set gdbext repr-items 0", "set gdbext repr-length unlimited",
+        "set gdbext repr-listed 1", "show gdbext")
+    assert before == ["", "", "", ""]
+    assert shown == ("gdbext repr-depth is 7.\ngdbext repr-items is 0.\ngdbext repr-length is unlimited.\n"
+                     "gdbext repr-listed is 1.\n")
 
 
 def test_with(defaults: List[str]) -> None:
@@ -51,12 +53,16 @@ def test_loading_again_keeps_them() -> None:
 
 def test_limits_follow() -> None:
     """What the commands read of them."""
-    limits = "python from gdbext.commands import settings; print(tuple(settings.limits()))"
-    *_before, shown, unlimited = answers(
-        "set gdbext repr-depth 2", "set gdbext repr-items 30000", "set gdbext repr-length 5", limits,
-        "with gdbext repr-depth unlimited -- with gdbext repr-items unlimited -- %s" % limits)
-    assert shown == "(5, 30000, 2, 30000)\n"
-    assert unlimited == "(5, None, None, None)\n"
+    limits = ("python from gdbext.commands import settings; "
+              "print(tuple(settings.limits()), tuple(settings.limits_listed()))")
+    *_before, shown, unlimited, listed = answers(
+        "set gdbext repr-depth 2", "set gdbext repr-items 30000", "set gdbext repr-length 5",
+        "set gdbext repr-listed 70", limits,
+        "with gdbext repr-depth unlimited -- with gdbext repr-items unlimited -- %s" % limits,
+        "with gdbext repr-listed unlimited -- %s" % limits)
+    assert shown == "(5, 30000, 2, 30000) (5, 30000, 2, 70)\n"
+    assert unlimited == "(5, None, None, None) (5, None, None, None)\n"
+    assert listed == "(5, 30000, 2, 30000) (5, 30000, 2, None)\n"
 
 
 @pytest.mark.parametrize("value", ["many", "-5"])

@@ -152,10 +152,11 @@ def venv(interpreter: Interpreter, *requirements: str) -> Path:
 def wheel(interpreter: Interpreter, requirement: str) -> Path:
     """A folder with a package of PyPI for an interpreter, without what it depends on. Raises NotAvailable.
 
-    Quicker than an environment; the pip is that of the tests.
+    Quicker than an environment; the pip is that of the tests. Debug builds load the wheels of release
+    builds since 3.8 (bpo-36721), the first in which both have one ABI.
     """
-    if interpreter.debug:
-        raise NotAvailable("PyPI has no wheels for debug builds")
+    if interpreter.debug and interpreter.minor < (3, 8):
+        raise NotAvailable("PyPI has no wheels for debug builds before 3.8")
     major, minor = interpreter.minor
     abi = "cp%d%d%s" % (major, minor, "t" if interpreter.free_threaded else "m" if minor < 8 else "")
     platforms = ["--platform=manylinux%s_x86_64" % each for each in ("1", "2010", "2014", "_2_24", "_2_28", "_2_34")]

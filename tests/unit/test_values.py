@@ -263,3 +263,20 @@ def test_total(subject: Subject) -> None:
         shown = values.text(address, Limits(None, None, None, 300))
         # Never more than one item beyond it, and what ends each container.
         assert len(shown) < 600 or "'" in shown[:4] or len(shown) == len(text), shown[:500]
+
+
+def test_a_large_item_does_not_hide_the_others(subject: Subject, damaged: Damaged) -> None:
+    """It has half of what is left, the last one all."""
+    small, text = subject.case("list 2")
+    assert text == "[1, [2, [3]]]"
+    large, _text = subject.case("list 4")
+    items = damaged.pointer(small, "PyListObject", "ob_item")
+    one, inner = (damaged.memory.u64(items + 8 * index) for index in range(2))
+    limits = Limits(None, None, None, 40)
+    damaged.memory.word(items + 8, large)
+    last = damaged.text(small, limits)
+    damaged.memory.word(items, large)
+    damaged.memory.word(items + 8, one)
+    first = damaged.text(small, limits)
+    assert first.endswith(" more], 1]") and last.startswith("[1, [") and last.endswith(" more]]")
+    assert 20 < len(first) < len(last) < 70

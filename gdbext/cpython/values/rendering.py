@@ -85,7 +85,9 @@ class Rendering:
         self._open: Set[int] = set()
         self._open_instances: Set[int] = set()
         self._depth = 0
+        # Characters so far, and how many there may be with the present item.
         self._spent = 0
+        self._most = limits.total
 
     @property
     def is_36(self) -> bool:
@@ -161,21 +163,28 @@ class Rendering:
         shown: List[str] = []
         limits = self.limits
         spent = self._spent
-        while count is None or len(shown) < count:
-            if len(shown) == limits.items or limits.total is not None and self._spent >= limits.total:
-                break
-            try:
-                shown.append(next(iterator))
-            except StopIteration:
-                return ", ".join(shown)
-            except (Unreadable, Damaged) as error:
-                shown.append(f"<unreadable at {error.address:#x}>")
-                break
-            except MissingField:
-                shown.append("<unreadable>")
-                break
-            spent += len(shown[-1]) + len(", ")
-            self._spent = spent
+        most = self._most
+        wanted = count if count is None or limits.items is None else min(count, limits.items)
+        try:
+            while count is None or len(shown) < count:
+                if len(shown) == limits.items or most is not None and spent >= most:
+                    break
+                is_last = len(shown) + 1 == wanted
+                self._most = most if most is None or is_last else spent + (most - spent) // 2
+                try:
+                    shown.append(next(iterator))
+                except StopIteration:
+                    return ", ".join(shown)
+                except (Unreadable, Damaged) as error:
+                    shown.append(f"<unreadable at {error.address:#x}>")
+                    break
+                except MissingField:
+                    shown.append("<unreadable>")
+                    break
+                spent += len(shown[-1]) + len(", ")
+                self._spent = spent
+        finally:
+            self._most = most
         if count is None:
             shown.append("... more")
         elif count > len(shown):
