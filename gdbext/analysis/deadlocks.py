@@ -4,9 +4,10 @@ Iterative throughout: a chain of waits may be as long as there are threads.
 """
 
 from collections import deque
-from typing import Dict, Hashable, List, Mapping, NamedTuple, Sequence, Set
+from typing import Deque, Dict, List, Mapping, NamedTuple, Sequence, Set
 
-Node = Hashable
+# Whatever number the caller has for a thread.
+Node = int
 
 
 class Deadlock(NamedTuple):
@@ -45,7 +46,7 @@ def _stuck(waits: Mapping[Node, Sequence[Node]]) -> Set[Node]:
     """The nodes that nobody who runs can let go, neither directly nor over others."""
     waiters: Dict[Node, List[Node]] = {}
     stuck = {node for node, others in waits.items() if others}
-    free = deque()
+    free: Deque[Node] = deque()
     for node in stuck:
         for other in waits[node]:
             waiters.setdefault(other, []).append(node)
@@ -91,7 +92,7 @@ def _components(waits: Mapping[Node, Sequence[Node]], nodes: Set[Node]) -> List[
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[node])
                 if low[node] == index[node]:
-                    component = []
+                    component: List[Node] = []
                     while not component or component[-1] != node:
                         component.append(stack.pop())
                         on_stack.discard(component[-1])

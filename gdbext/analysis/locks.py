@@ -347,7 +347,8 @@ class _Analysis:
             return [], "it is not known in which thread"
         for queue, workers in pools.items():
             if future in _futures_in(tools, queue):
-                if most[queue] is None or len(workers) < most[queue]:
+                limit = most[queue]
+                if limit is None or len(workers) < limit:
                     # It does so when somebody submits more work to it.
                     workers[0] = workers[0]._replace(doubt="its pool may start another worker")
                 return workers + starting, "any of the pool's workers, in whose queue it waits"
@@ -486,7 +487,8 @@ def _most_workers(tools: Tools, worker: Frame) -> Optional[int]:
     reference = tools.library.local(worker, "executor_reference")
     try:
         # Its name was shorter up to 3.9.
-        if tools.runtime.objects.type_of(reference or 0).name not in ("weakref.ReferenceType", "weakref"):
+        if reference is None or tools.runtime.objects.type_of(reference).name not in (
+                "weakref.ReferenceType", "weakref"):
             return None
         pool = tools.runtime.reader.pointer(reference, "PyWeakReference", "wr_object")
         if tools.runtime.objects.type_of(pool).name == "NoneType":

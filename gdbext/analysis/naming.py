@@ -69,7 +69,7 @@ class Names:
 
     def reachable(self, frame: Frame, wanted: Container[int]) -> List[int]:
         """Which of the wanted objects a frame names at all."""
-        found = []
+        found: List[int] = []
         remaining = _Rest(wanted)
         while True:
             name = self.find(frame, remaining)

@@ -3,7 +3,7 @@
 Facts: the manual pages of the calls in section 2; include/uapi/asm-generic/poll.h, include/linux/types.h.
 """
 
-from typing import List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Protocol, Sequence, Set, Tuple
 
 from ..cpython.memory import Memory, Unreadable
 
@@ -215,7 +215,7 @@ def _select(name: str, values: Sequence[Optional[int]], memory: Memory, around: 
     timed, left = _time(values[4], memory, 1e9 if name == "pselect6" else 1e6)
     if values[0] == 0:
         return Call("sleep", "sleep", timed, left)
-    numbers = set()
+    numbers: Set[int] = set()
     for pointer in values[1:4]:
         if pointer and values[0] is not None and values[0] <= MAX_SELECT:
             try:

@@ -53,13 +53,14 @@ class Parked(NamedTuple):
 class LockState(NamedTuple):
     """What a lock object says of itself; None for what it does not say.
 
-    `owner` is the ident of the thread that holds it, of those kinds that know. `woken` says that it has
+    `owner` is the ident of the thread that holds it, of those kinds that know, and `level` how many times it
+    does. `woken` says that it has
     been released, and a thread that stands there has yet to notice.
     """
 
     locked: Optional[bool]
     owner: Optional[int] = None
-    count: Optional[int] = None
+    level: Optional[int] = None
     woken: bool = False
 
 

@@ -1,0 +1,137 @@
+"""gdbext.render.locks: words, JSON and graphs of what threads wait for; nothing of the inferior gets out raw."""
+
+import json
+import types
+from typing import Any, List, Optional
+
+import pytest
+
+from gdbext.analysis.locks import OWNER_FIELD, WITH_BLOCK, Candidate, Deadlock, Holder, Report, Waited, Waiter
+from gdbext.analysis.waits import Wait
+from gdbext.render import locks
+from tests.unit.test_render import EVIL, TARGET, parsed
+
+
+def frame(name: str = "take", line: Optional[int] = 7) -> Any:
+    """A frame of a made-up file."""
+    return types.SimpleNamespace(code=types.SimpleNamespace(name=name, filename="/made/up.py"), line=line, address=1)
+
+
+def thread(number: int, name: Optional[str] = "worker") -> Any:
+    """A thread in a frame."""
+    return types.SimpleNamespace(native=types.SimpleNamespace(number=number, lwp=50 + number), name=name,
+                                 ident=1000 + number, frame=frame("stands"), state=None)
+
+
+def report(waited: List[Waited], deadlocks: List[Deadlock] = (), doubtful: List[Deadlock] = ()) -> Report:
+    """A report in which each waiter waits."""
+    waits = {id(waiter.thread): waiter.wait for each in waited for waiter in each.waiters}
+    by_waiter = {id(waiter.thread): each for each in waited for waiter in each.waiters}
+    return Report(waited, list(deadlocks), list(doubtful), waits, by_waiter)
+
+
+def lock(name: str = "self.mutex of <Pool at 0x5>", address: int = 0x50, **more: Any) -> Wait:
+    """A wait for a plain lock."""
+    return Wait("lock", "Lock", name, address=address, lock=address, at=frame(), **more)
+
+
+def ring() -> Report:
+    """Two threads, each with the lock that the other one wants, and one behind them."""
+    one, other, third = thread(1, "one"), thread(2, "other"), thread(3)
+    first = Waiter(one, lock("a", 0x50))
+    second = Waiter(other, Wait("rlock", "RLock", "b", address=0x60, lock=0x60, at=frame("give", 9)))
+    behind = Waiter(third, lock("c", 0x50, timed=True, left=2.5))
+    held = [Waited("lock", 0x50, [first, behind], [Holder(other, WITH_BLOCK, frame("give"), 5)], None, None, []),
+            Waited("rlock", 0x60, [second], [Holder(one, OWNER_FIELD, frame("take"), 3)], None, None, [])]
+    return report(held, [Deadlock([first, second], held, [third], [])])
+
+
+def test_a_deadlock_in_words() -> None:
+    assert list(locks.text(ring(), ["A note."])) == [
+        "Deadlock: 2 threads wait for each other.",
+        '  Thread 1 "one" waits for Lock a',
+        "    in take (/made/up.py:7)",
+        '    held by thread 2 "other", taken in give (/made/up.py:5) [inferred from its with statement]',
+        '  Thread 2 "other" waits for RLock b',
+        "    in give (/made/up.py:9)",
+        '    held by thread 1 "one", taken in take (/made/up.py:3)',
+        '  Behind it waits: thread 3 "worker"',
+        "",
+        "What else threads wait for:",
+        "  Lock a",
+        '    wanted by thread 1 "one" in take (/made/up.py:7)',
+        '    wanted by thread 3 "worker" in take (/made/up.py:7), 2.5 s left',
+        '    held by thread 2 "other", taken in give (/made/up.py:5) [inferred from its with statement]; '
+        "it waits for RLock b",
+        "A note.",
+    ]
+
+
+def test_nothing_to_tell() -> None:
+    assert list(locks.text(report([]), [])) == ["No thread waits for a lock or for another thread."]
+
+
+def test_a_lock_of_nobody() -> None:
+    waited = Waited("lock", 0x50, [Waiter(thread(1), lock())], [], "held, and no live thread's frame holds it", None,
+                    [Candidate(thread(2), frame("read"), "shared.mutex")])
+    assert list(locks.text(report([waited]), [])) == [
+        "No deadlock found.",
+        "What threads wait for:",
+        "  Lock self.mutex of <Pool at 0x5>",
+        '    wanted by thread 1 "worker" in take (/made/up.py:7)',
+        "    held, and no live thread's frame holds it",
+        '    referred to by thread 2 "worker" in read (/made/up.py:7) as shared.mutex',
+    ]
+
+
+def test_a_deadlock_with_a_doubt_is_a_possible_one() -> None:
+    waiter = Waiter(thread(1), lock(timed=True))
+    waited = Waited("lock", 0x50, [waiter], [Holder(waiter.thread, WITH_BLOCK, frame(), 3, "why")], None, None, [])
+    found = list(locks.text(report([waited], [], [Deadlock([waiter], [waited], [], ["why"])]), []))
+    assert found[0] == "Possible deadlock: a thread waits for itself."
+    assert "  It may end, or be none: why." in found
+    assert not any(line.startswith(("Deadlock", "No deadlock")) for line in found)
+
+
+def test_the_document() -> None:
+    document = parsed(locks.document(TARGET, ring()))
+    assert list(document) == ["command", "target", "locks", "deadlocks", "possible_deadlocks"]
+    assert document["deadlocks"] == [
+        {"threads": [1001, 1002], "locks": ["0x50", "0x60"], "behind": [1003], "doubts": []}]
+    first, second = document["locks"]
+    assert (first["address"], first["kind"], first["holder"]["ident"], first["holder"]["evidence"]) == (
+        "0x50", "lock", 1002, "with-block")
+    assert first["holder"]["taken"] == {"function": "give", "file": "/made/up.py", "line": 5}
+    assert [waiter["ident"] for waiter in first["waiters"]] == [1001, 1003]
+    assert (second["holder"]["evidence"], second["problem"], second["candidates"]) == ("owner-field", None, [])
+
+
+@pytest.mark.parametrize("value", EVIL.values(), ids=EVIL)
+def test_names_of_the_inferior_are_escaped(value: str) -> None:
+    waiter = Waiter(thread(1, value), lock(value))
+    waited = Waited("lock", 0x50, [waiter], [], None, None, [Candidate(thread(2, value), frame(value), value)])
+    one = report([waited])
+    for text in (*locks.text(one, []), *locks.graph(one)):
+        assert text.isprintable(), text
+    assert json.loads(locks.document(TARGET, one))["locks"][0]["name"] == value
+
+
+def test_the_graph_is_quoted() -> None:
+    """A quote or a backslash would end a label, or make an escape of Graphviz' own."""
+    waiter = Waiter(thread(1, 'a"b\\N'), lock('x["k"] \\l'))
+    lines = list(locks.graph(report([Waited("lock", 0x50, [waiter], [], None, None, [])])))
+    assert lines == [
+        "digraph waits {",
+        "  rankdir=LR;",
+        '  lock0 [label="Lock x[\\"k\\"] \\\\l"];',
+        '  thread0 [shape=box, label="thread 1 \\"a\\"b\\\\N\\"\\ntake (/made/up.py:7)"];',
+        "  thread0 -> lock0;",
+        "}",
+    ]
+
+
+def test_the_graph_of_a_deadlock_is_red() -> None:
+    lines = list(locks.graph(ring()))
+    assert sum("color=red" in line for line in lines) == 8
+    assert '  lock0 -> thread2 [color=red, style=dashed];' in lines
+    assert '  thread1 -> lock0;' in lines
