@@ -13,7 +13,7 @@ from tests.support.stripped import Launch
 
 STOPS = int(os.environ.get("GDBEXT_STOPS", "12"))
 # What one gdb does well within its time.
-STOPS_OF_ONE_GDB = 50
+STOPS_OF_ONE_GDB = 20
 SCRIPT = gdb.REPOSITORY / "tests" / "support" / "many_stops.py"
 
 pytestmark = pytest.mark.parametrize("mode", ["hidden"], scope="session")
