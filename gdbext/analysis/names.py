@@ -20,6 +20,7 @@ from ..cpython.objects import (
     HEAP_TYPE,
     LIST_SUBCLASS,
     LONG_SUBCLASS,
+    MAX_ITEMS,
     TUPLE_SUBCLASS,
     TYPE_SUBCLASS,
     UNICODE_SUBCLASS,
@@ -398,11 +399,13 @@ class Names:
         if not type_.flags & (LIST_SUBCLASS | TUPLE_SUBCLASS) and not is_deque:
             raise NotFound(f"items of {self._described(type_)} can't be read, only those of list, tuple, deque "
                            "and dict")
-        size = objects.size(address)
+        size = objects.list_count(address) if type_.flags & LIST_SUBCLASS else objects.count(address)
         index = key + size if key < 0 else key
         if not 0 <= index < size:
             raise NotFound(f"no item {key} in this {self._name(type_)} of {size}")
         if is_deque:
+            if index > MAX_ITEMS:
+                raise NotFound(f"item {key} of this {self._name(type_)} is too far from its first one")
             return next(islice(deque_items(objects, address), index, None))
         if type_.flags & LIST_SUBCLASS:
             start = reader.pointer(address, "PyListObject", "ob_item")

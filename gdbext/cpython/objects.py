@@ -118,6 +118,18 @@ class Objects:
         """ob_size, as it stands."""
         return self.reader.memory.integer(address + self._ob_size, 8, signed=True)
 
+    def count(self, address: int) -> int:
+        """How many items a tuple or deque has. Raises Damaged for what can't be."""
+        return self._bounded_size(address, MAX_COUNT, "container")
+
+    def list_count(self, address: int) -> int:
+        """The same of a list, which has no more than was allocated for it."""
+        count = self.count(address)
+        # While it is sorted a list has no items, and -1 allocated.
+        if count > max(self.reader.integer(address, "PyListObject", "allocated", signed=True), 0):
+            raise Damaged(address, f"list of {count} items with room for fewer")
+        return count
+
     def _bounded_size(self, address: int, limit: int, what: str) -> int:
         size = self.size(address)
         if not 0 <= size <= limit:

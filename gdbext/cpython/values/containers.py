@@ -28,10 +28,7 @@ _MAX_SLOTS = 1 << 26
 def _list(show: Rendering, address: int, type_: Type) -> str:
     def body() -> str:
         reader = show.reading.reader
-        count = _size(show, address)
-        # While it is sorted a list has no items, and -1 allocated.
-        if count > max(reader.integer(address, "PyListObject", "allocated", signed=True), 0):
-            raise Damaged(address, f"list of {count} items with room for fewer")
+        count = show.reading.objects.list_count(address)
         start = reader.pointer(address, "PyListObject", "ob_item")
         return f"[{show.joined(show.texts(show.pointers(start, count)), count)}]"
 
@@ -40,7 +37,7 @@ def _list(show: Rendering, address: int, type_: Type) -> str:
 
 def tuple_items(show: Rendering, address: int) -> Tuple[Iterator[int], int]:
     """The items of a tuple, and how many there are."""
-    count = _size(show, address)
+    count = show.reading.objects.count(address)
     start = address + show.reading.reader.layout["PyTupleObject"].offset("ob_item")
     return show.pointers(start, count), count
 
@@ -52,13 +49,6 @@ def _tuple(show: Rendering, address: int, type_: Type) -> str:
         return f"({show.joined(show.texts(items), count)}{comma})"
 
     return show.container(address, type_, "(...)", body)
-
-
-def _size(show: Rendering, address: int) -> int:
-    count = show.reading.objects.size(address)
-    if not 0 <= count <= MAX_COUNT:
-        raise Damaged(address, f"container of {count} items")
-    return count
 
 
 def pairs(show: Rendering, items: Iterator[Item]) -> Iterator[str]:
@@ -144,7 +134,7 @@ def deque_items(objects: Objects, address: int) -> Iterator[int]:
 
 def _deque(show: Rendering, address: int, type_: Type) -> str:
     def body() -> str:
-        count = _size(show, address)
+        count = show.reading.objects.count(address)
         limit = show.reading.reader.integer(address, "dequeobject", "maxlen", signed=True)
         shown = show.joined(show.texts(islice(deque_items(show.reading.objects, address), count)), count)
         maximum = f", maxlen={limit}" if limit >= 0 else ""
