@@ -1,11 +1,13 @@
 """py-leaks: what is on the heap, and where it went. Its subcommands each ask one question more."""
 
-from typing import Any, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Tuple
 
 from ..cpython.limits import Limits
-from ..cpython.runtime import Runtime
 from .command import DATA, JSON, Command, Option, refuse, write
-from .model import Model
+
+if TYPE_CHECKING:
+    from ..cpython.runtime import Runtime
+    from .model import Model
 
 LIMIT = Option("limit", "Print the first N only. Default: 20.", "N")
 DEFAULT_LIMIT = 20
@@ -49,7 +51,7 @@ class Leaks(Command):
             write(list(leaks.census_text(found, rows, options["limit"] or DEFAULT_LIMIT, seconds, notes)))
 
 
-def runtime_of(current: Model) -> Runtime:
+def runtime_of(current: "Model") -> "Runtime":
     """The runtime whose heap is looked at: the first of the process."""
     return current.pythons[0].runtime
 

@@ -1,20 +1,24 @@
 """py-leaks instances, biggest and show: single objects of the heap."""
 
-from typing import Any, Dict
+from typing import TYPE_CHECKING, Any, Dict
 
-from ..analysis.references import References
 from .command import DATA, JSON, Command, refuse, write
 from .leaks import DEFAULT_LIMIT, LIMIT, ONE_LINE, address_of, runtime_of
-from .model import Model
+
+if TYPE_CHECKING:
+    from ..analysis.references import References
+    from .model import Model
 
 _REFERENCES = "references"
 
 
-def references_of(current: Model) -> References:
+def references_of(current: "Model") -> "References":
     """The references of this stop, whose types are found once."""
+    from ..analysis import references
+
     found = current.kept.get(_REFERENCES)
     if found is None:
-        found = current.kept[_REFERENCES] = References(runtime_of(current), current.memory.writable())
+        found = current.kept[_REFERENCES] = references.References(runtime_of(current), current.memory.writable())
     return found
 
 
@@ -70,7 +74,7 @@ class LeaksBiggest(Command):
         _write_instances(self.NAME, current, found, options["json"])
 
 
-def _write_instances(command: str, current: Model, found: Any, as_json: bool) -> None:
+def _write_instances(command: str, current: "Model", found: Any, as_json: bool) -> None:
     from ..render import leaks
 
     values = runtime_of(current).values

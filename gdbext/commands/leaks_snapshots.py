@@ -1,17 +1,19 @@
 """py-leaks snapshot and py-leaks diff: what has grown between two stops."""
 
 import os
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from ..analysis.snapshots import Snapshot
 from .command import DATA, JSON, Command, Option, refuse, write
 from .leaks import DEFAULT_LIMIT, LIMIT, ONE_LINE, SORTS, runtime_of
 
+if TYPE_CHECKING:
+    from ..analysis.snapshots import Snapshot
+
 # By name, kept for the session; the last one taken is the last.
-_kept: Dict[str, Snapshot] = {}
+_kept: "Dict[str, Snapshot]" = {}
 
 
-def _take(what: str) -> Snapshot:
+def _take(what: str) -> "Snapshot":
     from ..analysis import snapshots
     from . import model
     from .progress import ProgressLine
@@ -101,10 +103,10 @@ class LeaksDiff(Command):
         else:
             write(list(leaks.diff_text(before, after, changes, limit)))
 
-    def _named(self, name: str) -> Snapshot:
+    def _named(self, name: str) -> "Snapshot":
         from ..analysis import snapshots
 
-        found: Optional[Snapshot] = _kept.get(name)
+        found: "Optional[Snapshot]" = _kept.get(name)
         if found is None:
             try:
                 return snapshots.read(os.path.expanduser(name))
