@@ -314,3 +314,10 @@ def write(lines: Sequence[str]) -> None:
     text = text.encode(charset, "backslashreplace").decode(charset)
     for start in range(0, len(text), _PIECE):
         gdb.write(text[start:start + _PIECE])
+
+
+def warn(line: str) -> None:
+    """Print one line of warning, to gdb's standard error: a JSON document stays alone on standard output."""
+    from ..render.text import printable
+
+    gdb.write(f"warning: {printable(line)}\n", gdb.STDERR)

@@ -1,6 +1,6 @@
 """The inferior at this stop, as the model sees it: its Pythons and its threads."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ..analysis import locks, stacks
 from ..analysis.threads import Thread, list_threads
@@ -8,7 +8,8 @@ from ..analysis.waits import NOTHING, Waits
 from ..cpython import process
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
-from ..target import descriptors, files, frames, images, memory, processes, stop, threads, types
+from ..target import descriptors, files, frames, images, mapped, memory, objfiles, processes, stop, threads, types
+from .command import warn
 
 # How many children with a Python one message names.
 MAX_CHILDREN = 3
@@ -21,6 +22,7 @@ class Model:
         self._where = stop.target()
         self.memory = memory.InferiorMemory(files.open_file(self._where))
         self.images = images.images(self.memory)
+        _warn_of_other_builds(self._where, self.images)
         self._unwinder: Optional[frames.Unwinder] = None
         self._loops: Optional[stacks.Loops] = None
         self._stacks: Dict[Optional[int], stacks.Stack] = {}
@@ -133,6 +135,22 @@ def _in_children(pid: Optional[int]) -> str:
             found.append(f"child process {child} runs {names[0]}")
     more = f", {len(found) - MAX_CHILDREN} more have one" if len(found) > MAX_CHILDREN else ""
     return "".join(f"; {text}" for text in found[:MAX_CHILDREN]) + more
+
+
+# What was warned of: the process or core, and the first file of another build.
+_warned: Set[Tuple[Any, ...]] = set()
+
+
+def _warn_of_other_builds(where: stop.Target, found: List[mapped.MappedImage]) -> None:
+    """Say once, in one line, that gdb has read files that are not those of the process or core."""
+    differing = list(objfiles.mismatches(found, images.executable(found)))
+    if not differing or (where, differing[0]) in _warned:
+        return
+    _warned.add((where, differing[0]))
+    first, what = differing[0], "core" if where.core is not None else "process"
+    more = f", and {len(differing) - 1} more files are of other builds" if len(differing) > 1 else ""
+    warn(f"{first.file} is not what the {what} runs: it has build id {first.build_id}, the {what} "
+         f"{first.loaded_build_id}{more} (see py-symbols)")
 
 
 def _pythons() -> List[process.Python]:

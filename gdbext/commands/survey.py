@@ -37,8 +37,8 @@ class Subject(NamedTuple):
 
     `locate` gives the path on this machine of a mapped image's file, None if it is not here; `root` the
     folder that has the process's file system below it, "" where that is this machine's. `executable` is the
-    path of the program that was started; `read_by_gdb` whether gdb has read the debug information of an
-    image, which is in a separate file or not.
+    path of the program that was started. `read_by_gdb` tells whether gdb has opened an image's file, and
+    `debug_file_of_gdb` the separate debug file that it has read for it; None where no gdb runs.
     """
 
     memory: Memory
@@ -48,7 +48,8 @@ class Subject(NamedTuple):
     places: Places
     executable: Optional[str]
     core: Optional[Core] = None
-    read_by_gdb: Callable[[MappedImage, bool], Optional[bool]] = lambda image, separate: None
+    read_by_gdb: Callable[[MappedImage], Optional[bool]] = lambda image: None
+    debug_file_of_gdb: Callable[[MappedImage], Optional[str]] = lambda image: None
 
 
 def survey(subject: Subject, opened: List[process.Python], refusal: Optional[str], everything: bool) -> Report:
@@ -94,6 +95,18 @@ def _loaded_build_id(subject: Subject, image: MappedImage) -> Optional[str]:
     return image.build_id()
 
 
+def loaded_build_ids(subject: Subject) -> List[Tuple[MappedImage, Optional[str]]]:
+    """Every mapped file once, and the build id of what is mapped."""
+    return [(image, _loaded_build_id(subject, image)) for image in _once(subject.images)]
+
+
+def likely_images(subject: Subject) -> List[Tuple[MappedImage, Optional[str]]]:
+    """The images of the interpreters, then the program that was started, with their build ids."""
+    runtimes = {candidate.image.path for candidate in find.search(subject.images, subject.memory).candidates}
+    found = [each for each in loaded_build_ids(subject) if each[0].path in runtimes | {subject.executable}]
+    return sorted(found, key=lambda each: each[0].path not in runtimes)
+
+
 def _mapped_only(subject: Subject, image: MappedImage, role: str) -> Image:
     return Image(image.path, None, None, _loaded_build_id(subject, image), role, image.deleted, None, None)
 
@@ -105,12 +118,16 @@ def _image(subject: Subject, image: MappedImage, role: str, has_pyelftools: bool
         return mapped._replace(problem="the file is not here")
     if not has_pyelftools:
         return mapped._replace(file=file)
-    found = look_into(Path(file), subject.places, _loop_code(image, subject.memory))
+    loaded = subject.debug_file_of_gdb(image)
+    found = look_into(Path(file), subject.places, _loop_code(image, subject.memory), loaded)
+    is_read = subject.read_by_gdb(image)
+    if is_read and found.debug is not None and found.debug.status == "separate":
+        is_read = loaded is not None
     if found.is_extension and role == OTHER:
         role = EXTENSION
     return mapped._replace(file=file, role=role, build_id=found.build_id, problem=found.problem,
                            debug=found.debug, loop=found.loop,
-                           read_by_gdb=subject.read_by_gdb(image, bool(found.debug and found.debug.how)))
+                           read_by_gdb=is_read)
 
 
 def _loop_code(image: MappedImage, memory: Memory) -> bytes:
@@ -135,8 +152,11 @@ class File(NamedTuple):
     is_extension: bool
 
 
-def look_into(path: Path, places: Places, loop_code: bytes = b"") -> File:
-    """An ELF file and its debug file. There has to be pyelftools. A file that can't be read is told of."""
+def look_into(path: Path, places: Places, loop_code: bytes = b"", loaded: Optional[str] = None) -> File:
+    """An ELF file and its debug file, which is `loaded` where gdb has read one. There has to be pyelftools.
+
+    A file that can't be read is told of.
+    """
     from ..elf import debug_file
     from ..elf.image import Image as ElfFile
     from ..elf.image import ImageError
@@ -150,7 +170,7 @@ def look_into(path: Path, places: Places, loop_code: bytes = b"") -> File:
             if file.bits != 64 or file.order != "little":
                 problem = f"{file.bits}-bit {file.order}-endian: gdbext reads 64-bit little-endian processes"
             names = file.contents(".dynstr", MAX_NAMES) or b""
-            found = debug_file.find(file, places)
+            found = debug_file.find(file, places, Path(loaded) if loaded else None)
             debug, loop = _debug(file, found, places, loop_code)
             if not file.sections():
                 problem = problem or "no section headers"

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
-from .command import JSON, SUPPORT, Command, Option, write
+from .command import JSON, SUPPORT, Command, Option, refuse, write
 
 if TYPE_CHECKING:
+    from ..analysis.libpython import LibPython
     from ..cpython.process import Python
     from ..target.mapped import MappedImage
     from .survey import Subject
@@ -18,28 +19,110 @@ class Symbols(Command):
     NAME = "py-symbols"
     CLASS = SUPPORT
     SUMMARY = "Show what is known of the files behind a Python process: build ids, debug information, layout."
-    USAGE = "py-symbols [-all] [-json]"
-    OPTIONS = (Option("all", "Show every mapped image, not only Python's."), JSON)
+    USAGE = "py-symbols [-all] [-json]\n       py-symbols -use PATH\n       py-symbols -load-libpython"
+    OPTIONS = (Option("all", "Show every mapped image, not only Python's."),
+               Option("use", "Load a debug file, or those of a folder, whose build ids fit.", "PATH", text=True),
+               Option("load-libpython", "Run the libpython.py that fits, after asking."), JSON)
     EXAMPLE = "py-symbols -all"
 
     def run(self, options: Dict[str, Any]) -> None:
         """Answer for the selected inferior."""
+        subject, pythons, refusal, target = _look()
+        try:
+            if options["use"]:
+                self._use(subject, options["use"])
+            elif options["load-libpython"]:
+                self._load_libpython(subject)
+            else:
+                self._report(subject, pythons, refusal, target, options)
+        finally:
+            if subject.core is not None:
+                subject.core.close()
+
+    def _report(self, subject: "Subject", pythons: "List[Python]", refusal: Optional[str],
+                target: Optional[Dict[str, Any]], options: Dict[str, Any]) -> None:
         from ..render import symbols
         from ..target import host
         from . import survey
 
-        subject, pythons, refusal, target = _look()
-        try:
-            report = survey.survey(subject, pythons, refusal, options["all"])
-        finally:
-            if subject.core is not None:
-                subject.core.close()
+        report = survey.survey(subject, pythons, refusal, options["all"])
+        libpython = _libpython(subject)
         if options["json"]:
             versions = host.versions()
             gdb = symbols.Host(versions.gdb, versions.python)
-            write([symbols.document(target, report, gdb, {}, options["all"], [])])
+            write([symbols.document(target, report, gdb, libpython, options["all"], [])])
         else:
-            write(list(symbols.text(report, options["all"], [])))
+            write(list(symbols.text(report, libpython, options["all"], [])))
+
+    def _use(self, subject: "Subject", named: str) -> None:
+        """Load what fits; raises gdb.GdbError where nothing does."""
+        from ..elf import pyelftools
+        from ..render import symbols
+        from ..target import objfiles
+        from . import survey
+
+        try:
+            pyelftools.provide()
+        except pyelftools.Missing as error:
+            refuse(f"{self.NAME}: {error}")
+        from ..elf.debug_files_in import offered
+
+        wanted = {build_id: image for image, build_id in survey.loaded_build_ids(subject) if build_id}
+        path = Path(named).expanduser()
+        try:
+            found = offered(path, wanted)
+        except OSError as error:
+            refuse(f"{self.NAME}: {named}: {error.strerror}")
+        except ValueError as error:
+            refuse(f"{self.NAME}: {named}: {error}")
+        lines = []
+        for each in found:
+            image = wanted.get(each.build_id or "")
+            if image is None or each.problem:
+                continue
+            try:
+                objfiles.add_debug_file(image, str(each.path))
+            except objfiles.NotRead:
+                refuse(f"{self.NAME}: {each.path} is that of {image.path}, which gdb has not read: "
+                       f"sharedlibrary {os.path.basename(image.path)}")
+            lines += list(symbols.used(image.path, each.build_id or "", str(each.path)))
+        if not lines:
+            refuse(f"{self.NAME}: " + symbols.unusable(
+                named, [(str(each.path), each.build_id, each.problem) for each in found],
+                [(image.path, build_id) for image, build_id in survey.likely_images(subject)]))
+        write(lines)
+
+    def _load_libpython(self, subject: "Subject") -> None:
+        from ..target import objfiles
+
+        found = _libpython(subject)
+        if found.loaded:
+            write(["libpython.py is loaded."])
+        elif not found.candidates:
+            refuse(f"{self.NAME}: no libpython.py fits: it comes with the interpreter as BINARY-gdb.py, "
+                   "or with its debug package")
+        elif objfiles.confirmed(f"Run {found.candidates[0]} in gdb's Python?"):
+            objfiles.source(found.candidates[0])
+            write([f"Loaded {found.candidates[0]}"])
+        else:
+            write(["Not loaded."])
+
+
+def _libpython(subject: "Subject") -> "LibPython":
+    """The libpython.py of the interpreters of the process, and what gdb has done with it."""
+    from ..analysis import libpython
+    from ..target import host, objfiles
+    from . import survey
+
+    images = [image.path for image, _build_id in survey.likely_images(subject)]
+    candidates = libpython.candidates(images, objfiles.auto_load_folders(), subject.root)
+    loaded = objfiles.has_libpython()
+    declined = None if loaded else next(filter(objfiles.declines, candidates), None)
+    if declined is None:
+        return libpython.LibPython(loaded, candidates)
+    major = int(host.versions().gdb.split(".")[0])
+    return libpython.LibPython(loaded, candidates, declined, f"add-auto-load-safe-path {declined}", libpython.init_file(
+        os.path.expanduser("~"), os.environ.get("XDG_CONFIG_HOME"), major))
 
 
 def _look() -> "Tuple[Subject, List[Python], Optional[str], Optional[Dict[str, Any]]]":
@@ -78,7 +161,8 @@ def _look() -> "Tuple[Subject, List[Python], Optional[str], Optional[Dict[str, A
         memory_, mapped, locate, root,
         Places([Path(path) for path in objfiles.debug_directories()], fetched_by_debuginfod(os.environ), root),
         program.path if program is not None else None, core,
-        lambda image, separate: objfiles.has_read(image.path, image.build_id(), separate))
+        lambda image: objfiles.has_read(image.path, image.build_id()),
+        lambda image: objfiles.debug_file(image.path, image.build_id()))
     return subject, pythons, refusal, target
 
 

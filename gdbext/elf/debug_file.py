@@ -38,14 +38,14 @@ class SupplementFile(NamedTuple):
     path: Optional[Path]
 
 
-def find(image: Image, places: Places) -> DebugFile:
-    """The debug information of a file. Raises ImageError where the file itself is damaged."""
+def find(image: Image, places: Places, loaded: Optional[Path] = None) -> DebugFile:
+    """The debug information of a file; `loaded` is what gdb has read for it. Raises ImageError where it is damaged."""
     symbols = image.has_bytes(".symtab") or image.has_bytes(".gnu_debugdata")
     if image.has_dwarf:
         return DebugFile(EMBEDDED, image.path, image.build_id(), None, None, symbols, _compression(image))
     build_id = image.build_id()
     wrong: Optional[DebugFile] = None
-    for path, how, expected in _candidates(image, build_id, places):
+    for path, how, expected in _candidates(image, build_id, places, loaded):
         found = _look(path, how, image, build_id, expected, symbols)
         if found is not None and found.status == SEPARATE:
             return found
@@ -53,8 +53,11 @@ def find(image: Image, places: Places) -> DebugFile:
     return wrong or DebugFile(MISSING, None, None, None, None, symbols, None)
 
 
-def _candidates(image: Image, build_id: Optional[str], places: Places) -> Iterator[Tuple[Path, str, Optional[int]]]:
+def _candidates(image: Image, build_id: Optional[str], places: Places,
+                loaded: Optional[Path]) -> Iterator[Tuple[Path, str, Optional[int]]]:
     """Where a debug file may be, how it is found there, and which checksum it must have."""
+    if loaded is not None:
+        yield loaded, "loaded by gdb", None
     if build_id:
         for directory in places.folders():
             yield by_build_id(directory, build_id), "by build id", None

@@ -2,14 +2,17 @@
 
 import os
 from itertools import groupby
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from ..analysis.libpython import LibPython
 from ..analysis.symbols import INTERPRETER, Debug, Image, Interpreter, Loop, Report
 from .document import document as _document
 from .text import printable, width
 
 # Of a build id, the digits that a table shows; no two files of one machine have them in common.
 DIGITS = 12
+# Files that one message names.
+MAX_NAMED = 3
 _HEADINGS = ("debug", "locals", "build id", "file")
 
 
@@ -20,7 +23,7 @@ class Host(NamedTuple):
     python: str
 
 
-def text(report: Report, everything: bool, advice: List[str]) -> Iterator[str]:
+def text(report: Report, libpython: LibPython, everything: bool, advice: List[str]) -> Iterator[str]:
     """The interpreters, a table of the images with what is odd of each below it, notes, then what to do."""
     images = {image.path: image for image in report.images}
     for interpreter in report.interpreters:
@@ -35,6 +38,8 @@ def text(report: Report, everything: bool, advice: List[str]) -> Iterator[str]:
     if left:
         yield f"{left} more, which are not Python's: py-symbols -all"
     yield from (printable(note) for note in report.notes)
+    yield ""
+    yield from _libpython(libpython)
     if advice:
         yield ""
         yield "What to do:"
@@ -65,6 +70,39 @@ def _interpreter(interpreter: Interpreter, image: Optional[Image]) -> Iterator[s
     if interpreter.prefix is not None:
         of = f" (virtual environment of {interpreter.base_prefix})" if interpreter.is_virtual else ""
         yield f"  {'prefix':<11} {printable(interpreter.prefix + of)}"
+
+
+def _libpython(libpython: LibPython) -> Iterator[str]:
+    if libpython.loaded:
+        yield "libpython.py is loaded."
+    elif libpython.declined is not None:
+        yield "libpython.py is not loaded: gdb declined to auto-load the one that fits."
+        yield "  now: py-symbols -load-libpython"
+        yield f"  always: this line in {printable(libpython.init_file or '')}"
+        yield f"    {printable(libpython.line or '')}"
+    elif libpython.candidates:
+        yield "libpython.py is not loaded. To load it: py-symbols -load-libpython"
+        yield f"    {printable(libpython.candidates[0])}"
+    else:
+        yield "libpython.py is not loaded, and none that fits is here."
+
+
+def used(image: str, build_id: str, path: str) -> Iterator[str]:
+    """What was loaded."""
+    yield f"Loaded {printable(path)}"
+    yield f"  for {printable(image)}, build id {build_id}"
+
+
+def unusable(named: str, found: List[Tuple[str, Optional[str], Optional[str]]],
+             images: List[Tuple[str, Optional[str]]]) -> str:
+    """Why nothing of what the user named was loaded: both build ids. One line."""
+    broken = [f"{path} {problem}" for path, _build_id, problem in found if problem]
+    others = [f"{path} has build id {build_id or 'none'}" for path, build_id, problem in found if not problem]
+    said = "; ".join((broken + others)[:MAX_NAMED]) or f"{named} holds no debug file"
+    if broken and not others:
+        return said
+    wanted = "; ".join(f"{path} is of {build_id or 'none'}" for path, build_id in images[:MAX_NAMED])
+    return f"{said}, which no image of this process has: {wanted}"
 
 
 def _compiled(debug: Debug) -> str:
@@ -148,13 +186,13 @@ def details(image: Image) -> Iterator[str]:
 # JSON.
 
 
-def document(target: Optional[Dict[str, Any]], report: Report, host: Host, libpython: Dict[str, Any],
+def document(target: Optional[Dict[str, Any]], report: Report, host: Host, libpython: LibPython,
              everything: bool, advice: List[str]) -> str:
     """The JSON document of py-symbols."""
     shown = [image for image in report.images if everything or image.is_python or not report.interpreters]
     return _document("py-symbols", target, {  # type: ignore[arg-type]
         "gdb": {"version": host.gdb, "python": host.python},
-        "libpython": libpython,
+        "libpython": libpython._asdict(),
         "interpreters": [{**interpreter._asdict(), "virtual": interpreter.is_virtual}
                          for interpreter in report.interpreters],
         "refusal": report.refusal,

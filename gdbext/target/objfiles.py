@@ -1,10 +1,25 @@
 """What gdb itself knows of files: the program, where debug files are, and for which images it has read any."""
 
-from typing import List, Optional
+import os
+import sys
+from typing import Iterable, Iterator, List, NamedTuple, Optional
 
 import gdb
 
+from .mapped import MappedImage
 from .types import objfile
+
+
+class Mismatch(NamedTuple):
+    """A file that gdb has read for an image of another build."""
+
+    file: str
+    build_id: str
+    loaded_build_id: str
+
+
+class NotRead(Exception):
+    """gdb has not read the file of an image, and so takes no debug file for it."""
 
 
 def program() -> Optional[str]:
@@ -17,9 +32,73 @@ def debug_directories() -> List[str]:
     return [path for path in (gdb.parameter("debug-file-directory") or "").split(":") if path]
 
 
-def has_read(path: str, build_id: Optional[str], separate: bool) -> bool:
-    """Whether gdb has opened an image's file, or where its debug information is separate, that debug file."""
+def has_read(path: str, build_id: Optional[str]) -> bool:
+    """Whether gdb has opened an image's file."""
+    return objfile(path, build_id) is not None
+
+
+def debug_file(path: str, build_id: Optional[str]) -> Optional[str]:
+    """The separate debug file that gdb has read for an image, None where it has read none."""
     found = objfile(path, build_id)
-    if found is None or not separate:
-        return found is not None
-    return any(other.owner == found for other in gdb.objfiles())
+    return next((other.filename for other in gdb.objfiles() if found is not None and other.owner == found), None)
+
+
+def mismatches(images: Iterable[MappedImage], executable: Optional[MappedImage]) -> Iterator[Mismatch]:
+    """The files that gdb has read, the program first, which are not what is mapped. gdb itself does not compare."""
+    own = program()
+    for image in sorted(images, key=lambda image: image is not executable):
+        path = own if image is executable and own is not None else image.path
+        try:
+            found = gdb.lookup_objfile(path)
+        except ValueError:
+            continue
+        loaded = image.build_id()
+        if found.build_id and loaded and found.build_id != loaded:
+            yield Mismatch(found.filename or path, found.build_id, loaded)
+
+
+def add_debug_file(image: MappedImage, path: str) -> None:
+    """Have gdb read a debug file for an image, whose build id the caller has compared. Raises NotRead, gdb.error."""
+    found = objfile(image.path, image.build_id())
+    if found is None:
+        raise NotRead()
+    if debug_file(image.path, image.build_id()) != os.path.realpath(path):
+        found.add_separate_debug_file(path)
+
+
+def has_libpython() -> bool:
+    """Whether CPython's own libpython.py is loaded: auto-loading runs it as part of __main__."""
+    modules = [sys.modules.get(name) for name in ("__main__", "libpython")]
+    return any(hasattr(module, "PyObjectPtr") and hasattr(module, "PyFramePtr") for module in modules)
+
+
+def auto_load_folders() -> List[str]:
+    """The folders below which gdb looks for scripts by a program's path (`auto-load scripts-directory`)."""
+    # gdb keeps its own folder of data beside, and has the same two variables in that setting.
+    variables = {"$debugdir": gdb.parameter("debug-file-directory") or "", "$datadir": gdb.PYTHONDIR.rpartition("/")[0]}
+    text = gdb.parameter("auto-load scripts-directory") or ""
+    for name, value in variables.items():
+        text = text.replace(name, value)
+    return [folder for folder in text.split(":") if folder]
+
+
+def declines(script: str) -> bool:
+    """Whether gdb has declined to auto-load a script."""
+    for line in gdb.execute("info auto-load python-scripts", to_string=True).splitlines():
+        answer, _space, name = line.partition(" ")
+        if answer == "No" and os.path.realpath(name.strip()) == os.path.realpath(script):
+            return True
+    return False
+
+
+def source(script: str) -> None:
+    """Run a script of gdb's Python. Raises gdb.error."""
+    gdb.execute(f"source {script}")
+
+
+def confirmed(question: str) -> bool:
+    """The user's answer; yes without a terminal to ask at, and with `set confirm off`, as for gdb's own questions."""
+    if not gdb.parameter("confirm") or not sys.stdin.isatty():
+        return True
+    gdb.flush()
+    return input(f"{question} (y or n) ").strip().lower() in ("y", "yes")

@@ -181,3 +181,81 @@ def test_without_pyelftools(interpreter: Interpreter, script: Path) -> None:
     assert image["loaded_build_id"] == elf_files.build_id(interpreter.image)
     assert image["debug"] is None and image["build_id"] is None
     assert [answer.stderr for answer in run.answers] == [""] * 4 and "LWP" in run.answers[3].stdout
+
+
+def test_use(interpreter: Interpreter, copy: Path, script: Path, tmp_path: Path) -> None:
+    """A debug file that fits is loaded, from a folder too; one of another build, or none, is refused."""
+    debug = tmp_path / "debug" / "of-python"
+    elf_files.split(copy, debug, link=False)
+    build_id = elf_files.build_id(debug)
+    wrong = other_build(debug, tmp_path / "wrong.debug")
+    folder = tmp_path / "several"
+    folder.mkdir()
+    shutil.copy(wrong, folder / "a")
+    (folder / "text").write_text("nothing")
+    os.mkfifo(folder / "fifo")
+    with processes.running([str(copy), str(script)], {"PYTHONHOME": str(interpreter.prefix)}) as program:
+        run = ask(program.pid, "py-symbols -json", "py-symbols -use %s" % wrong, "py-symbols -use %s" % folder,
+                  "py-symbols -use %s" % (folder / "text"), "py-symbols -use /nonexistent", "py-symbols -use",
+                  "py-symbols -use %s" % debug.parent, "py-symbols -json", "info symbol main")
+        shutil.copy(debug, folder / "b")
+        one = ask(program.pid, "py-symbols -use %s" % (folder / "b"), "py-symbols -use %s" % (folder / "b"),
+                  "python print([o.filename for o in gdb.objfiles() if o.owner])")
+    before, after = (by_role(run.answers[index].document(), "executable")["debug"] for index in (0, 7))
+    assert before["status"] == "missing"
+    assert (after["status"], after["how"], after["build_id"]) == ("separate", "loaded by gdb", build_id)
+    assert after["path"] == str(debug)
+    for answer in run.answers[1:6]:
+        assert answer.stdout == "" and answer.stderr.count("\n") == 1 and answer.stderr.startswith("py-symbols: ")
+    for answer in run.answers[1:3]:
+        assert str(elf_files.build_id(wrong)) in answer.stderr and str(build_id) in answer.stderr
+    assert "is not an ELF file" in run.answers[3].stderr
+    assert run.answers[6].stdout == "Loaded %s\n  for %s, build id %s\n" % (debug, copy, build_id)
+    assert one.answers[2].stdout.count(str(folder / "b")) == 1
+
+
+def test_warns_once_of_a_core_and_another_binary(
+        interpreter: Interpreter, copy: Path, script: Path, tmp_path: Path) -> None:
+    """One line for all commands, on standard error; none where the binary is the right one."""
+    reason = processes.no_kernel_core()
+    if reason:
+        pytest.skip(reason)
+    with processes.running([str(copy), str(script)], {"PYTHONHOME": str(interpreter.prefix)}) as program:
+        core = program.die_with_core()
+        rebuilt = other_build(copy, tmp_path / "rebuilt")
+        commands = ["py-threads -json", "py-bt-plus", "thread apply all -q py-bt-plus", "py-symbols -json"]
+        wrong = gdb.run(commands, core=core, executable=rebuilt, variables=PYELFTOOLS)
+        right = gdb.run(commands, core=core, executable=copy, variables=PYELFTOOLS)
+    ids = elf_files.build_id(rebuilt), elf_files.build_id(copy)
+    first, *rest = [answer.stderr for answer in wrong.answers]
+    assert [answer.stderr for answer in right.answers] == [""] * 4 and rest == [""] * 3
+    assert first == ("warning: %s is not what the core runs: it has build id %s, the core %s (see py-symbols)\n"
+                     % (rebuilt, *ids))
+    assert [answer.stdout for answer in wrong.answers][1:3] == [answer.stdout for answer in right.answers][1:3]
+    executable = by_role(wrong.answers[3].document(), "executable")
+    assert executable["replaced"] and (executable["build_id"], executable["loaded_build_id"]) == ids
+    assert not by_role(right.answers[3].document(), "executable")["replaced"]
+
+
+def test_libpython(interpreter: Interpreter, copy: Path, script: Path) -> None:
+    """The one beside the binary is declined by auto-load, which is said with the line that helps; or loaded."""
+    fitting = copy.with_name(copy.name + "-gdb.py")
+    shutil.copy(interpreter.path.resolve().with_name(interpreter.path.resolve().name + "-gdb.py"), fitting)
+    with processes.running([str(copy), str(script)], {"PYTHONHOME": str(interpreter.prefix)}) as program:
+        declined = ask(program.pid, "py-symbols -json", "py-symbols", "py-symbols -load-libpython", "py-bt",
+                       "py-symbols -json")
+        line = declined.answers[0].document()["libpython"]["line"]
+        allowed = ask(program.pid, "py-symbols -json", before=["-iex", line])
+    libpython = declined.answers[0].document()["libpython"]
+    # What gdb itself says on start.
+    assert "auto-loading has been declined" in declined.preamble.stderr and str(fitting) in declined.preamble.stderr
+    assert not libpython["loaded"] and libpython["declined"] == libpython["candidates"][0] == str(fitting)
+    assert libpython["line"] in declined.preamble.stdout + declined.preamble.stderr
+    if gdb.find().version >= "11":
+        assert libpython["init_file"].endswith("/.config/gdb/gdbinit")
+    assert libpython["line"] in declined.answers[1].stdout and libpython["init_file"] in declined.answers[1].stdout
+    assert declined.answers[2].stdout == "Loaded %s\n" % fitting
+    assert "Traceback (most recent call first)" in declined.answers[3].stdout
+    after = declined.answers[4].document()["libpython"]
+    assert after["loaded"] and after["declined"] is None
+    assert allowed.answers[0].document()["libpython"]["loaded"] and "declined" not in allowed.preamble.stderr
