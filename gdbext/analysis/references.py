@@ -91,6 +91,13 @@ class References:
             return ""
         return self.names.of(type_.address) if type_ is not None else ""
 
+    def has_finalizer(self, address: int) -> bool:
+        """Whether the class of an object, or one of its bases, has a `__del__` (PEP 442)."""
+        try:
+            return self._runtime.values.classes.lookup(self._runtime.objects.type_of(address), "__del__") is not None
+        except READ_ERRORS:
+            return False
+
     def object_at(self, address: int) -> None:
         """Raises Damaged where there is no object at an address."""
         if not self.referents.is_object(address):

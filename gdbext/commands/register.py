@@ -9,6 +9,7 @@ from .frames import Down, Frame, Up
 from .functions import FUNCTIONS
 from .gdbext import Gdbext, Version
 from .leaks import Leaks
+from .leaks_garbage import LeaksGarbage
 from .leaks_objects import LeaksBiggest, LeaksInstances, LeaksShow
 from .leaks_references import LeaksPath, LeaksReferrers
 from .leaks_snapshots import LeaksDiff, LeaksSnapshot
@@ -22,7 +23,7 @@ from .threads import Threads
 # A prefix before its own.
 COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
             LeaksSnapshot, LeaksDiff, LeaksInstances, LeaksBiggest, LeaksShow, LeaksReferrers, LeaksPath,
-            Symbols)
+            LeaksGarbage, Symbols)
 
 
 def register() -> None:

@@ -284,8 +284,12 @@ class Malloc:
         step = PAGE // 8
         # The kernel joins such mappings to others, so that they may begin at any page.
         for page, (before, word) in enumerate(zip(words[0::step].tolist(), words[1::step].tolist())):
-            if word & _CHUNK_FLAGS == _IS_MMAPPED and not before and word >= PAGE and not word >> 3 & (PAGE >> 3) - 1:
-                self._seen.append((address + page * PAGE, word & ~_CHUNK_FLAGS))
+            if word & _CHUNK_FLAGS == _IS_MMAPPED and not before and word >= PAGE - CHUNK_HEADER:
+                # Since glibc 2.42 the size leaves out what a next chunk's header would take.
+                size = word & ~_CHUNK_FLAGS
+                for length in (size, size + CHUNK_HEADER):
+                    if not length % PAGE:
+                        self._seen.append((address + page * PAGE, length))
 
     def blocks(self) -> Iterator[Blocks]:
         """The blocks in use, a piece at a time."""
@@ -311,8 +315,8 @@ class Malloc:
                 self.broken += 1
                 return
             starts, sizes, used, intact = _chunks_in(words, heap.end - at)
-            if used > size and not self._word(at + used + 8) & _IN_USE_BEFORE:
-                # One chunk, longer than a piece.
+            if size < used < heap.end - at and not self._word(at + used + 8) & _IN_USE_BEFORE:
+                # One chunk, longer than a piece. The top chunk may reach beyond it too.
                 starts = []
             if starts:
                 yield Blocks(at, words, starts, sizes)

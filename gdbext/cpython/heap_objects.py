@@ -184,7 +184,8 @@ class HeapObjects:
         if self._first + head not in self._known:
             return None
         # The characters of most str objects begin within what tp_basicsize is the size of.
-        least = self._runtime.layout["PyASCIIObject"].size if flags & UNICODE_SUBCLASS else basic
+        # Naive times and datetimes (Modules/_datetimemodule.c) leave out the last field, their time zone.
+        least = self._runtime.layout["PyASCIIObject"].size if flags & UNICODE_SUBCLASS else basic - 8
         return HeapType(address, flags, basic, item, head, head + least)
 
     def learn_from(self, blocks: Blocks) -> None:
@@ -207,16 +208,22 @@ class HeapObjects:
             return
         for number in run.free:
             kinds[number] = None
-        for kind in set(kinds):
+        present = set(kinds)
+        for kind in list(present):
             if kind is not None and self._first + kind.least > run.size:
                 kinds = [None if each is kind else each for each in kinds]
+                present = set(kinds)
         first = kinds[0]
         if first is not None and kinds.count(first) == len(kinds):
             start = (self._first + first.head) // 8
             yield from self._alive(first, run.address, run.words, range(start, start + len(kinds) * step, step),
                                    lambda _start: step)
             return
-        yield from self._grouped(kinds, range(0, len(kinds) * step, step), run.address, run.words, lambda _start: step)
+        heads = {kind.head if kind is not None else -1 for kind in present}
+        alive = len(heads) == 1 and -1 not in heads and self._all_alive(
+            run.words[(self._first + first.head + self._count_at) // 8::step].tolist())
+        yield from self._grouped(kinds, range(0, len(kinds) * step, step), run.address, run.words, lambda _start: step,
+                                 alive)
 
     def in_blocks(self, blocks: Blocks) -> Iterator[Group]:
         """The objects in blocks of any size, by type. Blocks of a page or less may have been given back."""
@@ -237,14 +244,19 @@ class HeapObjects:
         yield from self._grouped(kinds, blocks.starts, blocks.address, blocks.words, room)
 
     def _grouped(self, kinds: Sequence[Optional[HeapType]], starts: Iterable[int], address: int,
-                 words: memoryview, room: Callable[[int], int]) -> Iterator[Group]:
+                 words: memoryview, room: Callable[[int], int], alive: bool = False) -> Iterator[Group]:
+        """Group what begins at `starts` by kind; `alive` where all are known to be."""
         groups: DefaultDict[HeapType, List[int]] = defaultdict(list)
         for kind, start in zip(kinds, starts):
             if kind is not None:
                 groups[kind].append(start)
         for kind, places in groups.items():
             shift = (self._first + kind.head) // 8
-            yield from self._alive(kind, address, words, [place + shift for place in places] if shift else places, room)
+            places = [place + shift for place in places] if shift else places
+            if alive:
+                yield Group(kind, address, words, places)
+            else:
+                yield from self._alive(kind, address, words, places, room)
 
     def _kinds_of(self, step: int, words: memoryview) -> Optional[List[Optional[HeapType]]]:
         """The type of what is in each block, None for one that holds no object."""
@@ -289,8 +301,7 @@ class HeapObjects:
         """
         group = Group(kind, address, words, places)
         counts = group.column(self._count_at)
-        # Most pools hold nothing else, which is quickly seen.
-        if min(counts) <= 0 or max(counts) >= _LOWEST_POINTER:
+        if not self._all_alive(counts):
             group.places = [place for place, count in zip(places, counts) if self._is_count(count)]
             if not kind.head and len(group.places) < len(places) and len(self._known) > 1:
                 alive = set(group.places)
@@ -299,6 +310,11 @@ class HeapObjects:
                         yield from self._behind_head(address, words, place, room(place - self._first // 8))
         if len(group.places):
             yield group
+
+    @staticmethod
+    def _all_alive(counts: Sequence[int]) -> bool:
+        """Whether words are counts beyond doubt: most pools hold nothing else, which is quickly seen."""
+        return min(counts) > 0 and max(counts) < _LOWEST_POINTER
 
     def _behind_head(self, address: int, words: memoryview, place: int, room: int) -> Iterator[Group]:
         """The object of a block in which something older is left where its type would be if it had no head.

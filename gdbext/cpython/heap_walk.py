@@ -7,16 +7,18 @@ collector's lists tell of the objects that it tracks.
 
 from bisect import bisect_right
 from itertools import islice
-from typing import Callable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set
 
+from ..layout.layout import MissingField
 from .gc_lists import GcLists
 from .heap import Malloc, Pools, is_debug_id, pieces
 from .heap_objects import Group, HeapObjects
 from .memory import PAGE, Region, Unreadable
 from .reader import READ_ERRORS
+from .referents import Referents
 from .runtime import Runtime
 
-# Pools whose blocks tell whether the debug hooks are in use.
+# Pools whose blocks tell whether the debug hooks are in use; objects that tell whether all allocators are known.
 _SAMPLE = 32
 # Objects of the collector's lists that are handed out at one time.
 _BATCH = 4096
@@ -59,6 +61,9 @@ class HeapWalk:
         """Find the allocators' memory and the types, before any object. Raises READ_ERRORS."""
         if self._prepared:
             return self.objects
+        if self._runtime.layout.free_threaded:
+            raise MissingField("this is a free-threaded build, whose heap gdbext does not read: it keeps no lists of "
+                               "objects, and allocates with mimalloc")
         for size in self.pools.search(self._regions, self.malloc):
             self._step(0, size)
         self.malloc.search(self._regions, self.pools)
@@ -80,7 +85,7 @@ class HeapWalk:
                     found += len(group)
                     yield group
                 self._step(found, 0)
-        if not self.malloc.complete:
+        if not self._all_in_blocks():
             yield from self._from_lists()
         for run in self.pools.runs():
             self.blocks += run.number - len(run.free)
@@ -138,34 +143,88 @@ class HeapWalk:
                 words += [blocks.words[start + 1] for start in blocks.starts if start + 1 < len(blocks.words)]
         return sum(map(is_debug_id, words)) * 2 > len(words)
 
-    def _from_lists(self) -> Iterator[Group]:
-        """The tracked objects that lie where no block was gone through."""
-        self.listed = True
-        lists = GcLists(self._runtime)
+    def _all_in_blocks(self) -> bool:
+        """Whether the first objects that the collector tracks lie where blocks were gone through.
+
+        Else another allocator is in use: mimalloc, or one that was put in malloc's place.
+        """
+        if not self.malloc.complete:
+            return False
+        covered = self._covers()
+        try:
+            return all(map(covered, islice(GcLists(self._runtime).objects(), _SAMPLE)))
+        except READ_ERRORS:
+            return True
+
+    def _covers(self) -> Callable[[int], bool]:
+        """Tells addresses within pools, and within what was gone through of malloc's memory."""
         walked = sorted(self.malloc.walked)
         starts = [start for start, _end in walked]
+
+        def covers(address: int) -> bool:
+            if self.pools.holds(address):
+                return True
+            index = bisect_right(starts, address) - 1
+            return index >= 0 and address < walked[index][1]
+        return covers
+
+    def _from_lists(self) -> Iterator[Group]:
+        """The tracked objects that lie where no block was gone through, and what they lead to there."""
+        self.listed = True
+        lists = GcLists(self._runtime)
+        covered = self._covers()
+        own_data = self._runtime.candidate.image.writable()
+        referents = Referents(self._runtime, self.objects)
+        seen: Set[int] = set()
+        waiting: List[int] = []
+
+        def add(addresses: Iterable[int]) -> None:
+            for address in addresses:
+                if (address not in seen and not covered(address)
+                        and not any(start <= address < start + size for start, size in own_data)):
+                    seen.add(address)
+                    waiting.append(address)
+
         try:
-            objects = (address for address in lists.objects() if not self.pools.holds(address)
-                       and not _within(walked, starts, address))
+            objects = lists.objects()
             while True:
                 batch = list(islice(objects, _BATCH))
+                add(batch)
+                # What is covered is counted, but leads to what is not.
+                for address in batch:
+                    if covered(address):
+                        add(self._referents_of(referents, address))
+                found = 0
+                while waiting:
+                    address = waiting.pop()
+                    group = self._single(address)
+                    if group is not None:
+                        found += 1
+                        yield group
+                        add(self._referents_of(referents, address))
+                self._step(found, 0)
                 if not batch:
                     break
-                yield from self._single(batch)
-                self._step(len(batch), 0)
         except READ_ERRORS as error:
             self.problems.append(f"The collector's lists can't be read: {error}.")
         self.problems += [f"Objects may be missing: {problem}." for problem in lists.problems]
 
-    def _single(self, addresses: Sequence[int]) -> Iterator[Group]:
-        """Objects one by one, wherever they are."""
-        for address in addresses:
-            try:
-                type_ = self.objects.learn(self._runtime.memory.u64(address + self.objects.type_at))
-                if type_ is not None:
-                    yield Group(type_, address, _words(self._runtime, address), [0])
-            except READ_ERRORS:
-                continue
+    @staticmethod
+    def _referents_of(referents: Referents, address: int) -> List[int]:
+        try:
+            return referents.of(address)
+        except READ_ERRORS:
+            return []
+
+    def _single(self, address: int) -> Optional[Group]:
+        """An object wherever it is, None where there is none."""
+        try:
+            type_ = self.objects.learn(self._runtime.memory.u64(address + self.objects.type_at))
+            if type_ is None:
+                return None
+            return Group(type_, address - type_.head, _words(self._runtime, address - type_.head), [type_.head // 8])
+        except READ_ERRORS:
+            return None
 
 
 def _words(runtime: Runtime, address: int) -> memoryview:
@@ -174,8 +233,3 @@ def _words(runtime: Runtime, address: int) -> memoryview:
         return memoryview(runtime.memory.read(address, PAGE)).cast("Q")
     except Unreadable:
         return memoryview(runtime.memory.read(address, PAGE - address % PAGE)).cast("Q")
-
-
-def _within(ranges: Sequence[Tuple[int, int]], starts: Sequence[int], address: int) -> bool:
-    index = bisect_right(starts, address) - 1
-    return index >= 0 and address < ranges[index][1]

@@ -136,7 +136,7 @@ class Links:
         flags = type_.flags
         names = self._referents.names(type_)
         makers: List[Callable[[int], Iterator[Tuple[str, int]]]] = []
-        if flags & DICT_SUBCLASS:
+        if flags & DICT_SUBCLASS or "frozendict" in names:
             makers.append(self._items)
         elif flags & (LIST_SUBCLASS | TUPLE_SUBCLASS):
             makers.append(self._sequence)

@@ -238,13 +238,13 @@ class Referents:
                 if name in _EXCEPTIONS:
                     found.append(self._fields(*_EXCEPTIONS[name]))
             return found, True
-        if flags & DICT_SUBCLASS:
+        if flags & DICT_SUBCLASS or "frozendict" in names:
             found.append(self._dict)
             if "collections.OrderedDict" in names:
                 found.append(self._ordered_dict)
             elif "collections.defaultdict" in names:
                 found.append(self._fields("defdictobject", ("default_factory",)))
-            elif [name for name in names if name not in ("dict", "object")]:
+            elif [name for name in names if name not in ("dict", "frozendict", "object")]:
                 found.append(lambda address: self._scan(address, base, self._layout["PyDictObject"].size))
                 return found, False
             return found, True
@@ -358,9 +358,6 @@ class Referents:
         keys = self.windows.word(address + struct.offset("ma_keys"))
         values = self.windows.word(address + struct.offset("ma_values"))
         if values:
-            if self._headed_values and self.windows.word(values) >> 16 & 0xFF:
-                # "embedded": in the instance, which answers for them (3.13).
-                return []
             return self._some(self._values(keys, values))
         return self._entries(keys)[0]
 
@@ -427,16 +424,21 @@ class Referents:
         return [word] if word else []
 
     def _inline(self, address: int, type_: HeapType) -> List[int]:
-        """3.13 and later: values within the object, and a dict that may share them."""
-        found = []
+        """3.13 and later: a dict, or values within the object.
+
+        A dict may have its values there too. Then it is the one that answers for them, as since gh-130327;
+        before that, in the first releases of 3.13, it was the object.
+        """
+        dict_ = self.windows.word(address + self._managed_at)
+        if dict_:
+            return [dict_]
         if type_.flags & INLINE_VALUES:
             at = address + type_.basic_size
             head = self.windows.word(at)
             # capacity, size, embedded, valid: a byte each.
             if head >> 24 & 0xFF:
-                found = self._some(self._bounded(at + self._values_offset, head & 0xFF))
-        dict_ = self.windows.word(address + self._managed_at)
-        return found + [dict_] if dict_ else found
+                return self._some(self._bounded(at + self._values_offset, head & 0xFF))
+        return []
 
     def _cached_keys(self, type_: HeapType) -> int:
         return self.windows.word(type_.address + self._layout["PyHeapTypeObject"].offset("ht_cached_keys"))

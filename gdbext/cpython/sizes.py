@@ -19,6 +19,8 @@ Rule = Callable[[Group], List[int]]
 
 # The chain of bases of a type.
 MAX_BASES = 1 << 10
+# Of one object, in bytes: 1 TB.
+MAX_SIZE = 1 << 40
 # Sizes that a memo keeps.
 MAX_MEMO = 1 << 16
 # sizeof(_ODictNode): key, hash, two links (Objects/odictobject.c).
@@ -70,7 +72,7 @@ class Sizes:
             "set": self._set, "frozenset": self._set, "bytearray": self._bytearray, "code": self._code,
             "frame": self._frame, "collections.OrderedDict": self._ordered_dict, "collections.deque": self._deque,
             "array.array": self._array, "decimal.Decimal": self._decimal, "_io.BytesIO": self._bytes_io,
-            "Struct": self._struct, "_struct.Struct": self._struct,
+            "frozendict": self._dict, "Struct": self._struct, "_struct.Struct": self._struct,
         }
         self._named.update(dict.fromkeys(
             ("_io.BufferedReader", "_io.BufferedWriter", "_io.BufferedRandom"), self._buffered))
@@ -78,11 +80,16 @@ class Sizes:
             self._named.update(dict.fromkeys(("generator", "coroutine", "async_generator"), self._generator))
 
     def of(self, group: Group) -> List[int]:
-        """The size in bytes of each object of a group; what can't be read of one is left out of its size."""
+        """The size in bytes of each object of a group; what can't be, or can't be read, is left out of it."""
         rule = self._rules.get(group.type)
         if rule is None:
             rule = self._rules[group.type] = self._choose(group.type)
-        return rule(group)
+        found = rule(group)
+        if max(found) > MAX_SIZE:
+            # Caught while it was made.
+            base = group.type.head + group.type.basic_size
+            found = [size if size <= MAX_SIZE else base for size in found]
+        return found
 
     def total(self, group: Group) -> int:
         """The sum of them."""

@@ -4,6 +4,7 @@ import re
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from ..analysis.census import Census, Row
+from ..analysis.garbage import Garbage
 from ..analysis.heap_objects import Details, Instance, Instances
 from ..analysis.references import Chain, Paths, Referrer
 from ..analysis.snapshots import Change, Snapshot
@@ -245,3 +246,55 @@ def path_document(target: Dict[str, Any], found: Paths) -> str:
     return document("py-leaks path", target, {
         "path": paths[0]["steps"] if paths else [], "paths": paths, "unreached": found.unreached,
         "partial": found.partial})
+
+
+# Garbage.
+
+def garbage_text(found: Garbage, limit: int) -> Iterator[str]:
+    """The collector's settings, then the cycles, one a line."""
+    collector = found.collector
+    state = {True: "enabled", False: "DISABLED", None: "enabled or not, which can't be read"}[collector.enabled]
+    thresholds = ", ".join(map(str, collector.thresholds))
+    yield (f"The collector is {state}" + (f", its thresholds are {thresholds}" if thresholds else "")
+           + f"; counted so far: {', '.join(map(str, collector.counts))}.")
+    if collector.collecting:
+        yield "A collection is going on: what it has set aside is not in its lists."
+    if collector.frozen:
+        yield f"{collector.frozen:,} objects are frozen (gc.freeze()) and never looked at."
+    if collector.keeps_all:
+        yield "gc.DEBUG_SAVEALL is set: all that is collected is kept in gc.garbage."
+    if found.kept:
+        yield f"gc.garbage has {len(found.kept):,} objects: " + ", ".join(
+            f"{address:#x} {type_text(name)}" for address, name in found.kept[:limit])
+    if found.partial:
+        yield "PARTIAL: the search for cycles was interrupted."
+        return
+    count = sum(len(cycle.addresses) for cycle in found.cycles) + len(found.hanging)
+    yield (f"{count:,} of {found.tracked:,} tracked objects are garbage that is not yet collected: "
+           f"{len(found.cycles):,} cycles, and {len(found.hanging):,} objects that only these refer to.")
+    for cycle in found.cycles[:limit]:
+        types = ", ".join(f"{type_text(name)} ({number:,})" if number > 1 else type_text(name)
+                          for name, number in sorted(cycle.types.items(), key=lambda each: (-each[1], each[0])))
+        finalized = f", with __del__: {', '.join(map(type_text, cycle.finalized))}" if cycle.finalized else ""
+        yield f"  {cycle.addresses[0]:#x}  {len(cycle.addresses):,} objects: {types}{finalized}"
+    if len(found.cycles) > limit:
+        yield f"  ({len(found.cycles) - limit:,} more)"
+    if found.not_followed:
+        yield (f"What {found.not_followed:,} objects of extension modules refer to counts as reachable: "
+               "their references are a guess.")
+    yield from found.problems
+
+
+def garbage_document(target: Dict[str, Any], found: Garbage) -> str:
+    """The same as one JSON document."""
+    collector = found.collector
+    return document("py-leaks garbage", target, {
+        "garbage": [{"address": hex(address), "type": name} for address, name in found.kept],
+        "cycles": [[hex(address) for address in cycle.addresses] for cycle in found.cycles],
+        "cycle_types": [cycle.types for cycle in found.cycles],
+        "finalized": [cycle.finalized for cycle in found.cycles],
+        "hanging": list(map(hex, found.hanging)),
+        "collector": {"enabled": collector.enabled, "collecting": collector.collecting,
+                      "thresholds": collector.thresholds, "counts": collector.counts, "frozen": collector.frozen,
+                      "saveall": collector.keeps_all},
+        "tracked": found.tracked, "not_followed": found.not_followed, "partial": found.partial})

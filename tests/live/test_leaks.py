@@ -51,6 +51,9 @@ def assert_objects(answer: Dict[str, Any], interpreter: Interpreter) -> None:
     assert answer.pop("compared") > 8000
     answer.pop("blocks")
     answer["missing"] = [row for row in answer["missing"] if row[1] != FRAME]
+    # The dict of interned strings may have to grow for the child's own (3.14).
+    answer["sizes"] = [row for row in answer["sizes"]
+                       if not (row[1] == "builtins.dict" and row[2] > 100_000 and row[2] > row[3] * 1.9)]
     # By measuring, the code that measures gets a cache of its instructions (3.8 to 3.10).
     if len(answer["sizes"]) <= 3 and interpreter.minor in ((3, 8), (3, 9), (3, 10)):
         answer["sizes"] = [row for row in answer["sizes"] if row[1] != "builtins.code"]
@@ -122,15 +125,18 @@ def test_census(interpreter: Interpreter, mode: str, where: str, request: pytest
     assert 0 <= truth["blocks"] - census.document()["blocks"] < LARGE_BLOCKS
 
 
-@pytest.mark.parametrize("allocator", ["malloc", "debug", "malloc_debug"])
+@pytest.mark.parametrize("allocator", ["malloc", "debug", "malloc_debug", "mimalloc"])
 def test_allocators(interpreter: Interpreter, allocator: str, request: pytest.FixtureRequest,
                     tmp_path: Path) -> None:
     """The same with the other allocators that PYTHONMALLOC names."""
     has_gc_lists(interpreter)
+    if allocator == "mimalloc" and interpreter.minor < (3, 13):
+        pytest.skip("mimalloc came with 3.13")
     with subject_of(launched(interpreter, "hidden", request, PYTHONMALLOC=allocator), "hidden") as subject:
         truth = subject.place("live").truth
         tracked, check = subject.run("live", ["py-leaks -tracked -json", check_command(truth, tmp_path)]).answers
         assert tracked.stderr == check.stderr == ""
     assert_objects(check.document(), interpreter)
     assert_tracked(truth["tracked"], tracked.document(), interpreter)
+    assert ("lists of the collector" in tracked.document()["counted_from"]) == (allocator == "mimalloc")
     assert ("debug hooks" in tracked.document()["counted_from"]) == ("debug" in allocator or interpreter.debug)

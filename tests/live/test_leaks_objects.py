@@ -41,7 +41,8 @@ def test_growth(program: processes.Program, tmp_path: Path) -> None:
     program.wait_until_ready()
     grown, text, new, new_text, between = ask(
         program, "py-leaks diff -json %s" % kept, "py-leaks diff %s" % kept,
-        "py-leaks diff -json -new Request %s" % kept, "py-leaks diff -new Request -limit 3 %s" % kept, "py-leaks diff -json -sort count %s" % kept)
+        "py-leaks diff -json -new Request %s" % kept, "py-leaks diff -new Request -limit 3 %s" % kept,
+        "py-leaks diff -json -sort count %s" % kept)
     rows = {row["type"]: row for row in grown.document()["types"]}
     request = rows["__main__.Request"]
     assert (request["count"], request["new"], request["gone"]) == (MORE, MORE, 0)
@@ -105,7 +106,10 @@ def test_referrers(program: processes.Program) -> None:
                       "py-leaks referrers -limit 1000 %#x" % truth["held"])
     answer: List[Dict[str, Any]] = found.document()["referrers"]
     heap = {int(each["address"], 16) for each in answer if each["root"] is None}
-    assert heap == set(truth["referrers"])
+    # Where values lie within an instance that has a dict, one of the two answers for them, which one depends
+    # on the release (gh-130327).
+    either = set(truth["attributes"])
+    assert heap - either == set(truth["referrers"]) - either and heap & either
     vias: Dict[str, List[str]] = {}
     for each in answer:
         vias.setdefault(str(int(each["address"], 16)), []).append(each["via"])

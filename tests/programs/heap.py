@@ -4,19 +4,17 @@
 The truth comes from a forked child, whose heap is what the parent's stays: nothing is measured here.
 """
 
+import array
 import collections
+import decimal
 import functools
 import gc
 import io
-import json
 import os
+import struct
 import sys
 
 import common
-
-import array
-import decimal
-import struct
 
 
 class Slots(object):

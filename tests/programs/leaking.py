@@ -9,7 +9,6 @@ import gc
 import os
 import sys
 
-
 import common
 
 
@@ -107,7 +106,7 @@ def measure():
     common.write(sys.argv[1], common.process(
         [{"lwp": os.getppid()}], held=id(HELD), holders={str(id(each)): via for via, each in HOLDERS[0].items()},
         referrers=sorted(set(map(id, referrers)) - own - frames), request=id(handler.__closure__[0].cell_contents[7]),
-        unknown=id(HOLDERS)))
+        attributes=[id(HOLDERS[1][0]), id(HOLDERS[1][0].__dict__)]))
 
 
 def main():

@@ -9,11 +9,10 @@ from collections import Counter
 from gdbext.commands import model
 from gdbext.cpython.heap_objects import HAVE_GC
 from gdbext.cpython.heap_walk import HeapWalk
-from gdbext.cpython.objects import TYPE_SUBCLASS
+from gdbext.cpython.objects import MANAGED_DICT, TYPE_SUBCLASS
 from gdbext.cpython.referents import Referents
 from gdbext.cpython.sizes import Sizes
 from gdbext.cpython.type_names import TypeNames
-
 
 # What objects own without showing it to the collector: keys and names; a function's module, a slot's...
 OWNED = ("builtins.str", "builtins.int")
@@ -54,14 +53,18 @@ def check(path):
             type_ = referents.type_of(address)
             if type_.flags & HAVE_GC and got[0] not in RUNNING:
                 answered = referents.of(address)
+                if type_.flags & MANAGED_DICT and Counter(told) - Counter(answered):
+                    # See Referents._inline.
+                    answered += [value for _key, value in runtime.dicts.attributes(address) if value in told]
                 lacking = Counter(told) - Counter(answered)
                 besides = [names.of(referents.type_of(each).address) for each in Counter(answered) - Counter(told)]
-                besides = [each for each in besides if each not in OWNED + (TYPES_OWN if type_.flags & TYPE_SUBCLASS else ())]
+                owned = OWNED + (TYPES_OWN if type_.flags & TYPE_SUBCLASS else ())
+                besides = [each for each in besides if each not in owned]
                 if name not in BY_WAY_OF_OTHERS and (lacking or besides and referents.kind(type_).exact):
                     edges.append([hex(address), name, [hex(each) + names.of(
                         referents.type_of(each).address) for each in lacking], besides])
-    return {"referents": edges[:20], "missing": missing[:20], "types": types[:20], "sizes": wrong[:20], "twice": twice[:20],
-            "compared": len(truth["objects"]), "problems": walk.problems, "blocks": walk.blocks}
+    return {"referents": edges[:20], "missing": missing[:20], "types": types[:20], "sizes": wrong[:20],
+            "twice": twice[:20], "compared": len(truth["objects"]), "problems": walk.problems, "blocks": walk.blocks}
 
 
 print(json.dumps(check(TRUTH)))  # noqa: F821

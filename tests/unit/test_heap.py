@@ -130,6 +130,15 @@ def test_main_heap() -> None:
     assert malloc.complete and malloc.walked == [(HEAP, HEAP + len(data))]
 
 
+def test_top_chunk_longer_than_a_piece() -> None:
+    """What lies before it in its piece is found nevertheless."""
+    data = heap([64] * 100, (), (3 << 20) - 6400)
+    memory = FakeMemory()
+    memory.map(HEAP, data)
+    malloc, found = blocks_of(memory, [(HEAP, HEAP + len(data))])
+    assert len(found) == 100 and malloc.complete
+
+
 @pytest.mark.parametrize("place", [100, 5000])
 def test_chain_that_breaks_off(place: int) -> None:
     """malloc at work, or overwritten: what comes before is found, and the rest is told to be missing."""
@@ -158,10 +167,13 @@ def test_mapped_chunks() -> None:
     # Within the first, it is what somebody wrote there; and one that would end beyond the mapping is none.
     struct.pack_into("<QQ", data, 3 * 4096, 0, 4096 | 2)
     struct.pack_into("<QQ", data, 12 * 4096, 0, 9 * 4096 | 2)
+    # As glibc 2.42 and later have it.
+    struct.pack_into("<QQ", data, 14 * 4096, 0, 2 * 4096 - 16 | 2)
     memory = FakeMemory()
     memory.map(ARENA, data)
     _malloc, found = blocks_of(memory, [(ARENA, ARENA + len(data))])
-    assert found == {ARENA + 4096 + 16: 8 * 4096 - 16, ARENA + 9 * 4096 + 16: 4096 - 16}
+    assert found == {ARENA + 4096 + 16: 8 * 4096 - 16, ARENA + 9 * 4096 + 16: 4096 - 16,
+                     ARENA + 14 * 4096 + 16: 2 * 4096 - 16}
 
 
 def test_arena_heap() -> None:

@@ -1,0 +1,61 @@
+"""py-leaks at a prompt: how far it is, Ctrl-C, and nothing of that where nobody looks."""
+
+import re
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from tests.interactive.test_prompt import Prompt
+from tests.support import gdb as gdb_runner
+from tests.support import processes, stripped
+from tests.support.interpreters import Interpreter
+
+# As many as take gdb a second or more.
+TUPLES = 1_500_000
+PROGRESS = re.compile(r"counting: ([\d,]+) objects, ([\d,]+) MB, \d+ s")
+
+
+@pytest.fixture(scope="module")
+def program(interpreter: Interpreter) -> Iterator[processes.Program]:
+    """A process with many objects."""
+    if interpreter.free_threaded:
+        pytest.skip("a free-threaded build allocates with mimalloc only")
+    with processes.running_python(stripped.as_installed(interpreter), "many.py", str(TUPLES)) as running:
+        yield running
+
+
+@pytest.fixture
+def prompt(program: processes.Program, gdb: gdb_runner.Gdb, tmp_path: Path) -> Iterator[Prompt]:
+    """gdb attached to the process."""
+    at = Prompt(program.pid, tmp_path)
+    yield at
+    at.close()
+
+
+def count_of(answer: str) -> int:
+    """How many objects the last lines tell."""
+    return int(re.findall(r"([\d,]+) objects, [\d,]+ bytes", answer)[-1].replace(",", ""))
+
+
+def test_progress_and_interrupt(prompt: Prompt, program: processes.Program) -> None:
+    """The line moves on, is gone at the end, and Ctrl-C gives what was counted so far."""
+    answer = prompt.ask("py-leaks -limit 3")
+    shown = [int(number.replace(",", "")) for number, _size in PROGRESS.findall(answer)]
+    assert shown and shown == sorted(shown)
+    # The line is blanked out before the answer comes.
+    assert re.search(r"\r +\r *Count", answer)
+    whole = count_of(answer)
+    assert whole > 2 * TUPLES
+    prompt.send("py-leaks -limit 3")
+    prompt.interrupt_inside_command()
+    part = prompt.answer()
+    assert "PARTIAL, interrupted:" in part and "Error" not in part
+    assert 0 <= count_of(part) < whole
+    assert "PARTIAL" not in prompt.ask("py-leaks -limit 3")
+
+
+def test_no_progress_in_a_pipe(program: processes.Program) -> None:
+    """Standard output and error have the answer alone."""
+    answer, = gdb_runner.run(["py-leaks -limit 3"], mode="hidden", pid=program.pid).answers
+    assert answer.stderr == "" and "\r" not in answer.stdout and "counting" not in answer.stdout
