@@ -5,6 +5,9 @@ from typing import List, NamedTuple, Optional
 # What an image is to Python.
 INTERPRETER, EXECUTABLE, EXTENSION, OTHER = "interpreter", "executable", "extension", "other"
 
+# The problem of an image whose file is not there.
+NOT_HERE = "the file is not here"
+
 
 class Debug(NamedTuple):
     """The debug information of an image's file.

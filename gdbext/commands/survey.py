@@ -6,9 +6,11 @@ It is given what is mapped, and knows nothing of how that was learned; it runs w
 import os
 import re
 from pathlib import Path
-from typing import Callable, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from ..analysis.symbols import EXECUTABLE, EXTENSION, INTERPRETER, OTHER, Debug, Image, Interpreter, Loop, Report, order
+from ..analysis.advice import Machine, release_of
+from ..analysis.symbols import (
+    EXECUTABLE, EXTENSION, INTERPRETER, NOT_HERE, OTHER, Debug, Image, Interpreter, Loop, Report, order)
 from ..cpython import evaluation, find, process
 from ..cpython.memory import Memory, Unreadable
 from ..cpython.reader import READ_ERRORS
@@ -37,7 +39,7 @@ class Subject(NamedTuple):
 
     `locate` gives the path on this machine of a mapped image's file, None if it is not here; `root` the
     folder that has the process's file system below it, "" where that is this machine's. `executable` is the
-    path of the program that was started. `read_by_gdb` tells whether gdb has opened an image's file, and
+    path of the program that was started, `executable_file` where that is here. `read_by_gdb` tells whether gdb has opened an image's file, and
     `debug_file_of_gdb` the separate debug file that it has read for it; None where no gdb runs.
     """
 
@@ -48,6 +50,7 @@ class Subject(NamedTuple):
     places: Places
     executable: Optional[str]
     core: Optional[Core] = None
+    executable_file: Optional[str] = None
     read_by_gdb: Callable[[MappedImage], Optional[bool]] = lambda image: None
     debug_file_of_gdb: Callable[[MappedImage], Optional[str]] = lambda image: None
 
@@ -115,7 +118,7 @@ def _image(subject: Subject, image: MappedImage, role: str, has_pyelftools: bool
     mapped = _mapped_only(subject, image, role)
     file = subject.locate(image)
     if file is None:
-        return mapped._replace(problem="the file is not here")
+        return mapped._replace(problem=NOT_HERE)
     if not has_pyelftools:
         return mapped._replace(file=file)
     loaded = subject.debug_file_of_gdb(image)
@@ -259,7 +262,7 @@ def _is_embedded(executable: Optional[str], subject: Subject) -> Optional[bool]:
     if not executable:
         return True
     path = os.path.realpath(below_root(subject.root, executable))
-    program = os.path.realpath(below_root(subject.root, subject.executable))
+    program = os.path.realpath(subject.executable_file or below_root(subject.root, subject.executable))
     if path == program:
         return False
     try:
@@ -304,7 +307,40 @@ def files_of_process(pid: int) -> Tuple[str, Callable[[MappedImage], Optional[st
     root = f"/proc/{pid}/root" if not same else link.rstrip("/")
 
     def locate(image: MappedImage) -> Optional[str]:
-        path = image.path if same else below_root(root, image.path)
+        path = image.path
+        if not same:
+            # After a chroot in a mount namespace of its own, paths count from that namespace's root.
+            inside = path[len(link):] if link != "/" and path.startswith(link + "/") else path
+            path = below_root(root, inside)
         return path if os.path.exists(path) else None
 
     return root, locate
+
+
+def machine(subject: Subject, report: Report, pid: Optional[int], core: Optional[str]) -> Machine:
+    """What is known of the target's machine, for advice. Whoever runs in gdb adds gdb's settings."""
+    cut = lacks = filtered = 0
+    if subject.core is not None:
+        cut = subject.core.missing
+        if not cut:
+            files = {mapping.start for mapping in subject.core.mappings}
+            # Files that are shared are left out by every filter in use.
+            lacks = sum(each.size - each.held for each in subject.core.lacks() if each.address not in files)
+            filtered = sum(not subject.core.holds(image.base) for image in _once(subject.images))
+    # A core may come from another machine: that this one has its files shows that it does not.
+    here = pid is not None or bool(subject.root) or any(
+        image.build_id and image.build_id == image.loaded_build_id for image in report.images if image.is_python)
+    return Machine(release=release(subject.root) if here else None, pid=pid, core=core, root=subject.root,
+                   servers=os.environ.get("DEBUGINFOD_URLS", ""), cut=cut, lacks=lacks, filtered=filtered,
+                   program=subject.executable)
+
+
+def release(root: str) -> Optional[Dict[str, str]]:
+    """The os-release(5) of a root, None where it has none."""
+    for name in ("/etc/os-release", "/usr/lib/os-release"):
+        try:
+            with open(below_root(root, name), encoding="utf-8", errors="replace") as file:
+                return dict(release_of(file.read(MAX_CONFIGURATION)))
+        except OSError:
+            continue
+    return None

@@ -40,19 +40,23 @@ class Symbols(Command):
                 subject.core.close()
 
     def _report(self, subject: "Subject", pythons: "List[Python]", refusal: Optional[str],
-                target: Optional[Dict[str, Any]], options: Dict[str, Any]) -> None:
+                target: Dict[str, Any], options: Dict[str, Any]) -> None:
+        from ..analysis.advice import advise
         from ..render import symbols
-        from ..target import host
+        from ..target import host, objfiles, sources
         from . import survey
 
         report = survey.survey(subject, pythons, refusal, options["all"])
         libpython = _libpython(subject)
+        machine = survey.machine(subject, report, target["pid"], target["core"])._replace(
+            sysroot=sources.sysroot() or "", debuginfod=objfiles.debuginfod(), program=objfiles.program())
+        advice = [each.text for each in advise(report, machine)]
         if options["json"]:
             versions = host.versions()
             gdb = symbols.Host(versions.gdb, versions.python)
-            write([symbols.document(target, report, gdb, libpython, options["all"], [])])
+            write([symbols.document(target, report, gdb, libpython, options["all"], advice)])
         else:
-            write(list(symbols.text(report, libpython, options["all"], [])))
+            write(list(symbols.text(report, libpython, options["all"], advice)))
 
     def _use(self, subject: "Subject", named: str) -> None:
         """Load what fits; raises gdb.GdbError where nothing does."""
@@ -125,7 +129,7 @@ def _libpython(subject: "Subject") -> "LibPython":
         os.path.expanduser("~"), os.environ.get("XDG_CONFIG_HOME"), major))
 
 
-def _look() -> "Tuple[Subject, List[Python], Optional[str], Optional[Dict[str, Any]]]":
+def _look() -> "Tuple[Subject, List[Python], Optional[str], Dict[str, Any]]":
     """The inferior as a subject, its Pythons, or why there are none, and the `target` of a JSON document.
 
     Raises stop.NoInferior.
@@ -160,7 +164,7 @@ def _look() -> "Tuple[Subject, List[Python], Optional[str], Optional[Dict[str, A
     subject = survey.Subject(
         memory_, mapped, locate, root,
         Places([Path(path) for path in objfiles.debug_directories()], fetched_by_debuginfod(os.environ), root),
-        program.path if program is not None else None, core,
+        program.path if program is not None else None, core, locate(program) if program is not None else None,
         lambda image: objfiles.has_read(image.path, image.build_id()),
         lambda image: objfiles.debug_file(image.path, image.build_id()))
     return subject, pythons, refusal, target

@@ -56,8 +56,6 @@ def find(image: Image, places: Places, loaded: Optional[Path] = None) -> DebugFi
 def _candidates(image: Image, build_id: Optional[str], places: Places,
                 loaded: Optional[Path]) -> Iterator[Tuple[Path, str, Optional[int]]]:
     """Where a debug file may be, how it is found there, and which checksum it must have."""
-    if loaded is not None:
-        yield loaded, "loaded by gdb", None
     if build_id:
         for directory in places.folders():
             yield by_build_id(directory, build_id), "by build id", None
@@ -68,6 +66,8 @@ def _candidates(image: Image, build_id: Optional[str], places: Places,
     if build_id:
         for folder in places.fetched:
             yield folder / build_id / "debuginfo", "fetched by debuginfod", None
+    if loaded is not None:
+        yield loaded, "loaded by gdb", None
 
 
 def _look(path: Path, how: str, image: Image, build_id: Optional[str], expected: Optional[int],

@@ -27,8 +27,8 @@ def provide() -> None:
     for folder in _environments():
         if _load(folder):
             return
-    raise Missing(f"No pyelftools for Python {version}, so no file on disk is looked into: "
-                  "install pyelftools for it, with pip or as the package python3-pyelftools")
+    raise Missing(f"Files on disk were not looked into: Python {version} has no pyelftools (package pyelftools, "
+                  "python3-pyelftools)")
 
 
 def _environments() -> Iterator[Path]:

@@ -1,6 +1,7 @@
 """What is known of the files behind a process."""
 
 import os
+import textwrap
 from itertools import groupby
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -13,6 +14,8 @@ from .text import printable, width
 DIGITS = 12
 # Files that one message names.
 MAX_NAMED = 3
+# Columns of what is prose; a path or a command is never broken.
+WIDTH = 78
 _HEADINGS = ("debug", "locals", "build id", "file")
 
 
@@ -23,8 +26,12 @@ class Host(NamedTuple):
     python: str
 
 
-def text(report: Report, libpython: LibPython, everything: bool, advice: List[str]) -> Iterator[str]:
-    """The interpreters, a table of the images with what is odd of each below it, notes, then what to do."""
+def text(report: Report, libpython: Optional[LibPython], everything: bool,
+         advice: List[str]) -> Iterator[str]:
+    """The interpreters, a table of the images with what is odd of each below it, notes, then what to do.
+
+    `libpython` is None where no gdb runs that could have loaded it.
+    """
     images = {image.path: image for image in report.images}
     for interpreter in report.interpreters:
         yield from _interpreter(interpreter, images.get(interpreter.path))
@@ -36,16 +43,18 @@ def text(report: Report, libpython: LibPython, everything: bool, advice: List[st
     yield from table(shown)
     left = len(report.images) - len(shown)
     if left:
-        yield f"{left} more, which are not Python's: py-symbols -all"
+        yield f"{left} more, which are not Python's: -all shows them"
     yield from (printable(note) for note in report.notes)
-    yield ""
-    yield from _libpython(libpython)
+    if libpython is not None:
+        yield ""
+        yield from _libpython(libpython)
     if advice:
         yield ""
         yield "What to do:"
         for each in advice:
             first, *more = each.split("\n")
-            yield f"- {printable(first)}"
+            yield from textwrap.wrap(printable(first), WIDTH, initial_indent="- ", subsequent_indent="  ",
+                                     break_long_words=False, break_on_hyphens=False)
             yield from (f"    {printable(line)}" for line in more)
 
 

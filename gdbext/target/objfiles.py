@@ -32,6 +32,14 @@ def debug_directories() -> List[str]:
     return [path for path in (gdb.parameter("debug-file-directory") or "").split(":") if path]
 
 
+def debuginfod() -> Optional[str]:
+    """Whether gdb asks debuginfod: "on", "off", "ask"; None before gdb 12, and where it was built without."""
+    try:
+        return gdb.parameter("debuginfod enabled")
+    except RuntimeError:
+        return None
+
+
 def has_read(path: str, build_id: Optional[str]) -> bool:
     """Whether gdb has opened an image's file."""
     return objfile(path, build_id) is not None

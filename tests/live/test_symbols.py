@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
 import elftools
 import pytest
 
-from tests.support import debuginfo, elf_files, gdb, processes
+from tests.support import containers, debuginfo, elf_files, gdb, processes
 from tests.support.interpreters import Interpreter
 
 # For gdb's Python, which has packages of its own.
@@ -99,7 +100,7 @@ def program_path(interpreter: Interpreter) -> Path:
 
 
 def chosen(interpreter: Interpreter) -> None:
-    """For tests of what does not differ from one interpreter to another: the newest shared one does."""
+    """For tests of what does not differ from one interpreter to another: one is enough."""
     if interpreter.libpython is None or interpreter.minor != (3, 11):
         pytest.skip("the same for all interpreters: done with one")
 
@@ -259,3 +260,113 @@ def test_libpython(interpreter: Interpreter, copy: Path, script: Path) -> None:
     after = declined.answers[4].document()["libpython"]
     assert after["loaded"] and after["declined"] is None
     assert allowed.answers[0].document()["libpython"]["loaded"] and "declined" not in allowed.preamble.stderr
+
+
+CHECK_SYMBOLS = gdb.REPOSITORY / "scripts" / "check_symbols"
+
+
+def check_symbols(*arguments: object) -> Dict[str, Any]:
+    """The script's document."""
+    ended = subprocess.run([sys.executable, str(CHECK_SYMBOLS), *map(str, arguments), "-json"],
+                           capture_output=True, text=True, check=True)
+    assert ended.stderr == "" and ended.stdout.count("\n") == 1
+    document: Dict[str, Any] = json.loads(ended.stdout)
+    return document
+
+
+def without_gdb(document: Dict[str, Any]) -> Any:
+    """What has nothing to do with gdb."""
+    layouts = [{**each, "layout": None, "exact": None} for each in document["interpreters"]]
+    return layouts, [{**image, "read_by_gdb": None} for image in document["images"]]
+
+
+def test_check_symbols(interpreter: Interpreter, script: Path) -> None:
+    """Of a process, a core and a file: as py-symbols has it."""
+    skip_in_another_root(interpreter)
+    with processes.running([str(interpreter.path), str(script)]) as program:
+        live = ask(program.pid, "py-symbols -all -json").answers[0].document()
+        alone = check_symbols(program.pid, "-all")
+        assert without_gdb(alone) == without_gdb(live)
+        reason = processes.no_kernel_core()
+        if reason is None:
+            core = program.die_with_core()
+            assert without_gdb(check_symbols(core, "-all")) == without_gdb(live)
+    image, = check_symbols(interpreter.image)["images"]
+    expected = by_role(live, "interpreter")
+    assert {**image["debug"], "how": None} == {**expected["debug"], "how": None} or expected["debug"]["how"] is not None
+    assert image["build_id"] == expected["build_id"]
+
+
+def test_check_symbols_refuses(tmp_path: Path) -> None:
+    """One line, and status 1."""
+    (tmp_path / "text").write_text("no ELF file")
+    os.mkfifo(tmp_path / "fifo")
+    for what in (tmp_path / "text", tmp_path / "fifo", tmp_path, tmp_path / "nothing", "999999999"):
+        ended = subprocess.run([sys.executable, str(CHECK_SYMBOLS), str(what)], capture_output=True, text=True,
+                               check=False)
+        assert ended.returncode == 1 and ended.stdout == ""
+        assert ended.stderr.startswith("check_symbols: ") and ended.stderr.count("\n") == 1
+
+
+def test_cores(interpreter: Interpreter, copy: Path, script: Path, tmp_path: Path) -> None:
+    """Cut short; made without memory; with the binaries in a folder, by sysroot."""
+    reason = processes.no_kernel_core()
+    if reason:
+        pytest.skip(reason)
+    home = {"PYTHONHOME": str(interpreter.prefix)}
+    with processes.running([str(copy), str(script)], home) as program:
+        # What filters: no anonymous memory, no headers.
+        Path("/proc/%d/coredump_filter" % program.pid).write_text("0x4")
+        filtered = gdb.run(["py-symbols -json"], core=program.die_with_core(), executable=copy, variables=PYELFTOOLS)
+    assert any("coredump_filter" in each for each in filtered.answers[0].document()["advice"])
+    with processes.running([str(copy), str(script)], home) as program:
+        mapped = program.mapped()
+        core = program.die_with_core()
+        cut = tmp_path / "cut"
+        cut.write_bytes(core.read_bytes()[:-100_000])
+        short = gdb.run(["py-symbols -json"], core=cut, executable=copy, variables=PYELFTOOLS)
+        # The same tree, elsewhere; the place that the core tells of is empty.
+        tree = tmp_path / "tree"
+        for path in mapped:
+            if path.is_file():
+                place = Path("%s%s" % (tree, path))
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, place)
+        build_id = elf_files.build_id(copy)
+        moved = Path("%s%s" % (tree, copy))
+        assert moved.exists()
+        copy.unlink()
+        there = gdb.run(["py-symbols -json"], core=core, executable=moved, before=["-iex", "set sysroot %s" % tree],
+                        variables=PYELFTOOLS)
+        absent = gdb.run(["py-symbols -json"], core=core, variables=PYELFTOOLS)
+    advice = short.answers[0].document()["advice"]
+    assert any("The core was cut" in each and "100000 bytes" in each for each in advice)
+    document = there.answers[0].document()
+    for image in document["images"]:
+        assert image["file"] == "%s%s" % (tree, image["path"]), image
+        assert image["build_id"] == image["loaded_build_id"] == elf_files.build_id(Path(image["file"]))
+    assert by_role(document, "executable")["build_id"] == build_id
+    assert [each for each in document["advice"] if "sysroot" in each or "core" in each] == []
+    missing = by_role(absent.answers[0].document(), "executable")
+    assert missing["file"] is None and missing["loaded_build_id"] == build_id
+    assert any("set sysroot" in each for each in absent.answers[0].document()["advice"])
+
+
+@pytest.mark.parametrize("how", ["pivot_root", "chroot"])
+def test_another_root(interpreter: Interpreter, how: str) -> None:
+    """The files are those of the process's root; gdb is told where that is."""
+    chosen(interpreter)
+    reason = containers.cannot()
+    if reason:
+        pytest.skip(reason)
+    arguments = ["-u", "-c", "import os; os.write(1, b'ready\\n'); os.read(0, 1)"]
+    with containers.running(interpreter, how, arguments, {}) as container:
+        document = ask(container.pid, "py-symbols -json").answers[0].document()
+        root = "/proc/%d/root" % container.pid
+        own = ["-iex", "set sysroot %s" % root, "/proc/%d/exe" % container.pid]
+        helped = ask(container.pid, "py-symbols -json", before=own).answers[0].document()
+    image = by_role(document, "interpreter")
+    assert image["build_id"] == image["loaded_build_id"] == elf_files.build_id(interpreter.image)
+    described, = document["interpreters"]
+    assert described["prefix"] == str(containers.INSTALLED) and described["is_embedded"] is False
+    assert [each for each in helped["advice"] if "sysroot" in each] == []

@@ -1,0 +1,246 @@
+"""What to do about missing symbols: for each thing that is true here, why, and the exact command.
+
+Facts: each distribution's documentation of its debug packages and debuginfod; gdb's documentation, "Separate
+Debug Files", "Files"; core(5) for coredump_filter; ptrace(2) for ptrace_scope.
+"""
+
+import re
+import shlex
+from typing import Iterator, List, Mapping, NamedTuple, Optional, Sequence
+
+from .symbols import EXECUTABLE, INTERPRETER, NOT_HERE, Image, Report
+
+# Images that one piece of advice names.
+MAX_NAMED = 3
+
+# Where a distribution's debuginfod is, by ID in os-release(5).
+_SERVERS = {
+    "debian": "https://debuginfod.debian.net", "ubuntu": "https://debuginfod.ubuntu.com",
+    "fedora": "https://debuginfod.fedoraproject.org", "centos": "https://debuginfod.centos.org",
+    "opensuse": "https://debuginfod.opensuse.org", "suse": "https://debuginfod.opensuse.org",
+    "arch": "https://debuginfod.archlinux.org",
+}
+
+# A coredump_filter with private and shared anonymous memory, and the headers of ELF files.
+ALL_THAT_IS_NEEDED = 0x33
+
+
+class Advice(NamedTuple):
+    """A reason, and the commands of gdb or of a shell that mend it."""
+
+    why: str
+    commands: List[str]
+
+    @property
+    def text(self) -> str:
+        """The reason, and each command on a line of its own."""
+        return "\n".join([self.why, *self.commands])
+
+
+class Machine(NamedTuple):
+    """What is known of the target's machine and of gdb.
+
+    `release` is the target's os-release(5), None where that is not here; `pid` of a live process, `core` the
+    path of a core. `root` is where the process's files are, "" for this machine's own. `debuginfod` is gdb's
+    setting, `servers` the URLs that are configured. `cut` is how many bytes the core lacks at its end,
+    `lacks` how many bytes of memory that the process had written it was made without, `filtered` how many
+    images' headers. `traced` says why the process may not be looked into, None where it may. `program` is the file that gdb has for the program.
+    """
+
+    release: Optional[Mapping[str, str]] = None
+    pid: Optional[int] = None
+    core: Optional[str] = None
+    root: str = ""
+    sysroot: str = ""
+    debuginfod: Optional[str] = None
+    traced: Optional[str] = None
+    servers: str = ""
+    cut: int = 0
+    lacks: int = 0
+    filtered: int = 0
+    program: Optional[str] = None
+
+
+def release_of(text: str) -> Mapping[str, str]:
+    """os-release(5): NAME=VALUE lines as a shell takes them."""
+    found = {}
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            try:
+                found[name.strip()] = "".join(shlex.split(value))
+            except ValueError:
+                continue
+    return found
+
+
+def advise(report: Report, machine: Machine) -> List[Advice]:
+    """All that is true here, what costs most first."""
+    return [*_not_allowed(machine), *_wrong_files(report, machine), *_container(report, machine), *_core(machine),
+            *_missing(report, machine), *_lines_only(report), *_not_read(report)]
+
+
+def _names(images: Sequence[Image]) -> str:
+    more = f" and {len(images) - MAX_NAMED} more" if len(images) > MAX_NAMED else ""
+    return ", ".join(image.path for image in images[:MAX_NAMED]) + more
+
+
+def _not_allowed(machine: Machine) -> Iterator[Advice]:
+    if machine.traced is not None:
+        yield Advice(machine.traced, _REMEDIES.get(machine.traced, []))
+
+
+# Why a process may not be looked into, and what helps (ptrace(2)).
+SCOPE_ROOT = "kernel.yama.ptrace_scope leaves looking into processes to their parents and to root."
+SCOPE_NONE = "kernel.yama.ptrace_scope is 3, which forbids it to everybody until the machine is booted again."
+SECCOMP = "System calls are filtered (seccomp), as in a container, which has to be started with:"
+CAPABILITY = "This is root without CAP_SYS_PTRACE, as in a container, which has to be started with:"
+OTHER_USER = "The process is another user's."
+_REMEDIES = {
+    SCOPE_ROOT: ["sudo gdb", "sudo sysctl kernel.yama.ptrace_scope=0"],
+    SECCOMP: ["--cap-add=SYS_PTRACE --security-opt seccomp=unconfined"],
+    CAPABILITY: ["--cap-add=SYS_PTRACE"],
+    OTHER_USER: ["sudo gdb"],
+}
+
+
+def in_the_way(scope: int, seccomp: int, is_root: bool, may_trace: bool) -> Optional[str]:
+    """What of a machine forbids this process to look into another one; None for nothing that is known.
+
+    `scope` is kernel.yama.ptrace_scope, `seccomp` this process's Seccomp in /proc/self/status, `may_trace`
+    whether it has CAP_SYS_PTRACE.
+    """
+    if scope == 3:
+        return SCOPE_NONE
+    if is_root and not may_trace:
+        return CAPABILITY
+    if seccomp == 2 and not may_trace:
+        return SECCOMP
+    if scope and not may_trace:
+        return SCOPE_ROOT
+    return None if may_trace else OTHER_USER
+
+
+def _wrong_files(report: Report, machine: Machine) -> Iterator[Advice]:
+    """The core's binary is another one, or an upgrade has replaced what runs."""
+    wrong = [image for image in report.images if image.is_of_another_build]
+    if wrong and machine.core is not None:
+        program = [image for image in wrong if image.role in (EXECUTABLE, INTERPRETER)] or wrong
+        yield Advice(f"{_names(wrong)}: not the build that the core is of. Get the file of build id "
+                     f"{program[0].loaded_build_id}, then:",
+                     [f"file /path/to/{program[0].path.rpartition('/')[2]}", f"core-file {machine.core}"])
+    elif wrong:
+        yield Advice(f"{_names(wrong)}: replaced since the process has started. What runs is of build id "
+                     f"{wrong[0].loaded_build_id}: take its debug file, not the new one's.",
+                     _file_of_process(wrong, machine))
+    gone = [image for image in report.images if image.deleted and not image.is_of_another_build
+            and image.problem is not None and image.is_python]
+    if gone and machine.pid is not None:
+        yield Advice(f"{_names(gone)}: deleted, and only the process still has it.", _file_of_process(gone, machine))
+
+
+def _file_of_process(images: Sequence[Image], machine: Machine) -> List[str]:
+    """The kernel keeps the program's file as long as it runs."""
+    runs = any(image.role == EXECUTABLE for image in images) or len(images) == 1 and images[0].role == INTERPRETER
+    return [f"file /proc/{machine.pid}/exe"] if runs and machine.pid is not None else []
+
+
+def _container(report: Report, machine: Machine) -> Iterator[Advice]:
+    """The files are in another root, and gdb looks for them in its own."""
+    if machine.pid is not None and machine.root and machine.sysroot.rstrip("/") != machine.root.rstrip("/") and any(
+            image.read_by_gdb is False or image.is_of_another_build for image in report.images if image.is_python):
+        yield Advice("The process is in another root (container, chroot), where gdb does not look for its files.",
+                     [f"set sysroot {machine.root}", f"file /proc/{machine.pid}/exe"])
+    elif machine.core is not None and not machine.sysroot:
+        absent = [image for image in report.images if image.problem == NOT_HERE and image.is_python]
+        if absent:
+            yield Advice(f"{_names(absent)}: not on this machine. With a copy of the tree that the core was made in:",
+                         ["set sysroot /path/to/tree", f"file /path/to/tree{absent[0].path}",
+                          f"core-file {machine.core}"])
+
+
+def _core(machine: Machine) -> Iterator[Advice]:
+    if machine.cut:
+        yield Advice(f"The core was cut: {machine.cut} bytes are missing at its end, as of a full disk or a limit. "
+                     "Before the next one:", ["ulimit -c unlimited"])
+    if machine.lacks or machine.filtered:
+        what = [f"{machine.lacks} bytes that the process could write to"] if machine.lacks else []
+        what += [f"the ELF headers of {machine.filtered} images"] if machine.filtered else []
+        yield Advice(f"The core was made without {' and '.join(what)} (coredump_filter). Before the next one, in the "
+                     "shell that starts the process:", [f"echo {ALL_THAT_IS_NEEDED:#x} > /proc/self/coredump_filter"])
+
+
+def _missing(report: Report, machine: Machine) -> Iterator[Advice]:
+    missing = [image for image in report.images if image.role in (EXECUTABLE, INTERPRETER)
+               and image.debug is not None and image.debug.status in ("missing", "mismatch")]
+    if not missing:
+        return
+    commands = list(_package(missing[0], machine))
+    if machine.servers and machine.debuginfod == "off":
+        yield Advice(f"debuginfod is off in gdb, though DEBUGINFOD_URLS names {machine.servers}:",
+                     ["set debuginfod enabled on", f"file {machine.program}" if machine.program else "sharedlibrary"])
+    yield Advice(f"No debug information for {_names(missing)}, build id {_id(missing[0])}. gdbext does without; gdb's "
+                 "own commands and libpython.py need it." + (" One of:" if len(commands) > 1 else ""), commands)
+
+
+def _id(image: Image) -> str:
+    return image.loaded_build_id or image.build_id or "unknown"
+
+
+def _package(image: Image, machine: Machine) -> Iterator[str]:
+    """How the target's distribution has the debug file of an image."""
+    release = machine.release or {}
+    families = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+    build_id, path = _id(image), image.path
+    family = next((each for each in families if each in _COMMANDS), None)
+    # What is under these was not installed by the distribution's packages.
+    own = path.startswith(("/usr/local/", "/opt/", "/home/", "/root/", "/srv/")) or not path.startswith(
+        ("/usr/", "/lib", "/bin/"))
+    if own:
+        yield f"py-symbols -use /path/to/debug-file   (of build id {build_id})"
+        return
+    if family is not None:
+        interpreter = _INTERPRETER_OF_DEBIAN.search(path) if _COMMANDS[family] is _DEBIAN else None
+        if interpreter is not None:
+            yield f"apt install {interpreter.group(1)}-dbg"
+        else:
+            yield from (line.format(id=build_id, path=path) for line in _COMMANDS[family])
+    server = next((_SERVERS[each] for each in families if each in _SERVERS), None)
+    if server is not None and build_id != "unknown":
+        yield f"DEBUGINFOD_URLS={server} debuginfod-find debuginfo {build_id}"
+
+
+# By ID or ID_LIKE in os-release(5).
+_DEBIAN = ("apt install debian-goodies; find-dbgsym-packages {path}",)
+_COMMANDS = {
+    "ubuntu": _DEBIAN,
+    "debian": _DEBIAN,
+    "fedora": ("dnf debuginfo-install $(rpm -qf {path})",),
+    "rhel": ("dnf debuginfo-install $(rpm -qf {path})",),
+    "centos": ("dnf debuginfo-install $(rpm -qf {path})",),
+    "suse": ("zypper install -C 'debuginfo(build-id)={id}'",),
+    "opensuse": ("zypper install -C 'debuginfo(build-id)={id}'",),
+    "alpine": ("apk info --who-owns {path}   (then: apk add NAME-dbg)",),
+    "arch": (),
+}
+# Debian and Ubuntu have the debug files of their interpreters in packages of their own.
+_INTERPRETER_OF_DEBIAN = re.compile(r"/(?:lib)?(python3\.\d+)(?:\.so[.\d]*)?$")
+
+
+def _lines_only(report: Report) -> Iterator[Advice]:
+    images = [image for image in report.images if image.role == INTERPRETER
+              and image.debug is not None and image.debug.locals is False]
+    if images:
+        yield Advice(f"{_names(images)} was compiled with -g1, so gdb has no locals and libpython.py prints no "
+                     "frames: py-bt-plus does.", ["py-bt-plus"])
+
+
+def _not_read(report: Report) -> Iterator[Advice]:
+    images = [image for image in report.images if image.is_python and image.read_by_gdb is False
+              and image.debug is not None and image.debug.status in ("embedded", "separate")
+              and not image.is_of_another_build and not image.deleted]
+    if images:
+        separate = images[0].debug is not None and images[0].debug.status == "separate"
+        command = (f"py-symbols -use {images[0].debug.path}" if separate and images[0].debug is not None
+                   else "sharedlibrary" if images[0].role != EXECUTABLE else f"file {images[0].file}")
+        yield Advice(f"gdb has not read the debug information that there is for {_names(images)}.", [command])

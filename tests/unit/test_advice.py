@@ -1,0 +1,126 @@
+"""Advice: for each thing that is true, and for nothing else."""
+
+from typing import Any, List
+
+import pytest
+
+from gdbext.analysis import advice
+from gdbext.analysis.advice import Machine, advise
+from gdbext.analysis.symbols import EXECUTABLE, INTERPRETER, NOT_HERE, Debug, Image, Report
+
+ID, OTHER_ID = "ab" * 20, "cd" * 20
+
+
+def image(path: str = "/usr/bin/python3.11", role: str = INTERPRETER, status: str = "embedded", **more: Any) -> Image:
+    """One about which nothing is to be said, but for what a test changes."""
+    made = Image(path, path, ID, ID, role, False, None, Debug(status, path, ID, locals=True), None, True)
+    return made._replace(**more)
+
+
+def said(machine: Machine, *images: Image) -> List[str]:
+    """All of it."""
+    return [each.text for each in advise(Report([], None, list(images), []), machine)]
+
+
+def test_nothing_is_wrong() -> None:
+    assert said(Machine(pid=1), image()) == []
+    assert said(Machine(core="core"), image()) == []
+
+
+@pytest.mark.parametrize("release, path, command", [
+    ("ID=debian\nVERSION_CODENAME=bookworm", "/usr/bin/python3.11", "apt install python3.11-dbg"),
+    ("ID=ubuntu\nID_LIKE=debian", "/usr/lib/x86_64-linux-gnu/libpython3.12.so.1.0", "apt install python3.12-dbg"),
+    ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"", "/usr/bin/uwsgi",
+     "apt install debian-goodies; find-dbgsym-packages /usr/bin/uwsgi"),
+    ("ID=fedora", "/usr/lib64/libpython3.12.so.1.0",
+     "dnf debuginfo-install $(rpm -qf /usr/lib64/libpython3.12.so.1.0)"),
+    ("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"", "/usr/bin/python3.9",
+     "dnf debuginfo-install $(rpm -qf /usr/bin/python3.9)"),
+    ("ID=\"opensuse-tumbleweed\"\nID_LIKE=\"opensuse suse\"", "/usr/bin/python3.11",
+     "zypper install -C 'debuginfo(build-id)=%s'" % ID),
+    ("ID=arch", "/usr/bin/python3.12",
+     "DEBUGINFOD_URLS=https://debuginfod.archlinux.org debuginfod-find debuginfo %s" % ID),
+    ("ID=alpine", "/usr/bin/python3.11", "apk info --who-owns /usr/bin/python3.11   (then: apk add NAME-dbg)"),
+    ("ID=debian", "/usr/local/bin/python3.11", "py-symbols -use /path/to/debug-file   (of build id %s)" % ID),
+    ("", "/root/.pyenv/bin/python3.11", "py-symbols -use /path/to/debug-file   (of build id %s)" % ID),
+])
+def test_packages(release: str, path: str, command: str) -> None:
+    """Which package has it, as the target's distribution has it."""
+    text, = said(Machine(pid=1, release=advice.release_of(release)), image(path, status="missing"))
+    why, *commands = text.split("\n")
+    assert commands[0] == command and path in why and ID in why
+
+
+def test_no_other_distribution() -> None:
+    """Of one that is not known, and of none, there is no command."""
+    for release in ({"ID": "nonesuch"}, None):
+        text, = said(Machine(pid=1, release=release), image(status="missing"))
+        assert "\n" not in text
+
+
+def test_debuginfod_off() -> None:
+    """Only where it is configured, and off."""
+    missing = image(status="missing")
+    configured = Machine(pid=1, servers="https://here", debuginfod="off", program="/bin/p")
+    assert any("set debuginfod enabled on\nfile /bin/p" in each for each in said(configured, missing))
+    for machine in (configured._replace(debuginfod="on"), configured._replace(servers=""),
+                    configured._replace(debuginfod=None)):
+        assert not any("set debuginfod" in each for each in said(machine, missing))
+    assert said(configured, image()) == []
+
+
+def test_wrong_binary() -> None:
+    """For a core the right one has to be found; a process has it still."""
+    wrong = image(role=EXECUTABLE, loaded_build_id=OTHER_ID)
+    text, = said(Machine(core="/tmp/core"), wrong)
+    assert OTHER_ID in text and "file /path/to/python3.11" in text and "core-file /tmp/core" in text
+    text, = said(Machine(pid=7), wrong)
+    assert OTHER_ID in text and text.endswith("\nfile /proc/7/exe")
+
+
+def test_deleted() -> None:
+    gone = image(role=EXECUTABLE, deleted=True, file=None, build_id=None, problem=NOT_HERE, debug=None)
+    text, = said(Machine(pid=7), gone)
+    assert text.endswith("\nfile /proc/7/exe")
+    assert said(Machine(pid=7), image(role=EXECUTABLE, deleted=True)) == []
+
+
+def test_container() -> None:
+    """Where gdb has not read the files that are in the process's root."""
+    unread = image(read_by_gdb=False)
+    machine = Machine(pid=7, root="/proc/7/root")
+    assert "set sysroot /proc/7/root\nfile /proc/7/exe" in said(machine, unread)[0]
+    assert not any("sysroot" in each for each in said(machine._replace(sysroot="/proc/7/root/"), unread))
+    assert not any("sysroot" in each for each in said(machine, image()))
+    assert not any("sysroot" in each for each in said(machine._replace(root=""), unread))
+    text, = said(Machine(core="core"), image(problem=NOT_HERE, debug=None, file=None, read_by_gdb=None))
+    assert "set sysroot /path/to/tree\nfile /path/to/tree/usr/bin/python3.11\ncore-file core" in text
+
+
+def test_cores() -> None:
+    assert "100 bytes" in said(Machine(core="core", cut=100), image())[0]
+    text, = said(Machine(core="core", lacks=4096, filtered=2), image())
+    assert "4096 bytes" in text and "2 images" in text and "echo 0x33 > /proc/self/coredump_filter" in text
+
+
+def test_lines_only_and_not_read() -> None:
+    lines = image(debug=Debug("embedded", "/usr/bin/python3.11", ID, locals=False))
+    assert said(Machine(pid=1), lines)[0].endswith("\npy-bt-plus")
+    separate = image(read_by_gdb=False, debug=Debug("separate", "/debug/file", ID, locals=True))
+    assert said(Machine(pid=1), separate)[0].endswith("\npy-symbols -use /debug/file")
+
+
+@pytest.mark.parametrize("scope, seccomp, is_root, may_trace, reason", [
+    (0, 0, True, True, None), (1, 0, True, True, None), (3, 0, True, True, advice.SCOPE_NONE),
+    (1, 0, False, False, advice.SCOPE_ROOT), (0, 2, False, False, advice.SECCOMP),
+    (0, 0, True, False, advice.CAPABILITY), (0, 0, False, False, advice.OTHER_USER)])
+def test_in_the_way(scope: int, seccomp: int, is_root: bool, may_trace: bool, reason: str) -> None:
+    assert advice.in_the_way(scope, seccomp, is_root, may_trace) == reason
+    found = said(Machine(traced=reason))
+    assert len(found) == (reason is not None)
+
+
+def test_release_of() -> None:
+    """os-release(5): comments, quotes, and what is damaged."""
+    text = "# comment\nID=debian\nNAME=\"A \\\"b\\\"\"\nBROKEN=\"x\n\nID_LIKE='x y'\n"
+    assert advice.release_of(text) == {"ID": "debian", "NAME": 'A "b"', "ID_LIKE": "x y"}
