@@ -155,10 +155,10 @@ class Loops:
 def is_doubtful(walked: Sequence[Tuple[Thread, Sequence[Frame]]]) -> bool:
     """Whether thread states don't tell all of a thread's Python frames, so that its registers have to be asked.
 
-    That is so without a state, without frames, and where one can't be read.
+    That is so without a state, without frames, where one can't be read, and where they are another thread's.
     """
     return not walked or any(not frames or any(frame.problem is not None for frame in frames)
-                             for _thread, frames in walked)
+                             or thread.is_elsewhere for thread, frames in walked)
 
 
 def merge(threads: Sequence[Thread], natives: Sequence[NativeFrame], loops: Loops,

@@ -17,6 +17,10 @@ MAX_STACK = 1 << 20
 STACK_PIECE = 1 << 16
 MAX_ADDRESS = 1 << 64
 
+# How many frames one run of the evaluation loop may have for its place to be looked for; sys.getrecursionlimit()
+# is 1000.
+MAX_ENTRY_FRAMES = 1000
+
 # States of a thread.
 RUNNING = "running"
 WAITING = "waiting"
@@ -166,6 +170,28 @@ class Thread:
         if self.python is not None and self.state is not None:
             return self.python.runtime.frames.walk(self.state.address)
         return iter(())
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the thread state leads to frames whose evaluation loop is on another thread's C stack.
+
+        A damaged one may, and they look as good as its own. Not known, and False, up to 3.10, which has
+        nothing of the loop's on the C stack that frames lead to, and in a deep recursion.
+        """
+        if self.native is None or self.python is None or self.state is None:
+            return False
+        try:
+            place = self.python.runtime.frames.entry_address(self.state.address, MAX_ENTRY_FRAMES)
+        except READ_ERRORS:
+            return False
+        end = self.native.stack_pointer if place is not None else None
+        if place is None or end is None:
+            return False
+        # glibc and musl have what pthread_self() points to above the stack that they make, and the main thread's
+        # stack lies elsewhere.
+        ident = self.native.ident
+        top = ident if ident is not None and ident > end else MAX_ADDRESS
+        return not end <= place < top
 
 
 def list_threads(pythons: Sequence[Python], natives: Sequence[NativeThread]) -> List[Thread]:

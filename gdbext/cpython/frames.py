@@ -74,7 +74,7 @@ class _FrameObjects:
         """Whether what is outside of the frame is run by another activation of the evaluation loop."""
         return True
 
-    def entry_address(self, thread_state: int) -> Optional[int]:
+    def entry_address(self, thread_state: int, most: int) -> Optional[int]:
         return None
 
     def places(self, thread_state: int) -> Iterator[Tuple[int, int]]:
@@ -148,15 +148,15 @@ class _InterpreterFrames:
             raise Damaged(frame, f"frame with copy {index} of its code")
         return reader.memory.u64(copies + reader.layout["_PyCodeArray"].offset("entries") + 8 * index)
 
-    def entry_address(self, thread_state: int) -> Optional[int]:
-        if self._reader.has("PyThreadState", "cframe"):
+    def entry_address(self, thread_state: int, most: int) -> Optional[int]:
+        if self._marks_entries:
             return self._reader.pointer(thread_state, "PyThreadState", "cframe")
         address = self.head(thread_state)
-        for _ in range(MAX_FRAMES):
+        for _ in range(most):
             if not address or self._owner(address) >= _FIRST_SHIM_OWNER:
-                break
+                return address or None
             address = self.previous(address)
-        return address or None
+        return None
 
     def places(self, thread_state: int) -> Iterator[Tuple[int, int]]:
         """3.11 has a structure of each run on the C stack: its address and its innermost frame, the inner one first."""
@@ -307,10 +307,11 @@ class Frames:
                     yield address, Frame(address, None, 0, str(error))
                 return
 
-    def entry_address(self, thread_state: int) -> Optional[int]:
+    def entry_address(self, thread_state: int, most: int = MAX_FRAMES) -> Optional[int]:
         """A place on the C stack that belongs to the innermost entry into the evaluation loop.
 
         Tells which of several thread states of one thread is the inner one, the stack growing
-        downwards. None up to 3.10, which has no such place. Raises READ_ERRORS.
+        downwards. None up to 3.10, which has no such place, and where more than `most` frames lie
+        within it. Raises READ_ERRORS.
         """
-        return self._shape.entry_address(thread_state)
+        return self._shape.entry_address(thread_state, most)

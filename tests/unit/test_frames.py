@@ -444,16 +444,19 @@ def test_the_entry_of_the_evaluation_loop(made: MadeProcess) -> None:
     reader = Reader(made.memory, made.builder.layout)
     if made.version < (3, 11):
         assert entry is None
-    elif made.version < (3, 13):
+    elif made.version < (3, 12):
         assert entry == reader.pointer(state, "PyThreadState", "cframe")
     else:
-        address = reader.pointer(state, "PyThreadState", "current_frame")
+        if made.version < (3, 13):
+            address = reader.pointer(reader.pointer(state, "PyThreadState", "cframe"), "_PyCFrame", "current_frame")
+        else:
+            address = reader.pointer(state, "PyThreadState", "current_frame")
         while reader.integer(address, "_PyInterpreterFrame", "owner") != 3:
             address = reader.pointer(address, "_PyInterpreterFrame", "previous")
         assert entry == address
 
 
-@pytest.mark.parametrize("table", [name for name in IDS if TABLES[name].name.version >= (3, 13)])
+@pytest.mark.parametrize("table", [name for name in IDS if TABLES[name].name.version >= (3, 12)])
 def test_frames_that_lead_to_no_entry(table: str) -> None:
     made = process_of(table)
     b = made.builder

@@ -219,8 +219,8 @@ def stack(made: MadeProcess, words: Dict[int, int], size: int = 3 * STACK_PIECE)
 def in_two(made: MadeProcess, inner_first: bool) -> Tuple[List[Python], Native]:
     """One thread with frames in the main interpreter and in a second one, of which one calls the other.
 
-    In 3.11 and 3.12 addresses on the C stack tell which is the inner one; before, where that stack
-    holds the frames; since then, the shims.
+    In 3.11 addresses on the C stack tell which is the inner one; before, where that stack holds the
+    frames; since then, the shims.
     """
     b = made.builder
     main = made.interpreters[0]
@@ -230,14 +230,14 @@ def in_two(made: MadeProcess, inner_first: bool) -> Tuple[List[Python], Native]:
     if not inner_first:
         states.reverse()
     outer, inner = states
-    if (3, 11) <= made.version < (3, 13):
+    if (3, 11) <= made.version < (3, 12):
         # What is made first lies lower, and so is the inner one on a stack that grows downwards.
         places = [b.layout["PyThreadState"].offset("cframe") + each for each in (inner, outer)]
         heads = [made.memory.u64(made.memory.u64(at)
                                  + b.layout["_PyCFrame"].offset("current_frame")) for at in places]
         for at, current in zip(places, heads):
             b.u64(at, b.struct("_PyCFrame", current_frame=current))
-    elif made.version >= (3, 13):
+    elif made.version >= (3, 12):
         for each, name in ((inner, "sub" if inner == state else "inner"),
                            (outer, "sub" if outer == state else "inner")):
             made.set_frames(each, made.frames([Call(name)]))
@@ -255,6 +255,29 @@ def test_a_thread_in_two_interpreters_has_a_line_for_each_the_inner_first(made: 
 def test_an_outer_sub_interpreter(made: MadeProcess) -> None:
     pythons, native = in_two(made, False)
     assert [name for _number, name, _gil in summary(list_threads(pythons, [native]))] == ["inner", "sub"]
+
+
+def test_frames_on_another_c_stack_are_elsewhere(made: MadeProcess) -> None:
+    """Below the thread's own, above it, and above all that belongs to it; not known where nothing tells."""
+    thread, = list_threads(made.open(), [Native(1, 50, IDENT)])
+    place = thread.python.runtime.frames.entry_address(thread.state.address)
+    assert (place is None) == (made.version < (3, 11))
+
+    def is_elsewhere(stack_pointer: Optional[int], ident: Optional[int]) -> bool:
+        thread.native = Native(1, 50, ident, stack_pointer=stack_pointer)
+        return thread.is_elsewhere
+
+    if place is None:
+        assert not is_elsewhere(STACK, IDENT)
+        return
+    # On its own stack, whether that has the thread's descriptor above it, or it is elsewhere, or not known.
+    for ident in (place + 8, place - 0x4000, None):
+        assert not is_elsewhere(place - 0x1000, ident)
+        assert is_elsewhere(place + 8, ident)
+        assert not is_elsewhere(None, ident)
+    assert is_elsewhere(place - 0x1000, place - 0x800)
+    thread.state = thread.state._replace(address=0x1000)
+    assert not is_elsewhere(place + 8, None)
 
 
 def test_a_state_belongs_to_the_thread_that_has_its_frame(made: MadeProcess) -> None:
