@@ -140,3 +140,14 @@ def test_allocators(interpreter: Interpreter, allocator: str, request: pytest.Fi
     assert_tracked(truth["tracked"], tracked.document(), interpreter)
     assert ("lists of the collector" in tracked.document()["counted_from"]) == (allocator == "mimalloc")
     assert ("debug hooks" in tracked.document()["counted_from"]) == ("debug" in allocator or interpreter.debug)
+
+
+def test_free_threaded(interpreter: Interpreter) -> None:
+    """Refused in one line: a count of half of the objects would be worse than none."""
+    if not interpreter.free_threaded:
+        pytest.skip("%s has a GIL" % interpreter.id)
+    with processes.running_python(stripped.as_installed(interpreter), "truth.py", ".") as program:
+        run = gdb.run(["py-leaks", "py-leaks -json", "py-leaks snapshot x", "py-leaks path 0x10000",
+                       "py-leaks garbage"], mode="hidden", pid=program.pid)
+    for _command, stdout, stderr in run.answers:
+        assert stdout == "" and "free-threaded" in compare.one_line(stderr)
