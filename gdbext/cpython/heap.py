@@ -87,8 +87,9 @@ class Pools:
         self._memory = memory
         self.found: List[Pool] = []
         self.damaged = 0
-        self._pages: Set[int] = set()
-        self._shift = POOL_SIZES[0].bit_length() - 1
+        # The addresses of pools in use, shifted.
+        self.pages: Set[int] = set()
+        self.shift = POOL_SIZES[0].bit_length() - 1
 
     def search(self, regions: Sequence[Region], malloc: "Malloc") -> Iterator[int]:
         """Find the pools in regions of memory; yields the bytes that were looked through, now and then.
@@ -111,9 +112,9 @@ class Pools:
         # A release has pools of one size only.
         chosen = max(candidates.values(), key=len)
         if chosen:
-            self._shift = chosen[0].pool_size.bit_length() - 1
+            self.shift = chosen[0].pool_size.bit_length() - 1
             self.found = self._in_arenas(chosen)
-            self._pages = {pool.address >> self._shift for pool in self.found}
+            self.pages = {pool.address >> self.shift for pool in self.found}
 
     def _in_arenas(self, pools: List[Pool]) -> List[Pool]:
         """Those that lie near the others of their arena."""
@@ -131,7 +132,7 @@ class Pools:
 
     def holds(self, address: int) -> bool:
         """Whether an address is within a pool in use."""
-        return address >> self._shift in self._pages
+        return address >> self.shift in self.pages
 
     def runs(self) -> Iterator[Run]:
         """The blocks of each pool, free ones told."""

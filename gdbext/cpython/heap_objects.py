@@ -10,7 +10,7 @@ from collections import defaultdict
 from operator import itemgetter
 from typing import Callable, DefaultDict, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .heap import DEBUG_HEADER, Blocks, Run, Windows, is_debug_id
+from .heap import DEBUG_HEADER, Blocks, Pools, Run, Windows, is_debug_id
 from .memory import Damaged
 from .objects import MANAGED_DICT, TYPE_SUBCLASS, UNICODE_SUBCLASS
 from .reader import READ_ERRORS
@@ -98,12 +98,13 @@ class Group:
 class HeapObjects:
     """Recognizes the objects in blocks. Raises READ_ERRORS when it is made for what can't be read."""
 
-    def __init__(self, runtime: Runtime, in_pool: Callable[[int], bool], debug: bool) -> None:
-        """`in_pool` tells addresses where no type can be; `debug`, that blocks begin with a debug header."""
+    def __init__(self, runtime: Runtime, pools: Pools, debug: bool) -> None:
+        """In `pools` no type can be; `debug`: blocks begin with a debug header."""
         layout = runtime.layout
         self._runtime = runtime
         self._reader = runtime.reader
-        self._in_pool = in_pool
+        self._pools = pools
+        self._in_pool = pools.holds
         self._free_threaded = layout.free_threaded
         head = layout["PyObject"]
         self.type_at = head.offset("ob_type")
@@ -286,8 +287,11 @@ class HeapObjects:
     def _learn_from(self, kinds: "List[Optional[HeapType]]", columns: "List[tuple]") -> bool:
         """Look for types among the words of blocks without one; whether there were any."""
         before = len(self.types)
+        pages, shift = self._pools.pages, self._pools.shift
         for words, _known in columns:
-            unknown = {word for word, kind in zip(words, kinds) if kind is None}
+            # As learn() has it, but without a call for each word: most are addresses in pools.
+            unknown = {word for word, kind in zip(words, kinds) if kind is None and not word & 7
+                       and _MIN_ADDRESS < word < _MAX_ADDRESS and word >> shift not in pages}
             unknown.difference_update(self._rejected)
             for word in unknown:
                 self.learn(word)

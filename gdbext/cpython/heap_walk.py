@@ -68,7 +68,7 @@ class HeapWalk:
             self._step(0, size)
         self.malloc.search(self._regions, self.pools)
         self.debug_hooks = self._has_debug_hooks()
-        self.objects = HeapObjects(self._runtime, self.pools.holds, self.debug_hooks)
+        self.objects = HeapObjects(self._runtime, self.pools, self.debug_hooks)
         self._learn_types()
         self._prepared = True
         return self.objects

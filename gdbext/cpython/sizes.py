@@ -6,7 +6,7 @@ extension modules and of Python classes can't be run from here: their types are 
 Facts: the __sizeof__ methods in Objects/ and Modules/, Python/sysmodule.c (_PySys_GetSizeOf).
 """
 
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .heap import Windows
 from .heap_objects import HEAP_TYPE, Group, HeapType
@@ -55,6 +55,18 @@ class _Memo(dict):
         return value
 
 
+class _KeysAt(NamedTuple):
+    """Where a keys object of 3.11 and later has what, and how large its parts are, in bytes."""
+
+    count: int
+    log2: int
+    used: int
+    usable: int
+    head: int
+    general: int
+    unicode: int
+
+
 class Sizes:
     """The sizes of objects of one runtime."""
 
@@ -68,6 +80,12 @@ class Sizes:
         self._size_at = self._layout["PyVarObject"].offset("ob_size")
         # Before 3.11 the collector's head is all that sys.getsizeof() adds; since then the pre-header as well.
         self._logged = self._layout.has("PyDictKeysObject", "dk_log2_size")
+        if self._logged:
+            keys = self._layout["PyDictKeysObject"]
+            self._keys_at = _KeysAt(
+                keys.offset("dk_refcnt"), keys.offset("dk_log2_size") & ~7, keys.offset("dk_nentries"),
+                keys.offset("dk_usable"), keys.size, self._layout["PyDictKeyEntry"].size,
+                self._layout["PyDictUnicodeEntry"].size)
         self._named: Dict[str, Callable[[HeapType], Rule]] = {
             "set": self._set, "frozenset": self._set, "bytearray": self._bytearray, "code": self._code,
             "frame": self._frame, "collections.OrderedDict": self._ordered_dict, "collections.deque": self._deque,
@@ -262,18 +280,17 @@ class Sizes:
     def _keys(self, keys: int) -> Tuple[int, int, int]:
         """(size of a keys object, how many values fit a split table of it, how many refer to it)."""
         word = self._windows.word
-        struct = self._layout["PyDictKeysObject"]
-        count = word(keys + struct.offset("dk_refcnt"))
         if self._logged:
-            packed = word(keys + 8 * (struct.offset("dk_log2_size") // 8))
+            at = self._keys_at
+            packed = word(keys + at.log2)
             log2, log2_bytes = packed & 0xFF, packed >> 8 & 0xFF
-            general = not packed >> 16 & 0xFF
             if log2 > 48 or log2_bytes > 51:
                 raise Damaged(keys, "impossible dict")
-            entry = self._layout["PyDictKeyEntry" if general else "PyDictUnicodeEntry"].size
-            usable = (1 << log2 + 1) // 3
-            fits = word(keys + struct.offset("dk_nentries")) + word(keys + struct.offset("dk_usable"))
-            return struct.size + (1 << log2_bytes) + usable * entry, fits, count
+            entry = at.unicode if packed >> 16 & 0xFF else at.general
+            fits = word(keys + at.used) + word(keys + at.usable)
+            return at.head + (1 << log2_bytes) + (1 << log2 + 1) // 3 * entry, fits, word(keys + at.count)
+        struct = self._layout["PyDictKeysObject"]
+        count = word(keys + struct.offset("dk_refcnt"))
         size = word(keys + struct.offset("dk_size"))
         if size > MAX_ITEMS * 4:
             raise Damaged(keys, "impossible dict")
