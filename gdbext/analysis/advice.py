@@ -44,7 +44,8 @@ class Machine(NamedTuple):
     path of a core. `root` is where the process's files are, "" for this machine's own. `debuginfod` is gdb's
     setting, `servers` the URLs that are configured. `cut` is how many bytes the core lacks at its end,
     `lacks` how many bytes of memory that the process had written it was made without, `filtered` how many
-    images' headers. `traced` says why the process may not be looked into, None where it may. `program` is the file that gdb has for the program.
+    images' headers. `traced` says why the process may not be looked into, None where it may. `program` is the
+    file that gdb has for the program.
     """
 
     release: Optional[Mapping[str, str]] = None

@@ -102,6 +102,18 @@ class Interpreter(NamedTuple):
         return bool(self.prefix and self.base_prefix and self.prefix != self.base_prefix)
 
 
+class Importer(NamedTuple):
+    """A mapped file that imports a C function, and how: "PLT" (called), "GOT", "data" (its address is kept).
+
+    `modules` are the Python modules that the file is, or if it is a library, those that need it.
+    """
+
+    path: str
+    by: List[str]
+    is_module: bool
+    modules: List[str]
+
+
 class Report(NamedTuple):
     """All of it. `refusal` says why no interpreter can be read; `notes` what could not be looked into."""
 

@@ -5,15 +5,17 @@ It is given what is mapped, and knows nothing of how that was learned; it runs w
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ..analysis.advice import Machine, release_of
 from ..analysis.symbols import (
-    EXECUTABLE, EXTENSION, INTERPRETER, NOT_HERE, OTHER, Debug, Image, Interpreter, Loop, Report, order)
+    EXECUTABLE, EXTENSION, INTERPRETER, NOT_HERE, OTHER, Debug, Image, Importer, Interpreter, Loop, Report, order)
 from ..cpython import evaluation, find, process
 from ..cpython.memory import Memory, Unreadable
 from ..cpython.reader import READ_ERRORS
+from ..cpython.runtime import Runtime
 from ..elf import pyelftools
 from ..elf.core import Core
 from ..elf.places import Places
@@ -39,8 +41,9 @@ class Subject(NamedTuple):
 
     `locate` gives the path on this machine of a mapped image's file, None if it is not here; `root` the
     folder that has the process's file system below it, "" where that is this machine's. `executable` is the
-    path of the program that was started, `executable_file` where that is here. `read_by_gdb` tells whether gdb has opened an image's file, and
-    `debug_file_of_gdb` the separate debug file that it has read for it; None where no gdb runs.
+    path of the program that was started, `executable_file` where that is here. `read_by_gdb` tells whether
+    gdb has opened an image's file, and `debug_file_of_gdb` the separate debug file that it has read for it;
+    None where no gdb runs.
     """
 
     memory: Memory
@@ -344,3 +347,83 @@ def release(root: str) -> Optional[Dict[str, str]]:
         except OSError:
             continue
     return None
+
+
+def importers(subject: Subject, pythons: List[process.Python], function: str) -> Tuple[List[Importer], List[str]]:
+    """The mapped files that import a C function, and why others could not be asked. There has to be pyelftools."""
+    from ..elf.image import Image as ElfFile
+    from ..elf.image import ImageError
+    from ..elf.imports import imported
+
+    modules = _modules_by_file(pythons)
+    found, needed, notes = {}, {}, []
+    for image, loaded in loaded_build_ids(subject):
+        file = subject.locate(image)
+        if file is None:
+            notes.append(f"{image.path}: {NOT_HERE}")
+            continue
+        try:
+            with ElfFile(Path(file)) as elf:
+                if loaded and elf.build_id() not in (loaded, None):
+                    notes.append(f"{image.path}: the file is of another build than what is mapped")
+                    continue
+                needed[image.path] = elf.needed()
+                how = imported(elf, function)
+        except ImageError as error:
+            notes.append(str(error))
+            continue
+        if how is not None:
+            found[image.path] = how.by
+    return [Importer(path, by, path in modules, modules.get(path) or _modules_that_need(path, needed, modules))
+            for path, by in sorted(found.items(), key=lambda each: (each[0] not in modules, each[0]))], notes
+
+
+def _modules_that_need(path: str, needed: Dict[str, List[str]], modules: Dict[str, List[str]]) -> List[str]:
+    """The modules whose files ask for a library, or for one that asks for it, and so on."""
+    reached, names = {path}, {os.path.basename(path)}
+    while True:
+        more = {each for each, libraries in needed.items() if each not in reached
+                and any(name == library or name.startswith(library + ".") for name in names for library in libraries)}
+        if not more:
+            break
+        reached |= more
+        names = {os.path.basename(each) for each in more}
+    return sorted(name for each in reached for name in modules.get(each, ()))
+
+
+# Modules of one interpreter: the largest programs have some ten thousand.
+MAX_MODULES = 100_000
+
+
+def _modules_by_file(pythons: List[process.Python]) -> Dict[str, List[str]]:
+    """The names in sys.modules by their `__file__`, of all interpreters; links followed, as the kernel names files."""
+    found: Dict[str, List[str]] = {}
+    for python in pythons:
+        runtime = python.runtime
+        try:
+            interpreters = runtime.interpreters()
+        except READ_ERRORS:
+            continue
+        for interpreter in interpreters:
+            try:
+                items = islice(runtime.dicts.items(runtime.modules(interpreter)), MAX_MODULES)
+                for key, module in items:
+                    _add_module(runtime, key, module, found)
+            except READ_ERRORS:
+                continue
+    return found
+
+
+def _add_module(runtime: Runtime, key: int, module: int, found: Dict[str, List[str]]) -> None:
+    try:
+        runtime.objects.expect_exactly(module, "module")
+        namespace = runtime.reader.pointer(module, "PyModuleObject", "md_dict")
+        place = runtime.dicts.get(namespace, "__file__") if namespace else None
+        path = runtime.objects.text(place) if place else ""
+        name = runtime.objects.text(key)
+    except READ_ERRORS:
+        return
+    if path.endswith(".so"):
+        for each in {path, os.path.realpath(path)}:
+            if name not in found.setdefault(each, []):
+                found[each].append(name)

@@ -19,9 +19,12 @@ class Symbols(Command):
     NAME = "py-symbols"
     CLASS = SUPPORT
     SUMMARY = "Show what is known of the files behind a Python process: build ids, debug information, layout."
-    USAGE = "py-symbols [-all] [-json]\n       py-symbols -use PATH\n       py-symbols -load-libpython"
+    USAGE = ("py-symbols [-all] [-json]\n       py-symbols -use PATH\n"
+             "       py-symbols -imports FUNCTION [-json]\n       py-symbols -load-libpython")
     OPTIONS = (Option("all", "Show every mapped image, not only Python's."),
                Option("use", "Load a debug file, or those of a folder, whose build ids fit.", "PATH", text=True),
+               Option("imports", "Name the files, and their Python modules, that import a C function.", "FUNCTION",
+                      text=True),
                Option("load-libpython", "Run the libpython.py that fits, after asking."), JSON)
     EXAMPLE = "py-symbols -all"
 
@@ -31,6 +34,8 @@ class Symbols(Command):
         try:
             if options["use"]:
                 self._use(subject, options["use"])
+            elif options["imports"]:
+                self._imports(subject, pythons, target, options)
             elif options["load-libpython"]:
                 self._load_libpython(subject)
             else:
@@ -58,17 +63,34 @@ class Symbols(Command):
         else:
             write(list(symbols.text(report, libpython, options["all"], advice)))
 
-    def _use(self, subject: "Subject", named: str) -> None:
-        """Load what fits; raises gdb.GdbError where nothing does."""
-        from ..elf import pyelftools
+    def _imports(self, subject: "Subject", pythons: "List[Python]", target: Dict[str, Any],
+                 options: Dict[str, Any]) -> None:
         from ..render import symbols
-        from ..target import objfiles
         from . import survey
+
+        self._need_pyelftools()
+        function = options["imports"]
+        found, notes = survey.importers(subject, pythons, function)
+        if options["json"]:
+            write([symbols.importers_document(target, function, found, notes)])
+        else:
+            write(list(symbols.importers_text(function, found, notes)))
+
+    def _need_pyelftools(self) -> None:
+        from ..elf import pyelftools
 
         try:
             pyelftools.provide()
         except pyelftools.Missing as error:
             refuse(f"{self.NAME}: {error}")
+
+    def _use(self, subject: "Subject", named: str) -> None:
+        """Load what fits; raises gdb.GdbError where nothing does."""
+        from ..render import symbols
+        from ..target import objfiles
+        from . import survey
+
+        self._need_pyelftools()
         from ..elf.debug_files_in import offered
 
         wanted = {build_id: image for image, build_id in survey.loaded_build_ids(subject) if build_id}

@@ -243,7 +243,7 @@ class Image:
             # In a separate debug file .dynsym has no bytes.
             names, symbols = self.contents(strings), self.contents(table)
             if names and symbols:
-                found = self._symbol_in(symbols, set(_places(name.encode() + b"\0", names)))
+                found = self._symbol_in(symbols, set(places_of(name.encode() + b"\0", names)))
                 if found is not None:
                     return found
         return None
@@ -270,8 +270,9 @@ class Image:
         return None
 
     def needed(self) -> List[str]:
-        """The names of the shared libraries that it asks for (DT_NEEDED)."""
-        return [tag.needed for tag in self._dynamic() if tag.entry.d_tag == "DT_NEEDED"]
+        """The names of the shared libraries that it asks for (DT_NEEDED). Raises ImageError."""
+        return guarded(self.path, lambda: [
+            tag.needed for tag in self._dynamic() if tag.entry.d_tag == "DT_NEEDED"])
 
     def library_path(self) -> List[Path]:
         """The folders of its DT_RPATH and DT_RUNPATH, with $ORIGIN replaced."""
@@ -352,7 +353,7 @@ def guarded(path: Path, read: Callable[[], _Answer]) -> _Answer:
         raise ImageError(f"{path}: damaged ELF file ({type(error).__name__})") from None
 
 
-def _places(wanted: bytes, names: bytes) -> Iterator[int]:
+def places_of(wanted: bytes, names: bytes) -> Iterator[int]:
     """Where a name is among others. Linkers let it be the end of another one."""
     position = names.find(wanted)
     while position >= 0:

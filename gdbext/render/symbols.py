@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..analysis.libpython import LibPython
-from ..analysis.symbols import INTERPRETER, Debug, Image, Interpreter, Loop, Report
+from ..analysis.symbols import INTERPRETER, Debug, Image, Importer, Interpreter, Loop, Report
 from .document import document as _document
 from .text import printable, width
 
@@ -14,6 +14,8 @@ from .text import printable, width
 DIGITS = 12
 # Files that one message names.
 MAX_NAMED = 3
+# Modules that are named of those that need one library.
+MAX_MODULES = 8
 # Columns of what is prose; a path or a command is never broken.
 WIDTH = 78
 _HEADINGS = ("debug", "locals", "build id", "file")
@@ -112,6 +114,26 @@ def unusable(named: str, found: List[Tuple[str, Optional[str], Optional[str]]],
         return said
     wanted = "; ".join(f"{path} is of {build_id or 'none'}" for path, build_id in images[:MAX_NAMED])
     return f"{said}, which no image of this process has: {wanted}"
+
+
+def importers_text(function: str, importers: List[Importer], notes: List[str]) -> Iterator[str]:
+    """The files that import a function, each with how and with its Python modules."""
+    if not importers:
+        yield f"No mapped file imports {printable(function)}."
+    for importer in importers:
+        yield f"{', '.join(importer.by):<8}  {printable(importer.path)}"
+        if importer.is_module:
+            yield f"          module {printable(', '.join(importer.modules))}"
+        elif importer.modules:
+            more = f" and {len(importer.modules) - MAX_MODULES} more" if len(importer.modules) > MAX_MODULES else ""
+            yield f"          needed by {printable(', '.join(importer.modules[:MAX_MODULES]))}{more}"
+    yield from (printable(note) for note in notes)
+
+
+def importers_document(target: Dict[str, Any], function: str, importers: List[Importer], notes: List[str]) -> str:
+    """The JSON document of py-symbols -imports."""
+    return _document("py-symbols", target, {
+        "function": function, "imports": [importer._asdict() for importer in importers], "notes": notes})
 
 
 def _compiled(debug: Debug) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -260,6 +261,36 @@ def test_libpython(interpreter: Interpreter, copy: Path, script: Path) -> None:
     after = declined.answers[4].document()["libpython"]
     assert after["loaded"] and after["declined"] is None
     assert allowed.answers[0].document()["libpython"]["loaded"] and "declined" not in allowed.preamble.stderr
+
+
+def test_imports(interpreter: Interpreter, tmp_path: Path) -> None:
+    """The files whose relocations name a function, as readelf lists them; the module that each is or serves."""
+    skip_in_another_root(interpreter)
+    program_with_modules = tmp_path / "program.py"
+    program_with_modules.write_text("import ssl, select, math\n" + PROGRAM)
+    functions = ("poll", "SSL_read", "log2", "fopen", "no_such_function")
+    with processes.running([str(interpreter.path), str(program_with_modules)]) as program:
+        mapped = [path for path in program.mapped() if path.is_file() and path.read_bytes()[:4] == b"\x7fELF"]
+        run = ask(program.pid, *("py-symbols -json -imports %s" % name for name in functions),
+                  "py-symbols -imports SSL_read", "py-symbols -imports no_such_function")
+    relocations = {str(path): elf_files.run("readelf", "-rW", str(path)) for path in mapped}
+    named = {}
+    for name, answer in zip(functions, run.answers):
+        document = answer.document()
+        found = named[name] = {each["path"]: each for each in document["imports"]}
+        assert document["function"] == name and document["notes"] == []
+        expected = {path for path, listed in relocations.items() if re.search(r" %s(@\S+)? \+ 0$" % name, listed, re.M)}
+        assert set(found) == expected
+    assert named["no_such_function"] == {} and named["fopen"] and named["poll"]
+    assert "No mapped file imports no_such_function." in run.answers[-1].stdout
+    ssl_module = [each for each in named["SSL_read"].values() if each["modules"] == ["_ssl"]]
+    # In some builds _ssl calls the newer SSL_read_ex.
+    for each in ssl_module:
+        assert each["is_module"] and "PLT" in each["by"] or "GOT" in each["by"]
+        assert each["path"] in run.answers[-2].stdout and "module _ssl" in run.answers[-2].stdout
+    library = [each for path, each in named["fopen"].items() if "libcrypto" in path]
+    for each in library:
+        assert not each["is_module"] and "_ssl" in each["modules"]
 
 
 CHECK_SYMBOLS = gdb.REPOSITORY / "scripts" / "check_symbols"
