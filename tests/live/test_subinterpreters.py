@@ -1,5 +1,7 @@
 """Sub-interpreters are told apart, each with its own threads' names: programs/subinterpreters.py."""
 
+import json
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
@@ -79,3 +81,15 @@ def test_text(answers: Any) -> None:
         place = "%s (%s:%d)" % (frame["function"], frame["file"], frame["line"])
         matching = [line for line in text.split("\n") if place in line and thread["name"] in line]
         assert matching, "no line for %s" % thread["key"]
+
+
+def test_the_numbers_of_frames_select_them(subject: Subject, where: str, answers: Any) -> None:
+    """Through all interpreters that a thread is in."""
+    truth = answers[0]["threads"]
+    script = Path(compare.__file__).with_name("numbers_of_frames.py")
+    answer, = subject.run(where, ["source %s" % script]).answers
+    assert answer.stderr == ""
+    asked = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert sum(len(numbers) for numbers, _shown, _selected in asked) >= 2 * sum(len(each["frames"]) for each in truth)
+    for numbers, shown, selected in asked:
+        assert numbers == list(range(len(numbers))) and selected == shown
