@@ -105,12 +105,23 @@ class Interpreter(NamedTuple):
 class Importer(NamedTuple):
     """A mapped file that imports a C function, and how: "PLT" (called), "GOT", "data" (its address is kept).
 
-    `modules` are the Python modules that the file is, or if it is a library, those that need it.
+    `slots` are the addresses in memory of the entries that the dynamic linker has filled; `modules`
+    are the Python modules that the file is, or if it is a library, those that need it.
     """
 
     path: str
     by: List[str]
+    slots: List[int]
     is_module: bool
+    modules: List[str]
+
+
+class Call(NamedTuple):
+    """A place in the code that calls an imported function: `function` is that which it is in, None if not known."""
+
+    path: str
+    address: int
+    function: Optional[str]
     modules: List[str]
 
 

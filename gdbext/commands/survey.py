@@ -7,7 +7,7 @@ import os
 import re
 from itertools import islice
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..analysis.advice import Machine, release_of
 from ..analysis.symbols import (
@@ -16,7 +16,7 @@ from ..cpython import evaluation, find, process
 from ..cpython.memory import Memory, Unreadable
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
-from ..elf import pyelftools
+from ..elf import calls, pyelftools
 from ..elf.core import Core
 from ..elf.places import Places
 from ..target.mapped import MappedImage
@@ -373,9 +373,9 @@ def importers(subject: Subject, pythons: List[process.Python], function: str) ->
             notes.append(str(error))
             continue
         if how is not None:
-            found[image.path] = how.by
-    return [Importer(path, by, path in modules, modules.get(path) or _modules_that_need(path, needed, modules))
-            for path, by in sorted(found.items(), key=lambda each: (each[0] not in modules, each[0]))], notes
+            found[image.path] = how.by, [slot + image.bias for slot in how.slots]
+    return [Importer(path, by, slots, path in modules, modules.get(path) or _modules_that_need(path, needed, modules))
+            for path, (by, slots) in sorted(found.items(), key=lambda each: (each[0] not in modules, each[0]))], notes
 
 
 def _modules_that_need(path: str, needed: Dict[str, List[str]], modules: Dict[str, List[str]]) -> List[str]:
@@ -427,3 +427,20 @@ def _add_module(runtime: Runtime, key: int, module: int, found: Dict[str, List[s
         for each in {path, os.path.realpath(path)}:
             if name not in found.setdefault(each, []):
                 found[each].append(name)
+
+
+# e_machine (System V ABI).
+X86_64 = 62
+# Bytes of code of one image.
+MAX_CODE = 256 << 20
+
+
+def call_sites(subject: Subject, importer: Importer) -> Iterator[Tuple[MappedImage, calls.Site]]:
+    """What looks like a call in an image, by its bytes; a disassembly has to confirm it."""
+    image = next(image for image in subject.images if image.path == importer.path)
+    for start, end in image.code:
+        try:
+            code = subject.memory.read(start, min(end - start, MAX_CODE))
+        except Unreadable:
+            continue
+        yield from ((image, site) for site in calls.candidates(code, start, set(importer.slots)))

@@ -19,11 +19,14 @@ class Symbols(Command):
     NAME = "py-symbols"
     CLASS = SUPPORT
     SUMMARY = "Show what is known of the files behind a Python process: build ids, debug information, layout."
-    USAGE = ("py-symbols [-all] [-json]\n       py-symbols -use PATH\n"
-             "       py-symbols -imports FUNCTION [-json]\n       py-symbols -load-libpython")
+    USAGE = "\n       ".join((
+        "py-symbols [-all] [-json]", "py-symbols -use PATH", "py-symbols -imports FUNCTION [-json]",
+        "py-symbols -calls FUNCTION [-json]", "py-symbols -load-libpython"))
     OPTIONS = (Option("all", "Show every mapped image, not only Python's."),
                Option("use", "Load a debug file, or those of a folder, whose build ids fit.", "PATH", text=True),
                Option("imports", "Name the files, and their Python modules, that import a C function.", "FUNCTION",
+                      text=True),
+               Option("calls", "List the places that call a C function of another file (x86-64).", "FUNCTION",
                       text=True),
                Option("load-libpython", "Run the libpython.py that fits, after asking."), JSON)
     EXAMPLE = "py-symbols -all"
@@ -36,6 +39,8 @@ class Symbols(Command):
                 self._use(subject, options["use"])
             elif options["imports"]:
                 self._imports(subject, pythons, target, options)
+            elif options["calls"]:
+                self._calls(subject, pythons, target, options)
             elif options["load-libpython"]:
                 self._load_libpython(subject)
             else:
@@ -75,6 +80,36 @@ class Symbols(Command):
             write([symbols.importers_document(target, function, found, notes)])
         else:
             write(list(symbols.importers_text(function, found, notes)))
+
+    def _calls(self, subject: "Subject", pythons: "List[Python]", target: Dict[str, Any],
+               options: Dict[str, Any]) -> None:
+        from ..analysis.symbols import Call
+        from ..render import symbols
+        from ..target import objfiles
+        from . import survey
+
+        self._need_pyelftools()
+        if any(image.machine != survey.X86_64 for image in subject.images):
+            refuse(f"{self.NAME}: -calls reads the code of x86-64 only")
+        function = options["calls"]
+        importers, notes = survey.importers(subject, pythons, function)
+        found = []
+        for importer in importers:
+            starts: Dict[Tuple[int, int], Any] = {}
+            for image, site in survey.call_sites(subject, importer):
+                # An address within a function: its unwind information tells where it begins.
+                within = image.function(site.address)
+                if within is None:
+                    notes.append(f"{image.path}: code at {site.address:#x} has no known beginning, and is left out")
+                    continue
+                if within not in starts:
+                    starts[within] = set(objfiles.instructions(*within))
+                if site.address in starts[within]:
+                    found.append(Call(image.path, site.address, objfiles.function_at(site.address), importer.modules))
+        if options["json"]:
+            write([symbols.calls_document(target, function, found, notes)])
+        else:
+            write(list(symbols.calls_text(function, found, notes)))
 
     def _need_pyelftools(self) -> None:
         from ..elf import pyelftools

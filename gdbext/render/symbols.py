@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..analysis.libpython import LibPython
-from ..analysis.symbols import INTERPRETER, Debug, Image, Importer, Interpreter, Loop, Report
+from ..analysis.symbols import INTERPRETER, Call, Debug, Image, Importer, Interpreter, Loop, Report
 from .document import document as _document
 from .text import printable, width
 
@@ -133,7 +133,29 @@ def importers_text(function: str, importers: List[Importer], notes: List[str]) -
 def importers_document(target: Dict[str, Any], function: str, importers: List[Importer], notes: List[str]) -> str:
     """The JSON document of py-symbols -imports."""
     return _document("py-symbols", target, {
-        "function": function, "imports": [importer._asdict() for importer in importers], "notes": notes})
+        "function": function, "imports": [{**importer._asdict(), "slots": [f"{slot:#x}" for slot in importer.slots]}
+                                          for importer in importers], "notes": notes})
+
+
+def calls_text(function: str, calls: List[Call], notes: List[str]) -> Iterator[str]:
+    """The places that call a function, by file."""
+    if not calls:
+        yield f"No call of {printable(function)} was found."
+    for path, group in groupby(calls, key=lambda call: call.path):
+        modules: List[str] = []
+        for call in group:
+            if not modules:
+                modules = call.modules[:MAX_MODULES] or ["-"]
+                yield f"{printable(path)} ({printable(', '.join(modules))})"
+            yield f"  {call.address:#x}  {printable(call.function or 'in a function without a name')}"
+    yield from (printable(note) for note in notes)
+
+
+def calls_document(target: Dict[str, Any], function: str, calls: List[Call], notes: List[str]) -> str:
+    """The JSON document of py-symbols -calls."""
+    return _document("py-symbols", target, {
+        "function": function, "calls": [{**call._asdict(), "address": f"{call.address:#x}"} for call in calls],
+        "notes": notes})
 
 
 def _compiled(debug: Debug) -> str:

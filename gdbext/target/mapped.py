@@ -33,6 +33,11 @@ class MappedImage:
         return self._image.base
 
     @property
+    def bias(self) -> int:
+        """What is added to link-time addresses."""
+        return self._image.bias
+
+    @property
     def machine(self) -> int:
         """The e_machine of its ELF header: which processor it is for."""
         return self._image.machine

@@ -110,3 +110,14 @@ def confirmed(question: str) -> bool:
         return True
     gdb.flush()
     return input(f"{question} (y or n) ").strip().lower() in ("y", "yes")
+
+
+def instructions(start: int, end: int) -> List[int]:
+    """Where instructions begin in a range of code, by gdb's disassembler. Raises gdb.error."""
+    return [each["addr"] for each in gdb.selected_inferior().architecture().disassemble(start, end - 1)]
+
+
+def function_at(address: int) -> Optional[str]:
+    """The name of the function that an address is in, as gdb knows it; None where it knows none."""
+    answer = gdb.execute(f"info symbol {address:#x}", to_string=True)
+    return None if answer.startswith("No symbol") else answer.split(" in section ")[0].split(" + ")[0].strip()

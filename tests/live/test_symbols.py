@@ -293,6 +293,32 @@ def test_imports(interpreter: Interpreter, tmp_path: Path) -> None:
         assert not each["is_module"] and "_ssl" in each["modules"]
 
 
+def test_calls(interpreter: Interpreter, script: Path) -> None:
+    """The places that objdump lists, with their functions; PLT entries themselves are none."""
+    chosen(interpreter)
+    with processes.running([str(interpreter.path), str(script)]) as program:
+        base = int(next(line for line in Path("/proc/%d/maps" % program.pid).read_text().splitlines()
+                        if line.endswith(str(interpreter.image))).split("-")[0], 16)
+        run = ask(program.pid, "py-symbols -calls readlink -json", "py-symbols -calls readlink",
+                  "py-symbols -calls no_such_function", "py-symbols -calls nanosleep -json")
+    listed = elf_files.run("objdump", "-d", "--no-show-raw-insn", str(interpreter.image))
+    expected, function = {}, ""
+    for line in listed.splitlines():
+        heading = re.match(r"[0-9a-f]+ <(.*)>:", line)
+        function = heading.group(1) if heading else function
+        call = re.match(r" +([0-9a-f]+):\s+(?:call|jmp) .*<readlink(?:@plt|@GLIBC)", line)
+        if call and not function.endswith("@plt"):
+            expected[base + int(call.group(1), 16)] = function
+    found = {int(each["address"], 16): each["function"] for each in run.answers[0].document()["calls"]
+             if each["path"] == str(interpreter.image)}
+    assert expected and set(found) == set(expected)
+    for address, name in found.items():
+        # gdb leaves out the number of a compiler's copy.
+        assert expected[address] == name or re.fullmatch(re.escape(name) + r"\.\d+", expected[address])
+        assert "0x%x  %s" % (address, name) in run.answers[1].stdout
+    assert run.answers[2].stdout == "No call of no_such_function was found.\n"
+
+
 CHECK_SYMBOLS = gdb.REPOSITORY / "scripts" / "check_symbols"
 
 
