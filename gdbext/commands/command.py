@@ -227,6 +227,27 @@ class Limit(gdb.Parameter):
         return f"{self._name} is {'unlimited' if self.number is None else self.number}."
 
 
+class Setting(gdb.Parameter):
+    """A setting that is on or off, or with `text` any text."""
+
+    def __init__(self, name: str, what: str, more: str, value: Any, text: bool = False) -> None:
+        self.set_doc = f"Set {what}."
+        self.show_doc = f"Show {what}."
+        self.__doc__ = more
+        self._name = name
+        Limit.names.add(name)
+        super().__init__(name, SUPPORT, gdb.PARAM_OPTIONAL_FILENAME if text else gdb.PARAM_BOOLEAN)
+        self.value = value
+
+    def get_set_string(self) -> str:
+        """What `set` prints: nothing. Called by gdb."""
+        return ""
+
+    def get_show_string(self, value: str) -> str:
+        """What `show` prints. Called by gdb."""
+        return f"{self._name} is {value or 'not set'}."
+
+
 def _spelling(option: Option) -> str:
     return f"-{option.name} {option.value}".rstrip()
 

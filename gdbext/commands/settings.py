@@ -1,14 +1,18 @@
 """The settings under `set gdbext`, and what commands read of them."""
 
-from typing import Dict
+from typing import Dict, List, Optional
 
 from ..cpython.limits import DEFAULT, LISTED, Limits
-from .command import Limit, SetPrefix, ShowPrefix
+from ..target import missing_debug
+from .command import Limit, Setting, SetPrefix, ShowPrefix
 
 _LENGTH, _ITEMS, _DEPTH = "gdbext repr-length", "gdbext repr-items", "gdbext repr-depth"
 _LISTED = "gdbext repr-listed"
 
+_FIND, _FOLDERS = "gdbext find-debug", "gdbext debug-folders"
+
 _settings: Dict[str, Limit] = {}
+_finding: Dict[str, Setting] = {}
 
 
 def register() -> None:
@@ -27,6 +31,22 @@ def register() -> None:
              LISTED.total)):
         before = _settings.get(name)
         _settings[name] = Limit(name, what, more, before.number if before else default)
+    if missing_debug.register(_folders):
+        for name, what, more, off, text in (
+                (_FIND, "whether gdbext looks for debug files that gdb does not find",
+                 "It looks below the process's root, beside the Python that a virtual environment was made from,\n"
+                 "and in gdbext debug-folders. Only files of the right build id are taken.", False, False),
+                (_FOLDERS, "the folders in which gdbext looks for debug files, with : between them",
+                 "They have .build-id/xx/yyyy.debug, as /usr/lib/debug has.", "", True)):
+            old = _finding.get(name)
+            _finding[name] = Setting(name, what, more, old.value if old else off, text)
+
+
+def _folders() -> Optional[List[str]]:
+    """Where the user wants debug files looked for, None where gdbext is not to look at all."""
+    if not _finding[_FIND].value:
+        return None
+    return [folder for folder in (_finding[_FOLDERS].value or "").split(":") if folder]
 
 
 def limits() -> Limits:

@@ -319,6 +319,29 @@ def test_calls(interpreter: Interpreter, script: Path) -> None:
     assert run.answers[2].stdout == "No call of no_such_function was found.\n"
 
 
+def test_find_debug(tmp_path: Path) -> None:
+    """gdb 15 and newer ask gdbext, if the user wants that: in a folder, and beside the base of an environment."""
+    if int(gdb.find().version.split(".")[0]) < 15:
+        pytest.skip("gdb %s asks nobody for debug files that it does not find" % gdb.find().version)
+    (tmp_path / "bin").mkdir()
+    program = elf_files.compile_to(tmp_path / "bin" / "python", "-g")
+    build_id = elf_files.build_id(program)
+    assert build_id is not None
+    debug = tmp_path / "base" / "lib" / "debug" / ".build-id" / build_id[:2] / (build_id[2:] + ".debug")
+    elf_files.split(program, debug, link=False)
+    owners = "python print([o.filename for o in gdb.objfiles() if o.owner])"
+    file = "file %s" % program
+    run = gdb.run([file, owners, "set gdbext debug-folders %s" % debug.parents[2], file, owners,
+                   "set gdbext find-debug on", file, owners, "show gdbext find-debug", "set gdbext debug-folders", file,
+                   owners], before=["-iex", "set debug-file-directory /nonexistent"])
+    found = [answer.stdout for answer in run.answers if answer.command == owners]
+    assert [str(debug) in each for each in found] == [False, False, True, False]
+    assert run.answers[8].stdout == "gdbext find-debug is on.\n"
+    (tmp_path / "pyvenv.cfg").write_text("home = %s\n" % (tmp_path / "base" / "bin"))
+    run = gdb.run(["set gdbext find-debug on", file, owners], before=["-iex", "set debug-file-directory /nonexistent"])
+    assert str(debug) in run.answers[2].stdout
+
+
 CHECK_SYMBOLS = gdb.REPOSITORY / "scripts" / "check_symbols"
 
 
