@@ -10,6 +10,7 @@ from .functions import FUNCTIONS
 from .gdbext import Gdbext, Version
 from .leaks import Leaks
 from .leaks_garbage import LeaksGarbage
+from .leaks_graph import LeaksExport, LeaksRetained
 from .leaks_objects import LeaksBiggest, LeaksInstances, LeaksShow
 from .leaks_references import LeaksPath, LeaksReferrers
 from .leaks_snapshots import LeaksDiff, LeaksSnapshot
@@ -23,7 +24,7 @@ from .threads import Threads
 # A prefix before its own.
 COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
             LeaksSnapshot, LeaksDiff, LeaksInstances, LeaksBiggest, LeaksShow, LeaksReferrers, LeaksPath,
-            LeaksGarbage, Symbols)
+            LeaksGarbage, LeaksRetained, LeaksExport, Symbols)
 
 
 def register() -> None:

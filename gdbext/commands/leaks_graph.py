@@ -1,0 +1,114 @@
+"""py-leaks retained and py-leaks export: what needs every reference of the heap at once."""
+
+import contextlib
+import os
+from typing import Any, BinaryIO, Dict, Iterator
+
+from ..analysis.graph import Graph
+from .command import DATA, JSON, Command, Option, refuse, write
+from .leaks import DEFAULT_LIMIT, LIMIT, ONE_LINE, runtime_of
+from .leaks_objects import references_of
+from .model import Model
+
+_GRAPH = "graph"
+FORMATS = ("heapsnapshot", "pyheap", "jsonl")
+
+
+def graph_of(current: Model, progress: Any) -> Graph:
+    """The graph of this stop, which is read once."""
+    found = current.kept.get(_GRAPH)
+    if found is None:
+        found = current.kept[_GRAPH] = Graph(runtime_of(current), references_of(current), progress)
+    return found
+
+
+class LeaksRetained(Command):
+    """Lists the objects that keep most memory alive."""
+
+    NAME = "py-leaks retained"
+    CLASS = DATA
+    SUMMARY = "List the objects and types that keep most memory alive: what would be freed with each."
+    USAGE = "py-leaks retained [-limit N] [-json]"
+    OPTIONS = (LIMIT, JSON)
+    EXAMPLE = "py-leaks retained -limit 5"
+
+    def run(self, options: Dict[str, Any]) -> None:
+        """Of part of the references nothing could be said: Ctrl-C ends it without an answer."""
+        from ..analysis import retained
+        from ..render import leaks_graph
+        from . import model
+        from .progress import ProgressLine
+
+        current = model.current()
+        with ProgressLine("reading references") as progress:
+            graph = graph_of(current, progress)
+        limit = options["limit"] or DEFAULT_LIMIT
+        with ProgressLine("finding what keeps what alive"):
+            found = retained.biggest(graph, retained.sizes_of(graph), limit)
+        values = runtime_of(current).values
+        rows = [(each, values.text(each.address, ONE_LINE)) for each in found.objects]
+        write([leaks_graph.retained_document(current.target(), found, rows)] if options["json"]
+              else list(leaks_graph.retained_text(found, rows, limit)))
+
+
+class LeaksExport(Command):
+    """Writes the heap to a file."""
+
+    NAME = "py-leaks export"
+    CLASS = DATA
+    SUMMARY = "Write all objects and references to a file: for Chrome DevTools, for PyHeap, or as lines of JSON."
+    USAGE = "py-leaks export [-format heapsnapshot|pyheap|jsonl] [-force] [-json] FILE"
+    OPTIONS = (
+        Option("format", "Which of them. Default: as the name of FILE ends.", "FORMAT", choices=FORMATS),
+        Option("force", "Write over FILE if there is one."), JSON,
+    )
+    EXAMPLE = "py-leaks export app.heapsnapshot"
+    ARGUMENTS = (1, 1)
+
+    def run(self, options: Dict[str, Any]) -> None:
+        """Nobody else may read the file, for it has the program's values; nothing is left of one that was not ended."""
+        from ..analysis.export import Export
+        from ..render import heap_files, leaks_graph
+        from . import model
+        from .progress import ProgressLine
+
+        path = os.path.expanduser(options["arguments"][0])
+        kind = options["format"] or os.path.splitext(path)[1][1:]
+        if kind not in heap_files.WRITERS:
+            refuse(f"{self.NAME}: {path!r} ends in no format's name: give one of {', '.join(FORMATS)} with -format")
+        if os.path.isdir(path):
+            refuse(f"{self.NAME}: {path} is a folder")
+        if os.path.lexists(path) and not options["force"]:
+            refuse(f"{self.NAME}: {path} is there already: give another name, or -force to write over it")
+        current = model.current()
+        try:
+            with _beside(path, options["force"]) as file, ProgressLine("writing") as progress:
+                export = Export(runtime_of(current), graph_of(current, progress))
+                heap_files.WRITERS[kind](export, file, os.path.dirname(os.path.abspath(path)), current.target(),
+                                         progress)
+                file.flush()
+                size = file.tell()
+        except FileExistsError:
+            refuse(f"{self.NAME}: {path} is there already: give another name, or -force to write over it")
+        except OSError as error:
+            refuse(f"{self.NAME}: {error}")
+        write([leaks_graph.export_document(current.target(), path, kind, export, size)] if options["json"]
+              else list(leaks_graph.export_text(path, export, size)))
+
+
+@contextlib.contextmanager
+def _beside(path: str, force: bool) -> Iterator[BinaryIO]:
+    """A file beside `path` that takes its name once it is whole, and is gone if it never is. Raises OSError."""
+    part = f"{path}.{os.getpid()}.part"
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+        if force:
+            os.replace(part, path)
+            return
+        # Fails where somebody has made a file of that name in the meantime.
+        os.link(part, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
