@@ -3,6 +3,7 @@
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from ..cpython.frames import Frame
 from ..cpython.limits import Limits
 from ..cpython.objects import (
     DICT_SUBCLASS, LIST_SUBCLASS, LONG_SUBCLASS, TUPLE_SUBCLASS, TYPE_SUBCLASS, UNICODE_SUBCLASS)
@@ -142,7 +143,7 @@ class Export:
                                                  dict(self._variables(frame))))
                 yield ExportThread(names.get(state.ident) or f"{state.ident:#x}", frames)
 
-    def _variables(self, frame: object) -> Iterator[Tuple[str, int]]:
+    def _variables(self, frame: Frame) -> Iterator[Tuple[str, int]]:
         try:
             for variable in self._runtime.variables.of(frame):
                 node = self.graph.find(variable.address)

@@ -188,8 +188,8 @@ def biggest(graph: Graph, sizes: RetainedSizes, most: int) -> Retained:
         numbers[0] += 1
         numbers[1] += graph.sizes[node]
     retained = sizes.topmost(graph.types)
-    types = [RetainedType(graph.references.names.of(graph.type_list[type_].address), *numbers, retained.get(type_, 0))
-             for type_, numbers in totals.items()]
+    types = [RetainedType(graph.references.names.of(graph.type_list[type_].address), count, size,
+                          retained.get(type_, 0)) for type_, (count, size) in totals.items()]
     types.sort(key=lambda each: (-each.retained, each.type))
     unreached = [node for node in sizes.unreached if node < graph.heap]
     return Retained(objects, types, sum(graph.sizes), graph.heap, len(unreached),
