@@ -107,8 +107,16 @@ def _beside(path: str, force: bool) -> Iterator[BinaryIO]:
         if force:
             os.replace(part, path)
             return
-        # Fails where somebody has made a file of that name in the meantime.
-        os.link(part, path)
+        try:
+            # Fails where somebody has made a file of that name in the meantime.
+            os.link(part, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system without hard links.
+            if os.path.lexists(path):
+                raise FileExistsError(path) from None
+            os.rename(part, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)

@@ -39,7 +39,8 @@ class Lines:
         documents = [json.loads(line) for line in path.read_text("ascii").splitlines()]
         self.head = documents[0]
         self.roots: List[Dict[str, Any]] = [each for each in documents[1:] if "root" in each]
-        self.objects: Dict[str, Dict[str, Any]] = {each["address"]: each for each in documents[1:] if "root" not in each}
+        self.objects: Dict[str, Dict[str, Any]] = {
+            each["address"]: each for each in documents[1:] if "root" not in each}
         assert len(documents) == 1 + self.head["roots"] + self.head["objects"]
         self.held = {address for root in self.roots for address, _via in root["holds"]}
 
@@ -126,12 +127,20 @@ def test_retained_and_files(program: processes.Program, tmp_path: Path) -> None:
     assert frames[0][3]["child"] in other.objects and frames[0][1] > 0
 
 
-def test_devtools(program: processes.Program, tmp_path: Path) -> None:
+# The interpreters whose file DevTools has read in this run.
+_read_by_devtools: List[str] = []
+
+
+def test_devtools(interpreter: Interpreter, program: processes.Program, tmp_path: Path) -> None:
     """DevTools, in Chromium, counts the same, and comes to the same retained sizes and retainers."""
+    if _read_by_devtools:
+        pytest.skip("DevTools takes seconds, and has read the file of %s, which is made in the same way"
+                    % _read_by_devtools[0])
     try:
         chromium.find()
     except packages.NotAvailable as error:
         pytest.skip(str(error))
+    _read_by_devtools.append(interpreter.id)
     file, lines = tmp_path / "heap.heapsnapshot", tmp_path / "heap.jsonl"
     ask(program, "py-leaks export %s" % file, "py-leaks export %s" % lines)
     heap = Lines(lines)

@@ -96,7 +96,8 @@ def test_long_chain() -> None:
 
 def test_snapshot_ids() -> None:
     """Numbers by address, so that two files compare, or one after the other where addresses would clash."""
-    stretches = [0x5555_0000_1000 + 16 * each for each in range(50)] + [0x7F12_3400_0000 + 8 * each for each in range(50)]
+    stretches = [0x5555_0000_1000 + 16 * each for each in range(50)]
+    stretches += [0x7F12_3400_0000 + 8 * each for each in range(50)]
     ids = list(snapshot_ids(stretches, 5))
     assert len(set(ids)) == 100 and min(ids) >= 5 and max(ids) < 1 << 32
     assert list(snapshot_ids(stretches[:20], 5)) == ids[:20]

@@ -1,0 +1,29 @@
+"""Texts in the files that py-leaks export writes."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from gdbext.render import heap_files
+
+
+@pytest.mark.parametrize("text, most, expected", [
+    ("abc", 3, b"abc"), ("abcd", 3, b"abc"), ("a\u20ac", 3, b"a"), ("a\u20ac", 4, b"a\xe2\x82\xac"),
+    ("\ud800", 9, b"\\ud800")])
+def test_utf8_of_a_length(text: str, most: int, expected: bytes) -> None:
+    """Cut off between characters; what UTF-8 has no bytes for is escaped."""
+    assert heap_files._encoded(text, most) == expected
+
+
+def test_strings(tmp_path: Path) -> None:
+    """Each is written once while it is remembered, numbered in the order of the file."""
+    strings = heap_files._Strings(str(tmp_path))
+    texts = ["a", "", "a", '"\n', "\ud800", ""]
+    numbers = [strings.number(text) for text in texts]
+    file = io.BytesIO()
+    strings.copy_to(file)
+    strings.close()
+    table = json.loads(b"[" + file.getvalue() + b"]")
+    assert [table[number] for number in numbers] == texts and numbers == [0, 1, 0, 2, 3, 1]
