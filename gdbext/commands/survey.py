@@ -238,6 +238,16 @@ def _interpreter(python: process.Python, subject: Subject) -> Interpreter:
         _is_embedded(executable, subject), _configured(base or prefix, python, subject))
 
 
+def base_programs(pythons: List[process.Python]) -> List[str]:
+    """Where the interpreters' own programs are installed, of which that of a virtual environment may be a copy."""
+    found = []
+    for python in pythons:
+        prefix = _of_sys(python, "base_prefix")
+        if prefix:
+            found.append(f"{prefix}/bin/python{'.'.join(python.version.split('.')[:2])}")
+    return found
+
+
 def _of_sys(python: process.Python, name: str, text: bool = True) -> Optional[str]:
     """An attribute of sys; without `text` whether it is there: "" then."""
     runtime = python.runtime

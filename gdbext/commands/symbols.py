@@ -42,7 +42,7 @@ class Symbols(Command):
             elif options["calls"]:
                 self._calls(subject, pythons, target, options)
             elif options["load-libpython"]:
-                self._load_libpython(subject)
+                self._load_libpython(subject, pythons)
             else:
                 self._report(subject, pythons, refusal, target, options)
         finally:
@@ -57,7 +57,7 @@ class Symbols(Command):
         from . import survey
 
         report = survey.survey(subject, pythons, refusal, options["all"])
-        libpython = _libpython(subject)
+        libpython = _libpython(subject, pythons)
         machine = survey.machine(subject, report, target["pid"], target["core"])._replace(
             sysroot=sources.sysroot() or "", debuginfod=objfiles.debuginfod(), program=objfiles.program())
         advice = [each.text for each in advise(report, machine)]
@@ -153,10 +153,10 @@ class Symbols(Command):
                 [(image.path, build_id) for image, build_id in survey.likely_images(subject)]))
         write(lines)
 
-    def _load_libpython(self, subject: "Subject") -> None:
+    def _load_libpython(self, subject: "Subject", pythons: "List[Python]") -> None:
         from ..target import objfiles
 
-        found = _libpython(subject)
+        found = _libpython(subject, pythons)
         if found.loaded:
             write(["libpython.py is loaded."])
         elif not found.candidates:
@@ -169,13 +169,15 @@ class Symbols(Command):
             write(["Not loaded."])
 
 
-def _libpython(subject: "Subject") -> "LibPython":
+def _libpython(subject: "Subject", pythons: "List[Python]") -> "LibPython":
     """The libpython.py of the interpreters of the process, and what gdb has done with it."""
     from ..analysis import libpython
     from ..target import host, objfiles
     from . import survey
 
     images = [image.path for image, _build_id in survey.likely_images(subject)]
+    # A virtual environment's python may be a copy, with nothing beside it.
+    images += survey.base_programs(pythons)
     candidates = libpython.candidates(images, objfiles.auto_load_folders(), subject.root)
     loaded = objfiles.has_libpython()
     declined = None if loaded else next(filter(objfiles.declines, candidates), None)

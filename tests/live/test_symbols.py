@@ -121,6 +121,8 @@ def test_virtual_environment(interpreter: Interpreter, script: Path, tmp_path: P
     assert {name: described[name] for name in truth} == truth
     assert described["virtual"] and described["is_embedded"] is False
     assert "(virtual environment of %s)" % truth["base_prefix"] in run.answers[1].stdout
+    fitting = "%s-gdb.py" % program_path(interpreter)
+    assert (fitting in document["libpython"]["candidates"]) == Path(fitting).exists()
     executable = by_role(document, "executable")
     assert executable["path"] == str(program_path(interpreter) if how == "--symlinks" else python)
     assert executable["build_id"] == elf_files.build_id(Path(executable["path"]))
