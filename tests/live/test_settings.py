@@ -1,5 +1,6 @@
 """`gdbext`, `set gdbext`, `show gdbext`: gdb treats them as its own."""
 
+import re
 from typing import List
 
 import pytest
@@ -15,7 +16,8 @@ def answers(*commands: str) -> List[str]:
     run = gdb.run(commands)
     for answer in run.answers:
         assert answer.stderr == "", answer
-    return [answer.stdout for answer in run.answers]
+    # On gdb 15 and newer there are settings for debug files as well, which test_symbols.py has.
+    return [re.sub(r"(?m)^gdbext (?:find-debug|debug-folders) is .*\n", "", answer.stdout) for answer in run.answers]
 
 
 @pytest.fixture(scope="module")
