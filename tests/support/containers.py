@@ -66,7 +66,10 @@ class Container(NamedTuple):
         """This machine's number of each thread, by that which it has inside."""
         found = {}
         for lwp in processes.thread_ids(self.pid):
-            status = Path("/proc/%d/task/%d/status" % (self.pid, lwp)).read_text()
+            try:
+                status = Path("/proc/%d/task/%d/status" % (self.pid, lwp)).read_text()
+            except FileNotFoundError:
+                continue  # It has ended since.
             numbers = re.search(r"(?m)^NSpid:\s*(.*)$", status)
             assert numbers is not None, status
             found[int(numbers[1].split()[-1])] = lwp
