@@ -2,20 +2,24 @@
 
 import contextlib
 import os
-from typing import Any, BinaryIO, Dict, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, Dict, Iterator
 
-from ..analysis.graph import Graph
 from .command import DATA, JSON, Command, Option, refuse, write
 from .leaks import DEFAULT_LIMIT, LIMIT, ONE_LINE, runtime_of
 from .leaks_objects import references_of
-from .model import Model
+
+if TYPE_CHECKING:
+    from ..analysis.graph import Graph
+    from .model import Model
 
 _GRAPH = "graph"
 FORMATS = ("heapsnapshot", "pyheap", "jsonl")
 
 
-def graph_of(current: Model, progress: Any) -> Graph:
+def graph_of(current: "Model", progress: Any) -> "Graph":
     """The graph of this stop, which is read once."""
+    from ..analysis.graph import Graph
+
     found = current.kept.get(_GRAPH)
     if found is None:
         found = current.kept[_GRAPH] = Graph(runtime_of(current), references_of(current), progress)

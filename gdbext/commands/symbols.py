@@ -1,7 +1,6 @@
 """py-symbols: what gdb and gdbext can see of the process, why not more, and what to do."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from .command import JSON, SUPPORT, Command, Option, refuse, write
@@ -126,6 +125,8 @@ class Symbols(Command):
         from . import survey
 
         self._need_pyelftools()
+        from pathlib import Path
+
         from ..elf.debug_files_in import offered
 
         wanted = {build_id: image for image, build_id in survey.loaded_build_ids(subject) if build_id}
@@ -193,6 +194,8 @@ def _look() -> "Tuple[Subject, List[Python], Optional[str], Dict[str, Any]]":
 
     Raises stop.NoInferior.
     """
+    from pathlib import Path
+
     from ..cpython import process
     from ..elf.core import Core, CoreError
     from ..elf.places import Places, fetched_by_debuginfod

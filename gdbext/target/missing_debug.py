@@ -5,8 +5,6 @@ from typing import Callable, List, Optional
 
 import gdb
 
-from . import processes
-
 _NAME = "gdbext"
 
 
@@ -41,6 +39,8 @@ def register(folders: Callable[[], Optional[List[str]]]) -> bool:
 
 def _root() -> str:
     """The folder that is the root of a process of this machine; "" where that is this machine's own."""
+    from . import processes
+
     pid = gdb.selected_inferior().pid
     if not pid or not processes.is_traced_here(pid):
         return ""
