@@ -201,21 +201,26 @@ def _package(image: Image, machine: Machine) -> Iterator[str]:
         yield f"py-symbols -use /path/to/debug-file   (of build id {build_id})"
         return
     if family is not None:
-        interpreter = _INTERPRETER_OF_DEBIAN.search(path) if _COMMANDS[family] is _DEBIAN else None
+        interpreter = _INTERPRETER_OF_DEBIAN.search(path) if family in ("debian", "ubuntu") else None
         if interpreter is not None:
             yield f"apt install {interpreter.group(1)}-dbg"
         else:
-            yield from (line.format(id=build_id, path=path) for line in _COMMANDS[family])
+            # What others have made of Ubuntu or Debian tells of both names.
+            codename = release.get(f"{family.upper()}_CODENAME") or release.get("VERSION_CODENAME") or "CODENAME"
+            yield from (line.format(id=build_id, path=path, codename=codename) for line in _COMMANDS[family])
     server = next((_SERVERS[each] for each in families if each in _SERVERS), None)
     if server is not None and build_id != "unknown":
         yield f"DEBUGINFOD_URLS={server} debuginfod-find debuginfo {build_id}"
 
 
 # By ID or ID_LIKE in os-release(5).
-_DEBIAN = ("apt install debian-goodies; find-dbgsym-packages {path}",)
+# find-dbgsym-packages looks into apt's lists, which have debug packages only with an archive of their own, by means
+# of packages that its own recommends.
+_DEBIAN = "apt install --install-recommends debian-goodies; find-dbgsym-packages {path}   (with \"deb %s\" in " \
+          "/etc/apt/sources.list, after apt update)"
 _COMMANDS = {
-    "ubuntu": _DEBIAN,
-    "debian": _DEBIAN,
+    "ubuntu": (_DEBIAN % "http://ddebs.ubuntu.com {codename} main universe",),
+    "debian": (_DEBIAN % "http://deb.debian.org/debian-debug {codename}-debug main",),
     "fedora": ("dnf debuginfo-install $(rpm -qf {path})",),
     "rhel": ("dnf debuginfo-install $(rpm -qf {path})",),
     "centos": ("dnf debuginfo-install $(rpm -qf {path})",),

@@ -29,7 +29,7 @@ MAX_NOTE_COUNT = 1 << 20
 _MANY = 0xFFFF
 
 
-class CoreError(Exception):
+class CoreError(ValueError):
     """A file that can't be read as a core; the message says why."""
 
 
@@ -56,10 +56,11 @@ class Mapping(NamedTuple):
 class Core:
     """A core of a 64-bit little-endian process. A context manager: it holds the file open.
 
-    `missing` is how many bytes are beyond the end of the file, which was cut. Raises CoreError.
+    `missing` is how many bytes are beyond the end of the file, which was cut. Without `notes` those are not
+    read, which many threads make long: `mappings`, `pid` and what else they tell stay empty. Raises CoreError.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, notes: bool = True) -> None:
         self.path = path
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):
@@ -69,13 +70,14 @@ class Core:
             raise CoreError(f"{path}: {error.strerror}") from None
         try:
             self._file_size = os.fstat(self._file.fileno()).st_size
-            self.segments, notes, end = self._read_headers()
+            self.segments, places, end = self._read_headers()
             self.missing = max(0, end - self._file_size)
             self.mappings: List[Mapping] = []
             self.pid: Optional[int] = None
             self.arguments = ""
             self.program_headers: Optional[int] = None
-            self._read_notes(notes)
+            if notes:
+                self._read_notes(places)
         except CoreError:
             self._file.close()
             raise
@@ -93,6 +95,10 @@ class Core:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+    def fileno(self) -> int:
+        """The descriptor of the open file."""
+        return self._file.fileno()
 
     def _read_headers(self) -> Tuple[List[Segment], List[Tuple[int, int]], int]:
         raw = self._file.read(_HEADER.size)

@@ -1,18 +1,19 @@
 """The inferior's memory without gdb: the kernel's file of a live process's, or the core file.
 
 Three times as quick as gdb for whole regions, and both tell what gdb does not: which memory there is.
-Facts: proc(5), core(5), linux/elf.h, Documentation/admin-guide/mm/pagemap.rst.
+Facts: proc(5), core(5), Documentation/admin-guide/mm/pagemap.rst.
 """
 
 import os
 import re
-import struct
 from bisect import bisect_right
-from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Tuple, Union
+from pathlib import Path
+from typing import BinaryIO, Iterator, List, Optional, Tuple, Union
 
 import gdb
 
 from ..cpython.memory import PAGE, Region
+from ..elf.core import Core
 from . import processes, stop
 
 _MAPS_LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) [0-9a-f]+ \S+ \d+ *(.*)")
@@ -22,26 +23,8 @@ _PAGEMAP_PIECE = 1 << 17
 # A page that is in memory, or swapped out: all others hold zeros, and reading them costs the process.
 _THERE = (1 << 63 | 1 << 62).to_bytes(8, "little")[7]
 
-_ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
-_PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
-_SECTION_INFO = struct.Struct("<40xI")
-_ELF64_LITTLE = b"\x7fELF\x02\x01"
-_ET_CORE = 4
-_PN_XNUM = 0xFFFF
-_PT_LOAD = 1
-_PF_W = 2
 # Far above vm.max_map_count.
-MAX_SEGMENTS = 1 << 20
 MAX_MAPPINGS = 1 << 20
-
-
-class _Segment(NamedTuple):
-    """A PT_LOAD: where it was in memory, where in the file; `size` is what the file has of it, in bytes."""
-
-    start: int
-    size: int
-    offset: int
-    writable: bool
 
 
 class ProcessFile:
@@ -112,33 +95,12 @@ class CoreFile:
     """The memory that a core file holds."""
 
     def __init__(self, path: str) -> None:
-        """Raises OSError, ValueError where it is no core file that can be read here."""
-        self._file: BinaryIO = open(path, "rb", buffering=0)
-        self._segments = sorted(self._load())
-        self._starts = [segment.start for segment in self._segments]
-
-    def _load(self) -> List[_Segment]:
-        descriptor = self._file.fileno()
-        size = os.fstat(descriptor).st_size
-        try:
-            (ident, kind, _machine, _version, _entry, headers, sections, _flags, _size, header_size, count,
-             _section_size, _sections, _names) = _ELF_HEADER.unpack(os.pread(descriptor, _ELF_HEADER.size, 0))
-            if count == _PN_XNUM:
-                # More than fit into 16 bits: the first section's sh_info has the number.
-                count, = _SECTION_INFO.unpack_from(os.pread(descriptor, 64, sections))
-            if not ident.startswith(_ELF64_LITTLE) or kind != _ET_CORE or header_size != _PROGRAM_HEADER.size:
-                raise ValueError("no 64-bit core file")
-            raw = os.pread(descriptor, min(count, MAX_SEGMENTS) * _PROGRAM_HEADER.size, headers)
-            found = []
-            for kind, flags, offset, address, _physical, in_file, _in_memory, _align in _PROGRAM_HEADER.iter_unpack(
-                    raw[:len(raw) - len(raw) % _PROGRAM_HEADER.size]):
-                # A core may have been cut short.
-                in_file = min(in_file, size - offset)
-                if kind == _PT_LOAD and in_file > 0:
-                    found.append(_Segment(address, in_file, offset, bool(flags & _PF_W)))
-            return found
-        except struct.error:
-            raise ValueError("core file without headers") from None
+        """Raises CoreError where it is no core file that can be read here."""
+        # It holds the file open.
+        self._core = Core(Path(path), notes=False)
+        self._descriptor = self._core.fileno()
+        self._segments = [segment for segment in self._core.segments if segment.held]
+        self._starts = [segment.address for segment in self._segments]
 
     def read(self, address: int, size: int) -> Optional[bytes]:
         """The bytes at an address, None where the file does not have all of them in one segment."""
@@ -146,10 +108,10 @@ class CoreFile:
         if index < 0:
             return None
         segment = self._segments[index]
-        if address + size > segment.start + segment.size:
+        if address + size > segment.address + segment.held:
             return None
         try:
-            data = os.pread(self._file.fileno(), size, segment.offset + address - segment.start)
+            data = os.pread(self._descriptor, size, segment.offset + address - segment.address)
         except (OSError, OverflowError):
             return None
         return data if len(data) == size else None
@@ -159,16 +121,16 @@ class CoreFile:
         found = []
         for segment in self._segments:
             if segment.writable:
-                moved = segment.start - segment.offset
+                moved = segment.address - segment.offset
                 parts = [(start + moved, end + moved)
-                         for start, end in self._data(segment.offset, segment.offset + segment.size)]
+                         for start, end in self._data(segment.offset, segment.offset + segment.held)]
                 # A core does not say which memory is that of a file.
-                found.append(Region(segment.start, segment.start + segment.size, False, parts))
+                found.append(Region(segment.address, segment.address + segment.held, False, parts))
         return found
 
     def _data(self, start: int, end: int) -> Iterator[Tuple[int, int]]:
         """The parts of a range of the file that are not holes, as whole pages of the range."""
-        descriptor = self._file.fileno()
+        descriptor = self._descriptor
         at = start
         while at < end:
             try:
@@ -187,7 +149,7 @@ class CoreFile:
 
     def _tells_holes(self) -> bool:
         try:
-            os.lseek(self._file.fileno(), 0, os.SEEK_DATA)
+            os.lseek(self._descriptor, 0, os.SEEK_DATA)
         except OSError:
             return False
         return True

@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 import elftools
 import pytest
 
-from tests.support import containers, debuginfo, elf_files, gdb, processes
+from tests.support import containers, debuginfo, elf_files, embedding, gdb, packages, processes
 from tests.support.interpreters import Interpreter
 
 # For gdb's Python, which has packages of its own.
@@ -377,6 +377,55 @@ def test_check_symbols(interpreter: Interpreter, script: Path) -> None:
     expected = by_role(live, "interpreter")
     assert {**image["debug"], "how": None} == {**expected["debug"], "how": None} or expected["debug"]["how"] is not None
     assert image["build_id"] == expected["build_id"]
+
+
+def test_eu_unstrip_agrees(interpreter: Interpreter, script: Path) -> None:
+    """It lists the build ids of what is mapped, of a process and of its core."""
+    skip_in_another_root(interpreter)
+    chosen(interpreter)
+    reason = processes.no_kernel_core()
+    if reason:
+        pytest.skip(reason)
+
+    def both(what: object, *arguments: str) -> Tuple[Dict[str, str], Dict[str, str]]:
+        listed = elf_files.mapped_build_ids(*arguments)
+        images = check_symbols(what, "-all")["images"]
+        return listed, {image["path"]: image["loaded_build_id"] for image in images}
+
+    with processes.running([str(interpreter.path), str(script)]) as program:
+        try:
+            live = both(program.pid, "-p", str(program.pid))
+        except packages.NotAvailable as error:
+            pytest.skip(str(error))
+        core = program.die_with_core()
+        dead = both(core, "--core=%s" % core)
+    for expected, found in (live, dead):
+        assert str(interpreter.image) in expected and found == expected
+
+
+@pytest.mark.parametrize("option, status, described", [("-g", "embedded", True), ("-g1", "embedded", False),
+                                                       ("-g0", "missing", None)])
+def test_program_that_embeds(interpreter: Interpreter, tmp_path: Path, option: str, status: str,
+                             described: Optional[bool]) -> None:
+    """A C program of one's own, with all of its debug information, with lines only, and without any."""
+    chosen(interpreter)
+    try:
+        program_path = embedding.build(tmp_path / "embed", [
+            option, "-DLINKED", str(interpreter.libpython), "-Wl,-rpath,%s" % interpreter.image.parent, "-lpthread"])
+    except embedding.CannotBuild as error:
+        pytest.skip(str(error))
+    listed = elf_files.run("readelf", "--debug-dump=info", str(program_path))
+    assert ("DW_TAG_subprogram" in listed) == (status == "embedded")
+    assert ("DW_TAG_formal_parameter" in listed) == bool(described)
+    with processes.running([str(program_path), "run", "-", embedding.CODE],
+                           {"PYTHONHOME": str(interpreter.prefix)}) as program:
+        run = ask(program.pid, "py-symbols -json", "py-symbols")
+    document = run.answers[0].document()
+    image = by_role(document, "executable")
+    assert image["path"] == str(program_path) and image["debug"]["status"] == status
+    assert image["debug"]["locals"] is described
+    interpreter_of_it, = document["interpreters"]
+    assert interpreter_of_it["is_embedded"] is True and "embedded" in run.answers[1].stdout
 
 
 def test_check_symbols_refuses(tmp_path: Path) -> None:

@@ -30,8 +30,13 @@ def test_nothing_is_wrong() -> None:
 @pytest.mark.parametrize("release, path, command", [
     ("ID=debian\nVERSION_CODENAME=bookworm", "/usr/bin/python3.11", "apt install python3.11-dbg"),
     ("ID=ubuntu\nID_LIKE=debian", "/usr/lib/x86_64-linux-gnu/libpython3.12.so.1.0", "apt install python3.12-dbg"),
-    ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"", "/usr/bin/uwsgi",
-     "apt install debian-goodies; find-dbgsym-packages /usr/bin/uwsgi"),
+    ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\nVERSION_CODENAME=vera\nUBUNTU_CODENAME=jammy", "/usr/bin/uwsgi",
+     "apt install --install-recommends debian-goodies; find-dbgsym-packages /usr/bin/uwsgi   "
+     "(with \"deb http://ddebs.ubuntu.com jammy main universe\" in /etc/apt/sources.list, after apt update)"),
+    ("ID=debian\nVERSION_CODENAME=bookworm", "/usr/bin/uwsgi",
+     "apt install --install-recommends debian-goodies; find-dbgsym-packages /usr/bin/uwsgi   "
+     "(with \"deb http://deb.debian.org/debian-debug bookworm-debug main\" in /etc/apt/sources.list, "
+     "after apt update)"),
     ("ID=fedora", "/usr/lib64/libpython3.12.so.1.0",
      "dnf debuginfo-install $(rpm -qf /usr/lib64/libpython3.12.so.1.0)"),
     ("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"", "/usr/bin/python3.9",

@@ -18,7 +18,7 @@ from gdbext.elf import debug_file, debug_info
 from gdbext.elf.core import Core, CoreError
 from gdbext.elf.image import Image, ImageError
 from gdbext.elf.places import Places, by_build_id, fetched_by_debuginfod
-from tests.support import elf_files
+from tests.support import elf_files, packages
 from tests.support.elf_files import compile_to, run
 
 # Mutated files that are read, and the seconds that one may take: a hang would take all of them.
@@ -199,6 +199,47 @@ def test_supplement(tmp_path: Path) -> None:
     compile_to(tmp_path / "common", "-g", "-O1")
     assert look(path).debug._replace(optimisation="") == found.debug._replace(  # type: ignore[union-attr]
         optimisation="", supplement_path=None)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_dwz(tmp_path: Path, separate: bool) -> None:
+    """What dwz itself makes of two files with common types: of programs, and of their debug files."""
+    (tmp_path / "common.h").write_text("struct point { int x, y; };\n" + "".join(
+        "struct kind_%d { int first; struct point all[%d]; };\n" % (index, index + 1) for index in range(100)))
+    source = '#include "%s"\n' % (tmp_path / "common.h") + "".join(
+        "int function_%d(struct kind_%d *of) { int x = of->first; return x + of->all[0].x; }\n" % (index, index)
+        for index in range(100)) + "int main(void) { return %d; }\n"
+    programs = [compile_to(tmp_path / name, "-g", "-O2", source=source % number)
+                for number, name in enumerate(("one", "two"))]
+    files = [path.with_suffix(".debug") for path in programs] if separate else programs
+    if separate:
+        for path, debug in zip(programs, files):
+            elf_files.split(path, debug, link=False)
+    common = tmp_path / "common" / "types.debug"
+    common.parent.mkdir()
+    try:
+        elf_files.dwz("-m", str(common), "-M", str(common), *map(str, files))
+    except packages.NotAvailable as error:
+        pytest.skip(str(error))
+    assert ".debug_info" in elf_files.sections(common)
+    for path, debug in zip(programs, files):
+        assert ".gnu_debugaltlink" in elf_files.sections(debug)
+        if separate:
+            # dwz has changed the file: its checksum is that of now.
+            run("objcopy", "--add-gnu-debuglink=%s" % debug, str(path))
+        found = look(path)
+        assert found.debug is not None and found.debug.status == ("separate" if separate else "embedded")
+        assert found.debug.path == str(debug)
+        assert found.debug.supplement == found.debug.supplement_path == str(common)
+        assert found.debug.locals is True and found.debug.optimisation == "-O2"
+        with Image(debug) as image:
+            named = image.supplement()
+        assert named is not None and named.build_id == elf_files.build_id(common)
+        # readelf follows the link by itself, and complains where it can't.
+        assert "types.debug" in run("readelf", "--debug-dump=links", str(debug))
+    common.unlink()
+    found = look(programs[0])
+    assert found.debug is not None and found.debug.supplement == str(common) and found.debug.supplement_path is None
 
 
 # Bad input.
