@@ -65,7 +65,7 @@ class Symbols(Command):
             gdb = symbols.Host(versions.gdb, versions.python)
             write([symbols.document(target, report, gdb, libpython, options["all"], advice)])
         else:
-            write(list(symbols.text(report, libpython, options["all"], advice)))
+            write(list(symbols.text(report, libpython, options["all"], advice, host.columns())))
 
     def _imports(self, subject: "Subject", pythons: "List[Python]", target: Dict[str, Any],
                  options: Dict[str, Any]) -> None:

@@ -18,16 +18,14 @@ class Missing(Exception):
 
 def provide() -> None:
     """Have `import elftools` work, without another change to where this Python finds packages. Raises Missing."""
-    try:
-        import elftools  # noqa: F401
+    if _works():
         return
-    except ImportError:
-        pass
     version = "%d.%d" % sys.version_info[:2]
     for folder in _environments():
         if _load(folder):
             return
-    raise Missing(f"Files on disk were not looked into: Python {version} has no pyelftools (package pyelftools, "
+    has = "cannot run its pyelftools" if _is_installed() else "has no pyelftools"
+    raise Missing(f"Files on disk were not looked into: Python {version} {has} (package pyelftools, "
                   "python3-pyelftools)")
 
 
@@ -49,10 +47,26 @@ def _load(folder: Path) -> bool:
     sys.modules["elftools"] = module
     try:
         spec.loader.exec_module(module)
-        # What the rest needs too: a pyelftools may want a newer Python than this one.
+    except (ImportError, SyntaxError, OSError):
+        pass
+    return _works()
+
+
+def _works() -> bool:
+    """Whether what the rest needs can be imported: a pyelftools may want a newer Python than this one."""
+    try:
         importlib.import_module("elftools.elf.elffile")
         return True
     except (ImportError, SyntaxError, OSError):
-        for name in [name for name in sys.modules if name.partition(".")[0] == "elftools"]:
+        for name in [name for name, module in sys.modules.items()
+                     if name.partition(".")[0] == "elftools" and module is not None]:
             del sys.modules[name]
+        return False
+
+
+def _is_installed() -> bool:
+    try:
+        return importlib.util.find_spec("elftools") is not None
+    except (ImportError, ValueError):
+        # ValueError: None in sys.modules.
         return False

@@ -17,7 +17,7 @@ MAX_NAMED = 3
 # Modules that are named of those that need one library.
 MAX_MODULES = 8
 # Columns of what is prose; a path or a command is never broken.
-WIDTH = 78
+WIDTH, LEAST_WIDTH = 78, 30
 _HEADINGS = ("debug", "locals", "build id", "file")
 
 
@@ -29,10 +29,11 @@ class Host(NamedTuple):
 
 
 def text(report: Report, libpython: Optional[LibPython], everything: bool,
-         advice: List[str]) -> Iterator[str]:
+         advice: List[str], columns: Optional[int] = None) -> Iterator[str]:
     """The interpreters, a table of the images with what is odd of each below it, notes, then what to do.
 
-    `libpython` is None where no gdb runs that could have loaded it.
+    `libpython` is None where no gdb runs that could have loaded it; `columns` are those of the terminal, None
+    where there is none.
     """
     images = {image.path: image for image in report.images}
     for interpreter in report.interpreters:
@@ -51,11 +52,12 @@ def text(report: Report, libpython: Optional[LibPython], everything: bool,
         yield ""
         yield from _libpython(libpython)
     if advice:
+        room = WIDTH if columns is None else max(LEAST_WIDTH, min(WIDTH, columns))
         yield ""
         yield "What to do:"
         for each in advice:
             first, *more = each.split("\n")
-            yield from textwrap.wrap(printable(first), WIDTH, initial_indent="- ", subsequent_indent="  ",
+            yield from textwrap.wrap(printable(first), room, initial_indent="- ", subsequent_indent="  ",
                                      break_long_words=False, break_on_hyphens=False)
             yield from (f"    {printable(line)}" for line in more)
 

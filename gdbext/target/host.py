@@ -1,7 +1,7 @@
 """The gdb that gdbext runs in."""
 
 import platform
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import gdb
 
@@ -16,3 +16,8 @@ class Versions(NamedTuple):
 def versions() -> Versions:
     """As gdb and its Python say them."""
     return Versions(gdb.VERSION, platform.python_version())
+
+
+def columns() -> Optional[int]:
+    """How wide gdb takes the terminal to be (`set width`), None for without limit, as for a file."""
+    return gdb.parameter("width") or None

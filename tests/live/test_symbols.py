@@ -157,12 +157,17 @@ def test_replaced_while_it_runs(interpreter: Interpreter, copy: Path, script: Pa
         before = elf_files.build_id(copy)
         os.replace(other_build(copy, tmp_path / "new"), copy)
         after = elf_files.build_id(copy)
-        run = ask(program.pid, "py-symbols -json", "py-symbols")
+        run = ask(program.pid, "py-symbols -json", "py-symbols", "set width 60", "py-symbols")
         executable = by_role(run.answers[0].document(), "executable")
         assert before != after
         assert executable["deleted"] and executable["replaced"]
         assert (executable["loaded_build_id"], executable["build_id"]) == (before, after)
         assert "replaced" in run.answers[1].stdout
+        # What is no path, no command and no build id keeps to the terminal's width.
+        advice = run.answers[3].stdout.split("What to do:\n")[1]
+        assert advice.startswith("- ") and [
+            line for line in advice.splitlines() if len(line) > 60 and not line.startswith("    ")
+            and all(len(word) < 40 for word in line.split())] == []
         assert str(after) in run.answers[1].stdout and str(before) in run.answers[1].stdout
         copy.unlink()
         executable = by_role(ask(program.pid, "py-symbols -json").answers[0].document(), "executable")

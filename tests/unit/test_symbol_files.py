@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 from typing import Callable, Iterator, List, Tuple
 
+import elftools
 import pytest
 
 from gdbext.commands import survey
@@ -460,3 +461,25 @@ def test_a_file_is_not_its_own_debug_file(tmp_path: Path) -> None:
     assert found.debug is not None and found.debug.status == debug_file.MISSING
     with pytest.raises(ImageError, match="not an ELF file"):
         Image(tmp_path / "link")
+
+
+def test_pyelftools_for_a_newer_python(tmp_path: Path) -> None:
+    """One that this Python finds and cannot compile is as good as none, which is one line."""
+    package = tmp_path / "elftools" / "elf"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("")
+    (package / "elffile.py").write_text("newer syntax\n")
+    code = ("import sys; sys.path[:0] = sys.argv[1:]\n"
+            "from gdbext.elf import pyelftools\n"
+            "pyelftools._environments = lambda: iter(%s)\n"
+            "try:\n    pyelftools.provide()\n    import elftools; print(elftools.__file__)\n"
+            "except pyelftools.Missing as missing:\n    print(missing)")
+    repository = str(Path(survey.__file__).parents[2])
+    version = "%d.%d" % sys.version_info[:2]
+    said = run(sys.executable, "-c", code % "()", str(tmp_path), repository)
+    assert said.count("\n") == 1 and "Python %s cannot run its pyelftools" % version in said
+    # That of the project's environment is taken instead.
+    installed = Path(elftools.__file__)
+    where = "[pyelftools.Path(%r)]" % str(installed.parents[1])
+    assert run(sys.executable, "-c", code % where, str(tmp_path), repository).strip() == str(installed)
