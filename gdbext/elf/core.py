@@ -116,16 +116,20 @@ class Core:
             # sh_info of section header 0.
             count = int.from_bytes(self._at(sections + 44, 4), "little")
         raw = self._at(start, min(count, MAX_SEGMENTS) * each)
-        segments, notes, end = [], [], start + count * each
+        segments, notes, end, file_size = [], [], start + count * each, self._file_size
         for type_, flags, offset, address, _physical, held, size, _align in (
                 _PROGRAM_HEADER.iter_unpack(raw[:len(raw) // each * each])):
-            end = max(end, offset + held)
+            if offset + held > end:
+                end = offset + held
             if type_ == _PT_LOAD:
-                there = max(0, min(held, size, self._file_size - offset))
-                segments.append(Segment(address, size, offset, there, bool(flags & 1), bool(flags & 2)))
+                there = held if held < size else size
+                if offset + there > file_size:
+                    there = max(0, file_size - offset)
+                segments.append(Segment(address, size, offset, there, flags & 1 != 0, flags & 2 != 0))
             elif type_ == _PT_NOTE:
                 notes.append((offset, min(held, MAX_NOTES)))
-        return sorted(segments), notes, end
+        segments.sort()
+        return segments, notes, end
 
     def _at(self, offset: int, size: int) -> bytes:
         if offset >= self._file_size:
