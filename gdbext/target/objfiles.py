@@ -77,7 +77,7 @@ def add_debug_file(image: MappedImage, path: str) -> None:
 def has_libpython() -> bool:
     """Whether CPython's own libpython.py is loaded: auto-loading runs it as part of __main__."""
     modules = [sys.modules.get(name) for name in ("__main__", "libpython")]
-    return any(hasattr(module, "PyObjectPtr") and hasattr(module, "PyFramePtr") for module in modules)
+    return any(hasattr(module, "PyObjectPtr") and hasattr(module, "PyFrameObjectPtr") for module in modules)
 
 
 def auto_load_folders() -> List[str]:

@@ -270,6 +270,17 @@ def test_libpython(interpreter: Interpreter, copy: Path, script: Path) -> None:
     assert allowed.answers[0].document()["libpython"]["loaded"] and "declined" not in allowed.preamble.stderr
 
 
+def test_every_libpython_is_known(interpreter: Interpreter, script: Path) -> None:
+    """That of each version: the classes in it have changed."""
+    skip_in_another_root(interpreter)
+    fitting = Path("%s-gdb.py" % program_path(interpreter))
+    if not fitting.exists():
+        pytest.skip("%s has no libpython.py beside it" % interpreter.id)
+    with processes.running([str(interpreter.path), str(script)]) as program:
+        run = ask(program.pid, "py-symbols -json", "source %s" % fitting, "py-symbols -json")
+    assert [run.answers[index].document()["libpython"]["loaded"] for index in (0, 2)] == [False, True]
+
+
 def test_imports(interpreter: Interpreter, tmp_path: Path) -> None:
     """The files whose relocations name a function, as readelf lists them; the module that each is or serves."""
     skip_in_another_root(interpreter)
