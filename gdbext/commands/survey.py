@@ -275,6 +275,9 @@ def _is_embedded(executable: Optional[str], subject: Subject) -> Optional[bool]:
     if not executable:
         return True
     path = os.path.realpath(below_root(subject.root, executable))
+    # A core's program by the name that the core has for it: gdb may have been given another file.
+    if path == os.path.realpath(below_root(subject.root, subject.executable)):
+        return False
     program = os.path.realpath(subject.executable_file or below_root(subject.root, subject.executable))
     if path == program:
         return False

@@ -213,7 +213,7 @@ def details(image: Image) -> Iterator[str]:
     if image.problem:
         yield image.problem
     if image.is_of_another_build:
-        yield f"the file was replaced: it has build id {image.build_id}, mapped is {image.loaded_build_id}"
+        yield f"the file is of another build: it has build id {image.build_id}, mapped is {image.loaded_build_id}"
     elif image.deleted:
         yield "the file that is mapped was deleted" + (", and one of the same build is there" if image.build_id else "")
     if image.file is not None and image.file != image.path and not image.file.startswith("/proc/"):

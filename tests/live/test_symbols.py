@@ -244,6 +244,10 @@ def test_warns_once_of_a_core_and_another_binary(
     executable = by_role(wrong.answers[3].document(), "executable")
     assert executable["replaced"] and (executable["build_id"], executable["loaded_build_id"]) == ids
     assert not by_role(right.answers[3].document(), "executable")["replaced"]
+    # What gdb was given says nothing of how the process ran.
+    for answers in (wrong.answers, right.answers):
+        described, = answers[3].document()["interpreters"]
+        assert described["is_embedded"] is False
 
 
 def test_libpython(interpreter: Interpreter, copy: Path, script: Path) -> None:
