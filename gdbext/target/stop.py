@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 import gdb
 
@@ -63,20 +63,8 @@ def per_stop(make: Callable[[], Any]) -> Any:
 
     Raises NoInferior, and what `make` raises.
     """
-    inferior = gdb.selected_inferior()
-    threads = inferior.threads()
-    if not inferior.pid or not threads:
-        raise NoInferior()
-    kept = _kept.get(inferior.num)
-    # Detaching ends no process and so has no event, but it does away with gdb's threads.
-    if kept is not None and kept.witness.is_valid() and kept.pid == inferior.pid:
-        return kept.value
-    _connect()
-    value = make()
     # A thread that runs on (non-stop mode) may change anything meanwhile.
-    if not any(thread.is_running() for thread in threads):
-        _kept[inferior.num] = _Kept(value, inferior.pid, threads[0])
-    return value
+    return _once(_kept, make, lambda threads: not any(thread.is_running() for thread in threads))
 
 
 def per_images(make: Callable[[], Any]) -> Any:
@@ -84,16 +72,23 @@ def per_images(make: Callable[[], Any]) -> Any:
 
     Raises NoInferior, and what `make` raises.
     """
+    return _once(_kept_longer, make, lambda threads: True)
+
+
+def _once(kept_values: Dict[int, _Kept], make: Callable[[], Any],
+          may_be_kept: Callable[[Sequence[gdb.InferiorThread]], bool]) -> Any:
     inferior = gdb.selected_inferior()
     threads = inferior.threads()
     if not inferior.pid or not threads:
         raise NoInferior()
-    kept = _kept_longer.get(inferior.num)
+    kept = kept_values.get(inferior.num)
+    # Detaching ends no process and so has no event, but it does away with gdb's threads.
     if kept is not None and kept.witness.is_valid() and kept.pid == inferior.pid:
         return kept.value
     _connect()
     value = make()
-    _kept_longer[inferior.num] = _Kept(value, inferior.pid, threads[0])
+    if may_be_kept(threads):
+        kept_values[inferior.num] = _Kept(value, inferior.pid, threads[0])
     return value
 
 
