@@ -26,7 +26,8 @@ class Prompt:
     def __init__(self, pid: int, home: Path, columns: int = 200) -> None:
         self._gdb = pexpect.spawn(
             gdb_runner.find().path,
-            ["-nx", "-q", "-readnever", "-iex", "source %s" % gdb_runner.INIT, "-p", str(pid)],
+            ["-nx", "-q", "-readnever", "-iex", "set auto-load python-scripts off",
+             "-iex", "source %s" % gdb_runner.INIT, "-p", str(pid)],
             env=gdb_runner.environment(str(home), TERM="dumb"), cwd=str(home),
             encoding="utf-8", timeout=gdb_runner.TIMEOUT, dimensions=(24, columns))
         self._gdb.delaybeforesend = None
