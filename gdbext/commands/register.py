@@ -4,6 +4,7 @@ from ..target import filter as frame_filter
 from . import backtrace, settings
 from .bt import Backtrace
 from .catch import Catch, PyExc, Raised
+from .dump import Dump
 from .exc import Exc
 from .frames import Down, Frame, Up
 from .functions import FUNCTIONS
@@ -22,7 +23,7 @@ from .symbols import Symbols
 from .threads import Threads
 
 # A prefix before its own.
-COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
+COMMANDS = (Gdbext, Version, Dump, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
             LeaksSnapshot, LeaksDiff, LeaksInstances, LeaksBiggest, LeaksShow, LeaksReferrers, LeaksPath,
             LeaksGarbage, LeaksRetained, LeaksExport, Symbols)
 
