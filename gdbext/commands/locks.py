@@ -23,8 +23,8 @@ class Locks(Command):
         current = model.current()
         report = current.locks()
         if options["json"]:
-            write([locks.document(current.target(), report)])
+            write([locks.document(current.target(), report, current.notes())])
         elif options["dot"]:
-            write(list(locks.graph(report)))
+            write(list(locks.graph(report, current.notes())))
         else:
             write(list(locks.text(report, current.notes())))

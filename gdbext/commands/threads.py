@@ -24,7 +24,7 @@ class Threads(Command):
         current = model.current()
         listed, report = current.threads(), current.locks()
         if options["json"]:
-            write([threads.document(current.target(), listed, report)])
+            write([threads.document(current.target(), listed, report, current.notes())])
         elif options["group"]:
             write(list(threads.grouped(listed, report, current.notes())))
         else:

@@ -92,7 +92,7 @@ def text(report: Report, notes: List[str]) -> Iterator[str]:
         yield "What else threads wait for:" if shown else "What threads wait for:"
     for waited in others:
         yield from _waited(waited, report)
-    yield from notes
+    yield from map(printable, notes)
 
 
 def _deadlock(deadlock: Deadlock, report: Report) -> Iterator[str]:
@@ -193,12 +193,13 @@ def wait_json(wait: Optional[Wait], waited: Optional[Waited]) -> Optional[Dict[s
     }
 
 
-def document(target: Dict[str, Any], report: Report) -> str:
+def document(target: Dict[str, Any], report: Report, notes: List[str]) -> str:
     """The JSON document of py-locks."""
     return _document("py-locks", target, {
         "locks": [_lock_json(each) for each in report.waited],
         "deadlocks": [_deadlock_json(each) for each in report.deadlocks],
         "possible_deadlocks": [_deadlock_json(each) for each in report.doubtful],
+        "notes": notes,
     })
 
 
@@ -256,13 +257,15 @@ def _deadlock_json(deadlock: Deadlock) -> Dict[str, Any]:
 # Graphviz.
 
 
-def graph(report: Report) -> Iterator[str]:
+def graph(report: Report, notes: List[str]) -> Iterator[str]:
     """The wait graph in Graphviz' language: threads are boxes, what they wait for ellipses, deadlocks red."""
     caught = {id(waiter.thread) for deadlock in report.deadlocks for waiter in deadlock.waiters}
     rings = {id(waited) for deadlock in report.deadlocks for waited in deadlock.waited}
     drawn: Dict[int, str] = {}
     yield "digraph waits {"
     yield "  rankdir=LR;"
+    if notes:
+        yield f"  label={_quoted(chr(10).join(map(printable, notes)))};"
 
     def node(thread: Thread) -> Iterator[str]:
         if id(thread) not in drawn:

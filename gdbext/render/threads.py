@@ -35,7 +35,7 @@ def text(threads: List[Thread], report: Report, selected: Optional[int], notes: 
         doing = doing_text(thread, report) if thread is not None else ""
         if doing:
             yield indent + doing
-    yield from notes
+    yield from map(printable, notes)
 
 
 def doing_text(thread: Thread, report: Report) -> str:
@@ -77,7 +77,7 @@ def grouped(threads: List[Thread], report: Report, notes: List[str]) -> Iterator
                 yield "    " + (text_ if len(doing) == 1 else f"{times}: {text_}")
         if len(doing) > MAX_NAMED:
             yield f"    and {len(doing) - MAX_NAMED} other things"
-    yield from notes
+    yield from map(printable, notes)
 
 
 def _waiting(thread: Thread, report: Report) -> str:
@@ -107,9 +107,10 @@ def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
     return (mark, number, lwp, ident, name, thread.gil or thread.attachment or "", where)
 
 
-def document(target: Dict[str, Any], threads: List[Thread], report: Report) -> str:
+def document(target: Dict[str, Any], threads: List[Thread], report: Report, notes: List[str]) -> str:
     """The JSON document of py-threads."""
-    return _document("py-threads", target, {"threads": [_thread(thread, report) for thread in threads]})
+    return _document("py-threads", target, {
+        "threads": [_thread(thread, report) for thread in threads], "notes": notes})
 
 
 def _thread(thread: Thread, report: Report) -> Dict[str, Any]:

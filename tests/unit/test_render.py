@@ -99,7 +99,7 @@ def table_of(found: List[Thread], selected: Optional[int], notes: List[str]) -> 
 
 def document_of(found: List[Thread]) -> str:
     """py-threads' document."""
-    return threads.document(TARGET, found, locks.report(found, Waits()))
+    return threads.document(TARGET, found, locks.report(found, Waits()), ["A note."])
 
 
 EVIL_NAME = "\x1b[31mимя\n\u202e\udc80"
@@ -237,7 +237,7 @@ def test_of_several_runtimes_each_is_named(other_table: str, other_path: str, la
 def test_the_document_of_threads() -> None:
     made = made_process()
     found = parsed(document_of(listed(made)))
-    assert (found["command"], found["target"]) == ("py-threads", TARGET)
+    assert (found["command"], found["target"], found["notes"]) == ("py-threads", TARGET, ["A note."])
     main, second, native, gone = found["threads"]
     assert main == {
         "number": 1, "lwp": 50, "ident": IDENT, "name": "MainThread", "interpreter": 0, "runtime": 0,

@@ -94,8 +94,9 @@ def test_a_deadlock_with_a_doubt_is_a_possible_one() -> None:
 
 
 def test_the_document() -> None:
-    document = parsed(locks.document(TARGET, ring()))
-    assert list(document) == ["command", "target", "locks", "deadlocks", "possible_deadlocks"]
+    document = parsed(locks.document(TARGET, ring(), ["There may be more."]))
+    assert list(document) == ["command", "target", "locks", "deadlocks", "possible_deadlocks", "notes"]
+    assert document["notes"] == ["There may be more."]
     assert document["deadlocks"] == [
         {"threads": [1001, 1002], "locks": ["0x50", "0x60"], "behind": [1003], "doubts": []}]
     first, second = document["locks"]
@@ -111,15 +112,15 @@ def test_names_of_the_inferior_are_escaped(value: str) -> None:
     waiter = Waiter(thread(1, value), lock(value))
     waited = Waited("lock", 0x50, [waiter], [], None, None, [Candidate(thread(2, value), frame(value), value)])
     one = report([waited])
-    for text in (*locks.text(one, []), *locks.graph(one)):
+    for text in (*locks.text(one, []), *locks.graph(one, [])):
         assert text.isprintable(), text
-    assert json.loads(locks.document(TARGET, one))["locks"][0]["name"] == value
+    assert json.loads(locks.document(TARGET, one, []))["locks"][0]["name"] == value
 
 
 def test_the_graph_is_quoted() -> None:
     """A quote or a backslash would end a label, or make an escape of Graphviz' own."""
     waiter = Waiter(thread(1, 'a"b\\N'), lock('x["k"] \\l'))
-    lines = list(locks.graph(report([Waited("lock", 0x50, [waiter], [], None, None, [])])))
+    lines = list(locks.graph(report([Waited("lock", 0x50, [waiter], [], None, None, [])]), []))
     assert lines == [
         "digraph waits {",
         "  rankdir=LR;",
@@ -130,8 +131,13 @@ def test_the_graph_is_quoted() -> None:
     ]
 
 
+def test_the_graph_says_what_is_not_known() -> None:
+    lines = list(locks.graph(report([]), ['There may be "more".', "Two."]))
+    assert lines[2:] == ['  label="There may be \\"more\\".\\nTwo.";', "}"]
+
+
 def test_the_graph_of_a_deadlock_is_red() -> None:
-    lines = list(locks.graph(ring()))
+    lines = list(locks.graph(ring(), []))
     assert sum("color=red" in line for line in lines) == 8
     assert '  lock0 -> thread2 [color=red, style=dashed];' in lines
     assert '  thread1 -> lock0;' in lines
