@@ -114,19 +114,16 @@ def new_objects(before: Snapshot, after: Snapshot, name: str) -> List[int]:
     return [address for address in after.addresses.get(name, ()) if address not in known]
 
 
-def write(snapshot: Snapshot, path: str) -> None:
-    """Keep a snapshot in a file. Raises OSError; what was there before stays until all is written."""
+def write(snapshot: Snapshot, file: BinaryIO) -> None:
+    """Write a snapshot to a file. Raises OSError."""
     names = list(snapshot.counts)
     header = json.dumps({
         "what": snapshot.what, "process": snapshot.process, "partial": snapshot.partial, "byteorder": sys.byteorder,
         "types": [[name, *snapshot.counts[name], len(snapshot.addresses.get(name, ()))] for name in names],
     }).encode()
-    part = path + ".part"
-    with open(part, "wb") as file:
-        file.write(_MAGIC + struct.pack("<Q", len(header)) + header)
-        for name in names:
-            snapshot.addresses.get(name, array("Q")).tofile(file)
-    os.replace(part, path)
+    file.write(_MAGIC + struct.pack("<Q", len(header)) + header)
+    for name in names:
+        snapshot.addresses.get(name, array("Q")).tofile(file)
 
 
 def read(path: str) -> Snapshot:

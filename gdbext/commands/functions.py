@@ -86,6 +86,3 @@ class PyValue(Function):
             if -1 << 63 <= number < 1 << 64:
                 return number
         return value_text()(runtime, address)
-
-
-FUNCTIONS = (PyValue, PyFile, PyLine, PyFunction)

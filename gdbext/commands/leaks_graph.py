@@ -1,9 +1,9 @@
 """py-leaks retained and py-leaks export: what needs every reference of the heap at once."""
 
-import contextlib
 import os
-from typing import TYPE_CHECKING, Any, BinaryIO, Dict, Iterator
+from typing import TYPE_CHECKING, Any, Dict
 
+from . import files
 from .command import DATA, JSON, Command, Option, refuse, write
 from .leaks import DEFAULT_LIMIT, LIMIT, ONE_LINE, runtime_of
 from .leaks_objects import references_of
@@ -64,7 +64,7 @@ class LeaksExport(Command):
     USAGE = "py-leaks export [-format heapsnapshot|pyheap|jsonl] [-force] [-json] FILE"
     OPTIONS = (
         Option("format", "Which of them. Default: as the name of FILE ends.", "FORMAT", choices=FORMATS),
-        Option("force", "Write over FILE if there is one."), JSON,
+        files.FORCE, JSON,
     )
     EXAMPLE = "py-leaks export app.heapsnapshot"
     ARGUMENTS = (1, 1)
@@ -80,47 +80,13 @@ class LeaksExport(Command):
         kind = options["format"] or os.path.splitext(path)[1][1:]
         if kind not in heap_files.WRITERS:
             refuse(f"{self.NAME}: {path!r} ends in no format's name: give one of {', '.join(FORMATS)} with -format")
-        if os.path.isdir(path):
-            refuse(f"{self.NAME}: {path} is a folder")
-        if os.path.lexists(path) and not options["force"]:
-            refuse(f"{self.NAME}: {path} is there already: give another name, or -force to write over it")
-        current = model.current()
-        try:
-            with _beside(path, options["force"]) as file, ProgressLine("writing") as progress:
+        with files.written(self.NAME, path, options["force"]) as file:
+            current = model.current()
+            with ProgressLine("writing") as progress:
                 export = Export(runtime_of(current), graph_of(current, progress))
                 heap_files.WRITERS[kind](export, file, os.path.dirname(os.path.abspath(path)), current.target(),
                                          progress)
-                file.flush()
-                size = file.tell()
-        except FileExistsError:
-            refuse(f"{self.NAME}: {path} is there already: give another name, or -force to write over it")
-        except OSError as error:
-            refuse(f"{self.NAME}: {error}")
+            file.flush()
+            size = file.tell()
         write([leaks_graph.export_document(current.target(), path, kind, export, size)] if options["json"]
               else list(leaks_graph.export_text(path, export, size)))
-
-
-@contextlib.contextmanager
-def _beside(path: str, force: bool) -> Iterator[BinaryIO]:
-    """A file beside `path` that takes its name once it is whole, and is gone if it never is. Raises OSError."""
-    part = f"{path}.{os.getpid()}.part"
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield file
-        if force:
-            os.replace(part, path)
-            return
-        try:
-            # Fails where somebody has made a file of that name in the meantime.
-            os.link(part, path)
-        except FileExistsError:
-            raise
-        except OSError:
-            # A file system without hard links.
-            if os.path.lexists(path):
-                raise FileExistsError(path) from None
-            os.rename(part, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)

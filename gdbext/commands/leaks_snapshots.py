@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
+from . import files
 from .command import DATA, JSON, Command, Option, refuse, write
 from .leaks import DEFAULT_LIMIT, LIMIT, ONE_LINE, SORTS, runtime_of
 
@@ -30,9 +31,9 @@ class LeaksSnapshot(Command):
     NAME = "py-leaks snapshot"
     CLASS = DATA
     SUMMARY = "Remember the objects on the heap, for py-leaks diff later."
-    USAGE = "py-leaks snapshot [-file FILE] [-json] NAME"
+    USAGE = "py-leaks snapshot [-file FILE [-force]] [-json] NAME"
     OPTIONS = (Option("file", "Write them to FILE too, which py-leaks diff takes for a name.", "FILE", text=True),
-               JSON)
+               files.FORCE, JSON)
     EXAMPLE = "py-leaks snapshot before"
     ARGUMENTS = (1, 1)
 
@@ -43,14 +44,16 @@ class LeaksSnapshot(Command):
         from . import model
 
         name, = options["arguments"]
-        snapshot = _take("taking a snapshot")
+        if options["force"] and not options["file"]:
+            refuse(f"{self.NAME}: -force goes with -file")
+        if options["file"]:
+            with files.written(self.NAME, os.path.expanduser(options["file"]), options["force"]) as file:
+                snapshot = _take("taking a snapshot")
+                snapshots.write(snapshot, file)
+        else:
+            snapshot = _take("taking a snapshot")
         _kept.pop(name, None)
         _kept[name] = snapshot
-        if options["file"]:
-            try:
-                snapshots.write(snapshot, os.path.expanduser(options["file"]))
-            except OSError as error:
-                refuse(f"{self.NAME}: {error}")
         if options["json"]:
             write([leaks.snapshot_document(model.current().target(), name, snapshot)])
         else:

@@ -15,7 +15,7 @@ class Print(Command):
     NAME = "py-print-plus"
     CLASS = STACK
     SUMMARY = "Print the value of a Python name, with attributes and items, or of the object at an address."
-    USAGE = "py-print-plus [-json] NAME | ADDRESS | $REGISTER"
+    USAGE = "py-print-plus [-json] NAME|ADDRESS|$REGISTER"
     OPTIONS = (JSON,)
     EXAMPLE = "py-print-plus self.queue[0]['key']"
     EXPRESSION = True

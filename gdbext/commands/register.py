@@ -4,10 +4,9 @@ from ..target import filter as frame_filter
 from . import backtrace, settings
 from .bt import Backtrace
 from .catch import Catch, PyExc, Raised
-from .dump import Dump
 from .exc import Exc
 from .frames import Down, Frame, Up
-from .functions import FUNCTIONS
+from .functions import PyFile, PyFunction, PyLine, PyValue
 from .gdbext import Gdbext, Version
 from .leaks import Leaks
 from .leaks_garbage import LeaksGarbage
@@ -23,16 +22,17 @@ from .symbols import Symbols
 from .threads import Threads
 
 # A prefix before its own.
-COMMANDS = (Gdbext, Version, Dump, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
+COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
             LeaksSnapshot, LeaksDiff, LeaksInstances, LeaksBiggest, LeaksShow, LeaksReferrers, LeaksPath,
             LeaksGarbage, LeaksRetained, LeaksExport, Symbols)
+FUNCTIONS = (PyValue, PyFile, PyLine, PyFunction, PyExc, Raised)
 
 
 def register() -> None:
     """Add the commands, functions and settings to gdb, or put them in the place of those added before."""
     for command in COMMANDS:
         command()
-    for function in (*FUNCTIONS, PyExc, Raised):
+    for function in FUNCTIONS:
         function()
     frame_filter.register(backtrace.runs)
     settings.register()

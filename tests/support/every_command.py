@@ -1,0 +1,52 @@
+"""Lines to type that together have every command that is registered, and every option of each."""
+
+import functools
+import json
+import re
+from pathlib import Path
+from typing import Any, Dict, List, Mapping
+
+from tests.support import gdb, usage
+
+_ASK = """python
+import json
+from gdbext.commands.register import COMMANDS, FUNCTIONS
+print(json.dumps([{each.NAME: getattr(each, "USAGE", each.NAME) for each in all_} for all_ in (COMMANDS, FUNCTIONS)]))
+end"""
+
+# Breakpoints, debug files and scripts of others are these lines' purpose.
+CHANGES = ("py-catch", "py-symbols -use", "py-symbols -load-libpython")
+
+
+@functools.lru_cache(maxsize=None)
+def usages() -> List[Dict[str, str]]:
+    """The USAGE of each command, and of each convenience function, by name."""
+    run = gdb.run(["python exec(%r)" % "\n".join(_ASK.split("\n")[1:-1])])
+    found: List[Dict[str, str]] = json.loads(run.answers[0].stdout)
+    return found
+
+
+def words(truth: Mapping[str, Any], folder: Path) -> Dict[str, str]:
+    """What stands for what in USAGE, for a process of small.py; commands may write to a folder."""
+    return {
+        "N": "3", "START": "1", "END": "9999", "ADDRESS": hex(truth["objects"][0]), "TYPE": "KeyError", "NAME": "one",
+        "A": "one", "B": "one", "FUNCTION": "read", "PATH": str(folder), "FILE": str(folder / "written.jsonl"),
+        "$REGISTER": "$rdi", "OTHERWISE": "7"}
+
+
+def call(usage_: str, meant: Mapping[str, str]) -> str:
+    """A line that asks a convenience function."""
+    shortest = re.sub(r" *\[.*\]", "", usage_)
+    return "print " + re.sub("[A-Z]{2,}", lambda name: meant[name[0]], shortest)
+
+
+def lines(truth: Mapping[str, Any], folder: Path, changing: bool = False) -> List[str]:
+    """Each command as it is, with each option, and these with -json; then each function.
+
+    Without `changing` none of those whose purpose it is to change something.
+    """
+    commands, functions = usages()
+    meant = words(truth, folder)
+    found = [usage.typed(form, meant) for each in commands.values() for form in usage.few(usage.forms(each))]
+    found += [call(each, meant) for each in functions.values()]
+    return [line for line in found if changing or not line.startswith(CHANGES)]
