@@ -3,11 +3,12 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import gdb, processes, stripped
+from tests.support import every_command, gdb, processes, stripped
 from tests.support.interpreters import Found, Interpreter
 
 # What loading may add to gdb's start, seconds; the best of some runs, for the machine may be busy.
@@ -56,13 +57,6 @@ def test_symbolic_link(tmp_path: Path, what: str) -> None:
     link.symlink_to(target)
     path = link / gdb.INIT.relative_to(target) if what != "file" else link.rename(tmp_path / "link.py")
     assert_loaded(gdb.run(["source %s" % path, *ASK], load=False))
-
-
-def test_where_modules_are_found_stays() -> None:
-    """What lies beside the package, as all of a virtual environment does, does not come before gdb's own modules."""
-    show = "python import sys; print(sys.path)"
-    before, _loading, after = gdb.run([show, "source %s" % gdb.INIT, show], load=False).answers
-    assert before.stdout == after.stdout != ""
 
 
 def test_twice() -> None:
@@ -233,3 +227,37 @@ def test_incomplete_installation(tmp_path: Path) -> None:
     assert load.stdout == "" and load.stderr.count("\n") == 1
     assert load.stderr.startswith("gdbext is not loaded: ")
     assert works.stdout == "$1 = 42\n"
+
+
+def test_a_folder_that_others_can_write_to(tmp_path: Path) -> None:
+    """What others can put there runs in this gdb: one line says so, and the commands are there."""
+    shutil.copytree(gdb.INIT.parent, tmp_path / "gdbext", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "gdbext" / "layout").chmod(0o777)
+    load, *asked = gdb.run(["source %s" % (tmp_path / "gdbext" / "init.py"), *ASK], load=False).answers
+    assert load.stdout == "" and load.stderr == (
+        "warning: gdbext: %s can be written to by others, whose code then runs here with your rights.\n"
+        % (tmp_path / "gdbext" / "layout"))
+    assert "Usage: py-threads" in asked[0].stdout
+
+
+def test_nothing_is_imported_from_the_current_directory(found: Found, tmp_path: Path) -> None:
+    """Though PYTHONPATH names it, and modules lie there of every name that may be imported."""
+    bare = gdb.run(["python import sys; print(*sys.modules)"], load=False).answers[0].stdout.split()
+    # What gdb's Python loads by itself at its start is gdb's affair.
+    names = sorted(set(sys.stdlib_module_names) - set(bare)) + ["elftools", "gdbext"]
+    for folder in (tmp_path, tmp_path / "relative"):
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            (folder / (name + ".py")).write_text("raise SystemExit('imported from the current directory')\n")
+    if not found.interpreters:
+        pytest.skip("no CPython that gdbext reads was found")
+    # What is imported depends on gdb's Python, and hardly on the process.
+    with processes.running_python(stripped.as_installed(found.interpreters[-1]), "small.py") as program:
+        lines = every_command.lines(program.truth, tmp_path)
+        run = gdb.run(["cd %s" % tmp_path, "source %s" % gdb.INIT, *lines, "python import sys; print(*("
+                       "getattr(module, '__file__', None) for module in sys.modules.values()), sep='\\n')"],
+                      mode="hidden", pid=program.pid, load=False, variables={"PYTHONPATH": ":relative"}, folder=tmp_path)
+    for answer in run.answers:
+        assert "current directory" not in answer.stdout + answer.stderr, answer
+    assert str(gdb.INIT.parent / "cpython") in run.answers[-1].stdout
+    assert str(tmp_path) not in run.answers[-1].stdout

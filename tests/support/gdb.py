@@ -118,11 +118,12 @@ def run(
         executable: Optional[Path] = None,
         load: bool = True,
         before: Sequence[str] = (),
-        variables: Optional[Dict[str, str]] = None) -> Run:
+        variables: Optional[Dict[str, str]] = None,
+        folder: Optional[Path] = None) -> Run:
     """Run gdb on a process or a core; give what each command printed.
 
     `load`: source gdbext's init.py first. `before`: gdb's options, placed before all others.
-    `variables`: more environment variables for gdb.
+    `variables`: more environment variables for gdb. `folder`: where it is started.
     """
     # -batch takes no terminal questions, confirmations or pages. -nh and -nx: no init files.
     arguments = [find().path, "-nx", "-batch", *MODES[mode], *before]
@@ -140,7 +141,7 @@ def run(
         arguments += ["-ex", command, "-ex", mark]
     with tempfile.TemporaryDirectory(prefix="gdb-home-") as home:
         ended = subprocess.run(
-            arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, cwd=home,
+            arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, cwd=folder or home,
             env=environment(home, **(variables or {})), check=False)
     stdout, stderr = (GDB_WARNING.sub("", stream.decode("utf-8", "surrogateescape")).split(MARK)
                       for stream in (ended.stdout, ended.stderr))
