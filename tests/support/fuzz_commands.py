@@ -1,0 +1,251 @@
+"""For gdb to source: run the commands on a core that is damaged anew each time, and write down what came of it.
+
+Environment: FUZZ, a JSON document with `work` (a core that is damaged and mended in turn), `seed`, `first` and `last`
+case, `per_case`, `objects` (addresses), `folder` (for what commands write), `log`, and `only` (the beginnings of
+lines to run).
+
+The log has a line of JSON for each run of a command, written in two parts: before it, and after it. A command that
+takes too long is ended with the whole gdb, and has the second part missing.
+"""
+
+import faulthandler
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+
+import gdb
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from gdbext.commands import command, register  # noqa: E402
+from gdbext.cpython.memory import Memory  # noqa: E402
+from tests.support import claims, every_command, usage  # noqa: E402
+from tests.support.damage_at_random import DamagedCore, damage  # noqa: E402
+from tests.support.fuzz import JUDGED  # noqa: E402
+
+# Seconds by the clock until gdb is ended: another process may have the processor.
+HANGS = 120
+# Seconds of the processor in which every command has to be done on so small a process.
+SLOW = 10
+# Bytes that gdb may have in memory at the most, and addresses, so that the machine goes on.
+MAX_RESIDENT = 1 << 30
+MAX_ADDRESSES = 4 << 30
+
+# Reads longer than this are of whole arenas: no structure.
+_MAX_STRUCTURE = 4096
+_WARNING = re.compile(r"(?m)^warning: .*\n")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+
+def lines_of(words: Dict[str, str]) -> Dict[str, List[str]]:
+    """All lines that the usage of each command and function allows, by its name."""
+    found = {each.NAME: [usage.typed(form, words) for form in usage.forms(getattr(each, "USAGE", each.NAME))]
+             for each in register.COMMANDS}
+    found.update({each.NAME: [every_command.call(each.USAGE, words)] for each in register.FUNCTIONS})
+    return found
+
+
+class Fuzz:
+    """One gdb's share of the cases."""
+
+    def __init__(self, settings: Dict[str, Any]) -> None:
+        self._settings = settings
+        self._log = open(settings["log"], "a", encoding="utf-8")
+        self._crash_log = open(settings["log"] + ".hangs", "a", encoding="utf-8")
+        self._core = DamagedCore(Path(settings["work"]))
+        self._read: Optional[Set[int]] = None
+        self._tracebacks: List[str] = []
+        self._words: List[List[int]] = []
+        self._truth: Dict[Tuple[str, int], Dict[str, Any]] = {}
+        self._threads: List[int] = []
+        self._addresses = list(settings["objects"])
+        os.makedirs(settings["folder"], exist_ok=True)
+
+    def _load(self) -> None:
+        gdb.execute("core-file", to_string=True)
+        gdb.execute("core-file %s" % self._settings["work"], to_string=True)
+
+    def _typed(self, dice: random.Random) -> Dict[str, str]:
+        folder = self._settings["folder"]
+        address = dice.choice(self._addresses) + dice.choice((0, 0, 0, 0, 8, -16))
+        return {
+            "N": dice.choice(("1", "2", "5", "1000")), "START": "1", "END": "9999", "ADDRESS": hex(address),
+            "TYPE": dice.choice(("dict", "str", "KeyError", "Account", "builtins.tuple", "none")), "A": "one", "B": "two",
+            "NAME": dice.choice(("one", "two", "account", "local", "account.history[0]['text']", "depth", "sys.modules")),
+            "OTHERWISE": "7", "FUNCTION": dice.choice(("read", "pthread_cond_wait", "none")), "PATH": folder,
+            "FILE": os.path.join(folder, dice.choice(("a", "b.jsonl", "c.pyheap", "d.heapsnapshot"))),
+            "$REGISTER": dice.choice(("$rdi", "$rbx", "$r12", "$rsp")), "MODULE": "builtins",
+        }
+
+    def prepare(self) -> None:
+        """What is true of the core, and what each command reads of it."""
+        self._load()
+        self._threads = [thread.num for thread in gdb.selected_inferior().threads()]
+        for number in self._threads:
+            gdb.execute("thread %d" % number, to_string=True)
+            for line in JUDGED:
+                self._truth[line, number] = json.loads(gdb.execute(line, to_string=True))
+        self._read_by([lines[-1] for lines in self._lines(random.Random(0))])
+
+    def _lines(self, dice: random.Random) -> List[List[str]]:
+        """The lines of each command, with words that may stand in them."""
+        found = ([line for line in lines if self._is_wanted(line)]
+                 for lines in lines_of(self._typed(dice)).values())
+        return [lines for lines in found if lines]
+
+    def _is_wanted(self, line: str) -> bool:
+        only = self._settings.get("only")
+        # CPython's libpython.py is not ours, and would stay loaded.
+        return "-load-libpython" not in line and (not only or any(line.startswith(each) for each in only))
+
+    def _read_by(self, lines: List[str]) -> None:
+        """Find the words that each line reads, so that what one reads is damaged as often as what another does."""
+        read, u64, u32 = Memory.read, Memory.u64, Memory.u32
+        found: Set[int] = set()
+
+        def traced_read(memory: Memory, address: int, size: int) -> bytes:
+            if size <= _MAX_STRUCTURE:
+                found.update(range(address & -8, address + size, 8))
+            return read(memory, address, size)
+
+        def traced_u64(memory: Memory, address: int) -> int:
+            found.add(address)
+            return u64(memory, address)
+
+        def traced_u32(memory: Memory, address: int) -> int:
+            found.add(address)
+            return u32(memory, address)
+
+        Memory.read, Memory.u64, Memory.u32 = traced_read, traced_u64, traced_u32  # type: ignore[method-assign]
+        try:
+            for line in lines:
+                self._load()
+                gdb.execute("thread %d" % self._threads[-1], to_string=True)
+                found.clear()
+                try:
+                    gdb.execute(line, to_string=True)
+                except gdb.error:
+                    pass
+                held = sorted(address for address in found if self._core.read(address, 8))
+                if held:
+                    self._words.append(held)
+        finally:
+            Memory.read, Memory.u64, Memory.u32 = read, u64, u32  # type: ignore[method-assign]
+
+    def watch(self) -> None:
+        """Note every Python exception that leaves a command."""
+        for kind in (command.Command, command.Function):
+            self._watch(kind)
+
+    def _watch(self, kind: Any) -> None:
+        invoke = kind.invoke
+
+        def watched(*arguments: Any) -> Any:
+            try:
+                return invoke(*arguments)
+            except gdb.GdbError:
+                raise
+            except BaseException:
+                self._tracebacks.append(traceback.format_exc())
+                raise
+        kind.invoke = watched
+
+    def case(self, number: int) -> None:
+        """Damage the core, run some commands, mend it."""
+        dice = random.Random("%s %d" % (self._settings["seed"], number))
+        changes = damage(self._core, dice, dice.choice(self._words))
+        what = " ".join("%s@%#x" % change for change in changes)
+        thread = dice.choice(self._threads)
+        try:
+            loaded = self._run(number, what, "core-file", thread)
+            if loaded is not None:
+                return
+            lines = self._lines(dice)
+            for line in [*JUDGED, *(dice.choice(dice.choice(lines)) for _ in range(self._settings["per_case"]))]:
+                self._run(number, what, line, thread)
+        finally:
+            self._core.mend()
+            gdb.execute("delete", to_string=True)
+            shutil.rmtree(self._settings["folder"])
+            os.makedirs(self._settings["folder"])
+
+    def _run(self, number: int, what: str, line: str, thread: int) -> Optional[str]:
+        """Run one line; gives its error."""
+        self._tracebacks.clear()
+        self._log.write(json.dumps({"case": number, "line": line, "thread": thread, "damage": what})[:-1])
+        self._log.flush()
+        faulthandler.dump_traceback_later(HANGS, exit=True, file=self._crash_log)
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+        began = time.process_time()
+        text, error = "", None
+        try:
+            if line == "core-file":
+                self._load()
+                gdb.execute("thread %d" % thread, to_string=True)
+            else:
+                # What goes to gdb's standard error is in it too.
+                text = _WARNING.sub("", gdb.execute(line, to_string=True))
+        except (gdb.error, KeyboardInterrupt) as raised:
+            error = str(raised) or type(raised).__name__
+        taken = time.process_time() - began
+        faulthandler.cancel_dump_traceback_later()
+        problems, wrong = list(self._problems(line, text, error, taken)), []
+        if not problems and error is None and (line, thread) in self._truth:
+            judge = claims.wrong_threads if line == JUDGED[0] else claims.wrong_frames
+            wrong = list(judge(self._truth[line, thread], json.loads(text)))
+        kind = "refused" if error is not None else "answered"
+        self._log.write(", " + json.dumps({"came": kind, "seconds": round(taken, 3), "problems": problems, "wrong": wrong,
+                                           "error": error})[1:] + "\n")
+        self._log.flush()
+        return error
+
+    def _problems(self, line: str, text: str, error: Optional[str], taken: float) -> Iterator[str]:
+        if line == "core-file":
+            return
+        yield from ("traceback: " + each for each in self._tracebacks)
+        if error is not None and len(error.strip().split("\n")) != 1 and not self._tracebacks:
+            yield "error of several lines: %s" % error
+        if taken > SLOW:
+            yield "slow: %.1f s" % taken
+        if _resident() > MAX_RESIDENT:
+            yield "memory: %d MB" % (_resident() >> 20)
+        found = _CONTROL.search(text + (error or ""))
+        if found:
+            yield "control character %r" % found[0]
+        if error is None and "-json" in line.split():
+            try:
+                documents = [json.loads(each) for each in text.splitlines()]
+                if len(documents) != 1:
+                    yield "%d documents" % len(documents)
+            except ValueError:
+                yield "not JSON: %r" % text[:300]
+
+
+def _resident() -> int:
+    """The most bytes in memory since they were last counted."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM:"))
+
+
+def main() -> None:
+    """All cases."""
+    settings = json.loads(os.environ["FUZZ"])
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESSES, MAX_ADDRESSES))
+    fuzz = Fuzz(settings)
+    fuzz.prepare()
+    fuzz.watch()
+    for number in range(settings["first"], settings["last"]):
+        fuzz.case(number)
+
+
+main()
