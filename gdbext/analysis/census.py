@@ -2,11 +2,12 @@
 
 from typing import Dict, List, NamedTuple, Sequence
 
-from ..cpython.heap_objects import Group, HeapType
+from ..cpython.heap_objects import HeapType
 from ..cpython.heap_walk import HeapWalk, Report
 from ..cpython.memory import Region
 from ..cpython.runtime import Runtime
 from ..cpython.sizes import Sizes
+from ..cpython.tracked import Tracked
 from ..cpython.type_names import TypeNames
 
 # Types whose names a note spells out.
@@ -91,49 +92,11 @@ def _how(walk: HeapWalk) -> str:
     ways = []
     if walk.pools.found:
         ways.append(f"{len(walk.pools.found)} pools of pymalloc")
+    if walk.mimalloc.found:
+        ways.append(f"{len(walk.mimalloc.found)} pages of mimalloc")
     if walk.malloc.heaps:
         ways.append("the chunks of malloc")
     if walk.listed:
         ways.append("the lists of the collector")
     hooks = " (with debug hooks)" if walk.debug_hooks else ""
     return " and ".join([", ".join(ways[:-1]), ways[-1]] if len(ways) > 1 else ways) + hooks
-
-
-class Tracked:
-    """Tells which objects the collector tracks, by their heads.
-
-    Facts: Include/internal/pycore_gc.h (_PyObject_GC_IS_TRACKED); Include/objimpl.h (3.6, 3.7).
-    """
-
-    # _PyGC_REFS_UNTRACKED, in 3.6 and 3.7 shifted past a flag.
-    _UNTRACKED = -2
-    _REFS_SHIFT = 1
-    # _PyGC_BITS_TRACKED, in a byte of the head of free-threaded objects.
-    _TRACKED_BIT = 1
-
-    def __init__(self, runtime: Runtime) -> None:
-        layout = runtime.layout
-        self._bit = 0
-        self._refs = False
-        if layout.free_threaded:
-            at = layout["PyObject"].offset("ob_gc_bits")
-            self._at, self._bit = at & ~7, self._TRACKED_BIT << 8 * (at & 7)
-            return
-        head = layout["PyGC_Head"]
-        self._refs = "gc.gc_refs" in head
-        self._at = head.offset("gc.gc_refs", "_gc_next") - head.size
-
-    def keep(self, group: Group) -> bool:
-        """Leave in a group only those that are tracked; whether there are any."""
-        group.places = [place for place, tracked in zip(group.places, self.of(group)) if tracked]
-        return bool(group.places)
-
-    def of(self, group: Group) -> List[bool]:
-        """Whether each of a group is tracked."""
-        column = group.column(self._at)
-        if self._bit:
-            return [bool(word & self._bit) for word in column]
-        if self._refs:
-            untracked = self._UNTRACKED & (1 << 64 - self._REFS_SHIFT) - 1
-            return [word >> self._REFS_SHIFT != untracked for word in column]
-        return [bool(word) for word in column]

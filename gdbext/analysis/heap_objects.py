@@ -11,8 +11,8 @@ from ..cpython.objects import TYPE_SUBCLASS
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
 from ..cpython.sizes import Sizes
+from ..cpython.tracked import FROZEN_BIT, Tracked
 from ..cpython.type_names import BUILTINS, TypeNames
-from .census import Tracked
 from .references import References
 
 # References of one object that are told.
@@ -164,7 +164,12 @@ def details(runtime: Runtime, references: References, address: int) -> Details:
 
 
 def _generation(runtime: Runtime, address: int) -> Optional[str]:
-    """Which of the collector's lists an object is in: "0" is the youngest; None where it is in none."""
+    """Which of the collector's lists an object is in: "0" is the youngest; None where it is in none.
+
+    Free-threaded builds have no generations, but a mark on each frozen object.
+    """
+    if runtime.layout.free_threaded:
+        return "permanent" if runtime.reader.integer(address, "PyObject", "ob_gc_bits") & FROZEN_BIT else None
     lists = GcLists(runtime)
     try:
         heads = lists.heads()

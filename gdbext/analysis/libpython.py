@@ -43,7 +43,9 @@ def _scripts(images: List[str], folders: List[str], root: str) -> Iterator[str]:
 
 
 def init_file(home: str, config: Optional[str], major: int) -> str:
-    """The user's own init file: from gdb 11 on one below ~/.config, which hides the one in the home folder."""
-    plain = os.path.join(home, ".gdbinit")
+    """The user's own init file: from gdb 11 on one below ~/.config, where there is one, hides the one in the home folder.
+
+    Where there is none it is the latter: another program may write there too, and would not be heard.
+    """
     newer = os.path.join(config or os.path.join(home, ".config"), "gdb", "gdbinit")
-    return newer if major >= 11 and (os.path.exists(newer) or not os.path.exists(plain)) else plain
+    return newer if major >= 11 and os.path.exists(newer) else os.path.join(home, ".gdbinit")

@@ -337,8 +337,41 @@ def write(lines: Sequence[str]) -> None:
         gdb.write(text[start:start + _PIECE])
 
 
-def warn(line: str) -> None:
-    """Print one line of warning, to gdb's standard error: a JSON document stays alone on standard output."""
+def complain(line: str) -> None:
+    """Print one line to gdb's standard error: a JSON document stays alone on standard output."""
     from ..render.text import printable
 
-    gdb.write(f"warning: {printable(line)}\n", gdb.STDERR)
+    gdb.write(f"{printable(line)}\n", gdb.STDERR)
+
+
+def warn(line: str) -> None:
+    """Print one line of warning."""
+    complain(f"warning: {line}")
+
+
+def capture(command: str, number: Optional[int] = None) -> Tuple[str, Optional[str]]:
+    """What a command prints, for the thread of that number if there is one; and why it failed, None if it did not."""
+    try:
+        return gdb.execute(_for_thread(command, number), to_string=True), None
+    except gdb.error as error:
+        return "", str(error)
+
+
+def execute(command: str, number: Optional[int] = None) -> bool:
+    """Run a command, for the thread of that number if there is one. If it fails, say why; gives whether it did not."""
+    try:
+        gdb.execute(_for_thread(command, number))
+    except gdb.error as error:
+        complain(str(error))
+        return False
+    return True
+
+
+def _for_thread(command: str, number: Optional[int]) -> str:
+    # It puts the selection back.
+    return command if number is None else f"thread apply {number} -q {command}"
+
+
+def end(status: int) -> None:
+    """End gdb. What it debugs goes on as when a person ends gdb."""
+    gdb.execute(f"quit {status}")

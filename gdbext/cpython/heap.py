@@ -43,9 +43,10 @@ _DEBUG_IDS = (0xFDFDFDFDFDFDFD, 0xFBFBFBFBFBFBFB)
 
 
 class Run(NamedTuple):
-    """Blocks of one size side by side: `number` of `size` bytes from `address` on, and `words`, what is in them.
+    """Blocks side by side: `number` of them from `address` on, `size` bytes from one to the next.
 
-    `free` has the numbers of those that are not in use.
+    `words` is what is in them, `free` has the numbers of those that are not in use, and `usable` is how many
+    bytes of a block are for whoever asked for it.
     """
 
     address: int
@@ -53,6 +54,7 @@ class Run(NamedTuple):
     number: int
     words: memoryview
     free: Sequence[int]
+    usable: int
 
 
 class Blocks(NamedTuple):
@@ -154,7 +156,7 @@ class Pools:
                 continue
             first = POOL_HEADER // 8
             yield Run(pool.address + POOL_HEADER, pool.block, count,
-                      words[first:first + count * pool.block // 8], free)
+                      words[first:first + count * pool.block // 8], free, pool.block)
 
     def _end_of_piece(self, index: int) -> int:
         """Where the pools that follow each other without a gap end, a piece from here at the most."""
@@ -230,7 +232,7 @@ class Malloc:
     def search(self, regions: Sequence[Region], pools: Pools) -> None:
         """Find the heaps in regions of memory."""
         for region in _joined(regions):
-            heaps = [heap for heap in map(self._arena_heap, _multiples(region, _HEAP_ALIGNMENT)) if heap]
+            heaps = [heap for heap in map(self._arena_heap, multiples(region, _HEAP_ALIGNMENT)) if heap]
             self.heaps += heaps
             if heaps and heaps[0].start - region.start < _MAX_HEAP_HEADER:
                 continue
@@ -383,7 +385,8 @@ def pieces(region: Region) -> Iterator[Tuple[int, int]]:
                 yield start, size
 
 
-def _multiples(region: Region, of: int) -> range:
+def multiples(region: Region, of: int) -> range:
+    """The addresses in a region that are multiples of a number."""
     return range(-(-region.start // of) * of, region.end, of)
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from operator import itemgetter
 from typing import Callable, DefaultDict, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .heap import DEBUG_HEADER, Blocks, Pools, Run, Windows, is_debug_id
+from .heap import DEBUG_HEADER, Blocks, Run, Windows, is_debug_id
 from .memory import Damaged
 from .objects import MANAGED_DICT, TYPE_SUBCLASS, UNICODE_SUBCLASS
 from .reader import READ_ERRORS
@@ -38,6 +38,8 @@ _MAX_COUNT = 1 << 29
 _IMMORTAL = 1 << 31
 # _PyObject_IMMORTAL_REFCNT of 3.11's static objects, which counts go up and down from.
 _STATIC_COUNT = 999_999_999
+# Of a free-threaded build's shared count (_Py_REF_SHARED_SHIFT in Include/refcount.h, 3.13's object.h): flags.
+_SHARED_SHIFT = 2
 # Nothing is mapped below (vm.mmap_min_addr).
 _LOWEST_POINTER = 1 << 16
 
@@ -98,27 +100,31 @@ class Group:
 class HeapObjects:
     """Recognizes the objects in blocks. Raises READ_ERRORS when it is made for what can't be read."""
 
-    def __init__(self, runtime: Runtime, pools: Pools, debug: bool) -> None:
-        """In `pools` no type can be; `debug`: blocks begin with a debug header."""
+    def __init__(self, runtime: Runtime, small: Set[int], shift: int, debug: bool) -> None:
+        """`small`: the pages, as addresses shifted by `shift`, whose blocks are too small for types.
+
+        `debug`: blocks begin with a debug header.
+        """
         layout = runtime.layout
         self._runtime = runtime
         self._reader = runtime.reader
-        self._pools = pools
-        self._in_pool = pools.holds
+        self._small, self._shift = small, shift
         self._free_threaded = layout.free_threaded
         head = layout["PyObject"]
         self.type_at = head.offset("ob_type")
-        self._count_at = head.offset("ob_refcnt") if "ob_refcnt" in head else head.offset("ob_ref_local")
+        # Of a free-threaded build two counts, the first of which is the upper half of a word.
+        self._count_at = head.offset("ob_ref_local") & ~7 if layout.free_threaded else head.offset("ob_refcnt")
+        self._shared_at = head.offset("ob_ref_shared") if layout.free_threaded else 0
         gc_head = 0 if layout.free_threaded else layout["PyGC_Head"].size
         self._gc_head = gc_head
-        self._pre_header = 16 if layout.find("PyDictValues") else 0
+        self.pre_header = 16 if layout.find("PyDictValues") else 0
         # 3.12 has tp_watched, and the pre-header of types with a weak reference list only.
         self._pre_header_flags = MANAGED_DICT | (MANAGED_WEAKREF if layout.has("PyTypeObject", "tp_watched") else 0)
         # Immortal objects of 3.14 and later have flags in the upper 16 bits (gh-127271).
         self._not_flags = 0xFFFF if layout.has("PyObject", "ob_flags") else 0xFFFFFFFF
         self._immortal = layout.has("PyTypeObject", "tp_watched")
         first = DEBUG_HEADER if debug else 0
-        offsets = sorted({first, first + gc_head, first + gc_head + self._pre_header})
+        offsets = sorted({first, first + gc_head, first + gc_head + self.pre_header})
         # For each place where an object may begin in a block: the types of which it would have to be.
         self._known: Dict[int, Dict[int, HeapType]] = {offset: {} for offset in offsets}
         self._first = first
@@ -144,7 +150,7 @@ class HeapObjects:
         """The type at an address, None where there is none."""
         found = self.types.get(word)
         if found is None and word not in self._rejected:
-            if not word & 7 and _MIN_ADDRESS < word < _MAX_ADDRESS and not self._in_pool(word):
+            if not word & 7 and _MIN_ADDRESS < word < _MAX_ADDRESS and word >> self._shift not in self._small:
                 try:
                     found = self._read_type(word)
                 except READ_ERRORS:
@@ -167,7 +173,7 @@ class HeapObjects:
             above = memory.u64(metatype + self.type_at)
             if above == self.metatype:
                 break
-            if not above or above & 7 or self._in_pool(above):
+            if not above or above & 7 or above >> self._shift in self._small:
                 return None
             metatype = above
         else:
@@ -180,8 +186,8 @@ class HeapObjects:
         if not flags & READY or not 0 <= item <= MAX_BASIC_SIZE or not self.type_at + 8 <= basic <= MAX_BASIC_SIZE:
             return None
         head = self._gc_head if flags & HAVE_GC else 0
-        if self._pre_header and flags & self._pre_header_flags:
-            head += self._pre_header
+        if self.pre_header and flags & self._pre_header_flags:
+            head += self.pre_header
         if self._first + head not in self._known:
             return None
         # The characters of most str objects begin within what tp_basicsize is the size of.
@@ -201,17 +207,17 @@ class HeapObjects:
                         if words[at + self.type_at // 8] in self.metatypes:
                             self.learn(blocks.address + 8 * at)
 
-    def in_run(self, run: Run) -> Iterator[Group]:
-        """The objects in blocks of one size, by type."""
+    def in_run(self, run: Run, head: Optional[int] = None) -> Iterator[Group]:
+        """The objects in blocks of one size, by type; `head` where it is known how much comes before each."""
         step = run.size // 8
-        kinds = self._kinds_of(step, run.words)
+        kinds = self._kinds_of(step, run.words, head)
         if kinds is None:
             return
         for number in run.free:
             kinds[number] = None
         present = set(kinds)
         for kind in list(present):
-            if kind is not None and self._first + kind.least > run.size:
+            if kind is not None and self._first + kind.least > run.usable:
                 kinds = [None if each is kind else each for each in kinds]
                 present = set(kinds)
         first = kinds[0]
@@ -221,12 +227,12 @@ class HeapObjects:
                                    lambda _start: step)
             return
         heads = {kind.head if kind is not None else -1 for kind in present}
-        alive = len(heads) == 1 and -1 not in heads and self._all_alive(
+        alive = len(heads) == 1 and -1 not in heads and self._surely_alive(
             run.words[(self._first + first.head + self._count_at) // 8::step].tolist())
         yield from self._grouped(kinds, range(0, len(kinds) * step, step), run.address, run.words, lambda _start: step,
                                  alive)
 
-    def in_blocks(self, blocks: Blocks) -> Iterator[Group]:
+    def in_blocks(self, blocks: Blocks, head: Optional[int] = None) -> Iterator[Group]:
         """The objects in blocks of any size, by type. Blocks of a page or less may have been given back."""
         if self._first:
             # What pymalloc passes on to malloc() has gone through the debug hooks of both.
@@ -235,7 +241,7 @@ class HeapObjects:
             blocks = blocks._replace(starts=[
                 start + (twice if is_debug_id(words[min(start + twice + 1, last)]) else 0) for start in blocks.starts])
         kinds = [kind if kind is not None and self._first + kind.least <= size else None
-                 for kind, size in zip(self._kinds_at(blocks), blocks.sizes)]
+                 for kind, size in zip(self._kinds_at(blocks, head), blocks.sizes)]
         sizes: Dict[int, int] = {}
 
         def room(start: int) -> int:
@@ -259,10 +265,14 @@ class HeapObjects:
             else:
                 yield from self._alive(kind, address, words, places, room)
 
-    def _kinds_of(self, step: int, words: memoryview) -> Optional[List[Optional[HeapType]]]:
+    def _places(self, head: Optional[int]) -> "Iterable[Tuple[int, Dict[int, HeapType]]]":
+        """Where in a block objects may begin, and the types of those that begin there."""
+        return self._known.items() if head is None else ((self._first + head, self._known[self._first + head]),)
+
+    def _kinds_of(self, step: int, words: memoryview, head: Optional[int]) -> Optional[List[Optional[HeapType]]]:
         """The type of what is in each block, None for one that holds no object."""
         columns = []
-        for offset, known in self._known.items():
+        for offset, known in self._places(head):
             at = (offset + self.type_at) // 8
             if at < step:
                 columns.append((words[at::step].tolist(), known))
@@ -273,10 +283,10 @@ class HeapObjects:
             kinds = _combined(columns)
         return kinds
 
-    def _kinds_at(self, blocks: Blocks) -> List[Optional[HeapType]]:
+    def _kinds_at(self, blocks: Blocks, head: Optional[int]) -> List[Optional[HeapType]]:
         columns = []
         words, last = blocks.words, len(blocks.words) - 1
-        for offset, known in self._known.items():
+        for offset, known in self._places(head):
             at = (offset + self.type_at) // 8
             columns.append(([words[min(start + at, last)] for start in blocks.starts], known))
         kinds = _combined(columns)
@@ -287,11 +297,11 @@ class HeapObjects:
     def _learn_from(self, kinds: "List[Optional[HeapType]]", columns: "List[tuple]") -> bool:
         """Look for types among the words of blocks without one; whether there were any."""
         before = len(self.types)
-        pages, shift = self._pools.pages, self._pools.shift
+        small, shift = self._small, self._shift
         for words, _known in columns:
             # As learn() has it, but without a call for each word: most are addresses in pools.
             unknown = {word for word, kind in zip(words, kinds) if kind is None and not word & 7
-                       and _MIN_ADDRESS < word < _MAX_ADDRESS and word >> shift not in pages}
+                       and _MIN_ADDRESS < word < _MAX_ADDRESS and word >> shift not in small}
             unknown.difference_update(self._rejected)
             for word in unknown:
                 self.learn(word)
@@ -305,8 +315,12 @@ class HeapObjects:
         """
         group = Group(kind, address, words, places)
         counts = group.column(self._count_at)
-        if not self._all_alive(counts):
-            group.places = [place for place, count in zip(places, counts) if self._is_count(count)]
+        if not self._surely_alive(counts):
+            if self._free_threaded:
+                living = map(self._is_living, counts, group.column(self._shared_at))
+            else:
+                living = map(self._is_count, counts)
+            group.places = [place for place, lives in zip(places, living) if lives]
             if not kind.head and len(group.places) < len(places) and len(self._known) > 1:
                 alive = set(group.places)
                 for place in places:
@@ -315,10 +329,16 @@ class HeapObjects:
         if len(group.places):
             yield group
 
-    @staticmethod
-    def _all_alive(counts: Sequence[int]) -> bool:
+    def _surely_alive(self, counts: Sequence[int]) -> bool:
         """Whether words are counts beyond doubt: most pools hold nothing else, which is quickly seen."""
+        if self._free_threaded:
+            return min(counts) >= 1 << 32
         return min(counts) > 0 and max(counts) < _LOWEST_POINTER
+
+    @staticmethod
+    def _is_living(local: int, shared: int) -> bool:
+        """Whether one of the two counts of a free-threaded build is above 0: an object that is freed has none."""
+        return bool(local >> 32) or 0 < shared >> _SHARED_SHIFT < 1 << 61
 
     def _behind_head(self, address: int, words: memoryview, place: int, room: int) -> Iterator[Group]:
         """The object of a block in which something older is left where its type would be if it had no head.
@@ -351,8 +371,8 @@ class HeapObjects:
         reader = self._reader
         if self._free_threaded:
             local = reader.integer(address, "PyObject", "ob_ref_local")
-            # Include/cpython/object.h: the count is shifted past two flags, and may be negative.
-            shared = reader.integer(address, "PyObject", "ob_ref_shared", signed=True) >> 2
+            # It may be negative.
+            shared = reader.integer(address, "PyObject", "ob_ref_shared", signed=True) >> _SHARED_SHIFT
             return local + shared, local == 0xFFFFFFFF
         count = self._runtime.memory.u64(address + self._count_at)
         if not self._immortal:
@@ -361,7 +381,10 @@ class HeapObjects:
 
     def is_alive(self, address: int, windows: Windows) -> bool:
         """Whether what lies before the type of an object at an address is a reference count. Raises Unreadable."""
-        return self._is_count(windows.word(address + self._count_at))
+        count = windows.word(address + self._count_at)
+        if self._free_threaded:
+            return self._is_living(count, windows.word(address + self._shared_at))
+        return self._is_count(count)
 
     def _is_object(self, address: int) -> bool:
         try:

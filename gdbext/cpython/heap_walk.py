@@ -1,19 +1,19 @@
 """All objects on the heap of a process, whichever allocator they came from.
 
-Pools and malloc's chunks are gone through from one end to the other, which is quick and finds what no
-list has. Where memory is not malloc's as glibc has it, or is being changed at this very moment, the
-collector's lists tell of the objects that it tracks.
+pymalloc's pools, mimalloc's pages and malloc's chunks are gone through from one end to the other, which is
+quick and finds what no list has. Where memory is not malloc's as glibc has it, or is being changed at this
+very moment, the collector's lists tell of the objects that it tracks.
 """
 
 from bisect import bisect_right
 from itertools import islice
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set
 
-from ..layout.layout import MissingField
 from .gc_lists import GcLists
-from .heap import Malloc, Pools, is_debug_id, pieces
+from .heap import Blocks, Malloc, Pools, Run, is_debug_id, pieces
 from .heap_objects import Group, HeapObjects
 from .memory import PAGE, Region, Unreadable
+from .mimalloc import COLLECTED_WITH_PRE_HEADER, MEMORY, Mimalloc
 from .reader import READ_ERRORS
 from .referents import Referents
 from .runtime import Runtime
@@ -38,9 +38,9 @@ Report = Callable[[Progress], None]
 class HeapWalk:
     """The objects of one runtime in the inferior's writable memory.
 
-    After groups() has ended, `pools` and `malloc` say what was found, `blocks` how many blocks of pools
-    are in use, `listed` whether the collector's lists had to be walked, and `problems` what may be
-    missing, a sentence each.
+    After groups() has ended, `pools`, `mimalloc` and `malloc` say what was found, `blocks` how many blocks of
+    the first two are in use, `listed` whether the collector's lists had to be walked, and `problems` what may
+    be missing, a sentence each.
     """
 
     def __init__(self, runtime: Runtime, regions: Sequence[Region], report: Report = lambda progress: None) -> None:
@@ -49,6 +49,7 @@ class HeapWalk:
         self.report = report
         self._progress = Progress(0, 0)
         self.pools = Pools(runtime.memory)
+        self.mimalloc = Mimalloc(runtime.memory, runtime.layout.free_threaded)
         self.malloc = Malloc(runtime.memory)
         self.debug_hooks = False
         self.blocks = 0
@@ -61,14 +62,17 @@ class HeapWalk:
         """Find the allocators' memory and the types, before any object. Raises READ_ERRORS."""
         if self._prepared:
             return self.objects
-        if self._runtime.layout.free_threaded:
-            raise MissingField("this is a free-threaded build, whose heap gdbext does not read: it keeps no lists of "
-                               "objects, and allocates with mimalloc")
-        for size in self.pools.search(self._regions, self.malloc):
-            self._step(0, size)
-        self.malloc.search(self._regions, self.pools)
+        self.mimalloc.search(self._regions, self._runtime.layout["PyHeapTypeObject"].size)
+        if self.mimalloc.found:
+            # Then it has all objects, and pymalloc is not in use.
+            small, shift = self.mimalloc.small, self.mimalloc.shift
+        else:
+            for size in self.pools.search(self._regions, self.malloc):
+                self._step(0, size)
+            self.malloc.search(self._regions, self.pools)
+            small, shift = self.pools.pages, self.pools.shift
         self.debug_hooks = self._has_debug_hooks()
-        self.objects = HeapObjects(self._runtime, self.pools, self.debug_hooks)
+        self.objects = HeapObjects(self._runtime, small, shift, self.debug_hooks)
         self._learn_types()
         self._prepared = True
         return self.objects
@@ -78,6 +82,7 @@ class HeapWalk:
         objects = self.prepare()
         self.blocks, self.listed, self.problems = 0, False, []
         self.pools.damaged = 0
+        yield from self._in_mimalloc()
         if self.malloc.heaps:
             for blocks in self.malloc.blocks():
                 found = 0
@@ -97,6 +102,25 @@ class HeapWalk:
         if self.pools.damaged:
             self.problems.append(f"{self.pools.damaged} pools of pymalloc can't be read: they are damaged, "
                                  "or were being changed when the process stopped.")
+        if self.mimalloc.damaged:
+            self.problems.append(f"{self.mimalloc.damaged} pages or segments of mimalloc can't be read: they are "
+                                 "damaged, or were being changed when the process stopped.")
+
+    def _in_mimalloc(self) -> Iterator[Group]:
+        """The objects in mimalloc's pages. Those of free-threaded builds say which kind is in them."""
+        objects, free_threaded = self.objects, self._runtime.layout.free_threaded
+        for tag, blocks in self.mimalloc.runs():
+            head = None
+            self.blocks += blocks.number - len(blocks.free) if isinstance(blocks, Run) else len(blocks.starts)
+            if free_threaded:
+                if tag == MEMORY:
+                    continue
+                head = objects.pre_header if tag == COLLECTED_WITH_PRE_HEADER else 0
+            found = 0
+            for group in objects.in_run(blocks, head) if isinstance(blocks, Run) else objects.in_blocks(blocks, head):
+                found += len(group)
+                yield group
+            self._step(found, len(blocks.words) * 8)
 
     def _step(self, objects: int, size: int) -> None:
         done = self._progress
@@ -112,7 +136,7 @@ class HeapWalk:
         pattern = objects.metatype.to_bytes(8, "little")
         for region in self._regions:
             for start, size in pieces(region):
-                if self.pools.holds(start):
+                if self.pools.holds(start) or self.mimalloc.holds(start):
                     continue
                 try:
                     data = memory.read(start, size)
@@ -127,14 +151,25 @@ class HeapWalk:
         while known < len(objects.metatypes):
             # Of a metatype that is found last there may be types before it.
             known = len(objects.metatypes)
-            for blocks in self.malloc.blocks():
+            for blocks in self._large_blocks():
                 objects.learn_from(blocks)
+
+    def _large_blocks(self) -> Iterator[Blocks]:
+        """The blocks that types may be in."""
+        yield from self.malloc.blocks()
+        for _tag, blocks in self.mimalloc.runs(self._runtime.layout["PyHeapTypeObject"].size):
+            if isinstance(blocks, Run):
+                step, free = blocks.size // 8, set(blocks.free)
+                starts = [number * step for number in range(blocks.number) if number not in free]
+                blocks = Blocks(blocks.address, blocks.words, starts, [blocks.usable] * len(starts))
+            yield blocks
 
     def _has_debug_hooks(self) -> bool:
         """Whether blocks begin as the debug hooks (PYTHONMALLOC=debug) make them."""
         words: List[int] = []
-        for run in islice(self.pools.runs(), _SAMPLE):
-            if run.size > 2 * 8:
+        pages = (run for _tag, run in self.mimalloc.runs()) if self.mimalloc.found else self.pools.runs()
+        for run in islice(pages, _SAMPLE):
+            if isinstance(run, Run) and run.size > 2 * 8:
                 free = set(run.free)
                 column = run.words[1::run.size // 8].tolist()
                 words += [word for number, word in enumerate(column) if number not in free]
@@ -148,7 +183,9 @@ class HeapWalk:
 
         Else another allocator is in use: mimalloc, or one that was put in malloc's place.
         """
-        if not self.malloc.complete:
+        if self._runtime.layout.free_threaded:
+            return True
+        if not self.malloc.complete and not self.mimalloc.found:
             return False
         covered = self._covers()
         try:
@@ -162,7 +199,7 @@ class HeapWalk:
         starts = [start for start, _end in walked]
 
         def covers(address: int) -> bool:
-            if self.pools.holds(address):
+            if self.pools.holds(address) or self.mimalloc.holds(address):
                 return True
             index = bisect_right(starts, address) - 1
             return index >= 0 and address < walked[index][1]

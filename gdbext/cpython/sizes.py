@@ -8,6 +8,7 @@ Facts: the __sizeof__ methods in Objects/ and Modules/, Python/sysmodule.c (_PyS
 
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from ..layout.layout import MissingField
 from .heap import Windows
 from .heap_objects import HEAP_TYPE, Group, HeapType
 from .memory import Damaged
@@ -101,7 +102,13 @@ class Sizes:
         """The size in bytes of each object of a group; what can't be, or can't be read, is left out of it."""
         rule = self._rules.get(group.type)
         if rule is None:
-            rule = self._rules[group.type] = self._choose(group.type)
+            try:
+                rule = self._choose(group.type)
+            except MissingField:
+                # Debug information of an extension module that gdb has not read.
+                self._inexact[group.type] = True
+                rule = self._plain(group.type)
+            self._rules[group.type] = rule
         found = rule(group)
         if max(found) > MAX_SIZE:
             # Caught while it was made.
@@ -463,9 +470,18 @@ class Sizes:
         head = self._layout["PyBytesObject"].offset("ob_sval") + 1
 
         def size_of(buffer: int) -> int:
-            shared = not buffer or self._windows.word(buffer) > 1
+            shared = not buffer or self._count(buffer) > 1
             return base + (0 if shared else head + self._tuple_size(buffer))
         return lambda group: [self._safely(size_of, base, buffer) for buffer in group.column(first)]
+
+    def _count(self, address: int) -> int:
+        """The reference count of an object that is not immortal. Raises Unreadable."""
+        head = self._layout["PyObject"]
+        if not self._layout.free_threaded:
+            return self._windows.word(address + head.offset("ob_refcnt"))
+        # The first count is the upper half of its word; of the second, two bits are flags.
+        local = self._windows.word(address + (head.offset("ob_ref_local") & ~7)) >> 32
+        return local + (self._windows.word(address + head.offset("ob_ref_shared")) >> 2)
 
     def _buffered(self, type_: HeapType) -> Rule:
         """buffered (Modules/_io/bufferedio.c): of its fields behind the head, buffer and buffer_size."""

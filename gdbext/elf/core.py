@@ -170,6 +170,11 @@ class Core:
             size -= piece
         return found
 
+    def program(self) -> Optional[Mapping]:
+        """The beginning of the program that was started, None where the core does not tell."""
+        return next((each for each in self.mappings if self.program_headers is not None and not each.offset
+                     and each.start <= self.program_headers < each.end), None)
+
     def holds(self, address: int) -> bool:
         """Whether the byte at an address is in the file."""
         return self.read(address, 1) is not None

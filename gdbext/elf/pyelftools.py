@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Iterator
 
-# Beside the package: the project's own environment, as scripts/test and scripts/check_symbols make it.
-_BESIDE = Path(__file__).resolve().parents[2] / ".venv"
+# Where the package lies: with pyelftools beside it where pip has installed both.
+_BESIDE = Path(__file__).resolve().parents[2]
+# The project's own environment, as scripts/test makes it.
+_VENV = _BESIDE / ".venv"
 
 
 class Missing(Exception):
@@ -30,10 +32,11 @@ def provide() -> None:
 
 
 def _environments() -> Iterator[Path]:
-    """Where the project's environment has packages: that of this Python's version first, for others may do."""
-    own = _BESIDE / "lib" / ("python%d.%d" % sys.version_info[:2]) / "site-packages"
+    """Where packages are: beside this one; in the environment, those of this Python's version first, for others may do."""
+    yield _BESIDE
+    own = _VENV / "lib" / ("python%d.%d" % sys.version_info[:2]) / "site-packages"
     yield own
-    yield from sorted(folder for folder in _BESIDE.glob("lib/python3*/site-packages") if folder != own)
+    yield from sorted(folder for folder in _VENV.glob("lib/python3*/site-packages") if folder != own)
 
 
 def _load(folder: Path) -> bool:

@@ -21,6 +21,8 @@ IDS = [" ".join(way) for way in WAYS]
 # sys.getallocatedblocks() counts the requests above 512 bytes as well, which pymalloc passes on to malloc:
 # for heap.py's objects, and for the interpreter's tables.
 LARGE_BLOCKS = 4000
+# Of the pages of mimalloc, some few belong to no thread of Python.
+OTHER_BLOCKS = 64
 
 # What the child that measures and the parent that waits do not share: their frames, and up to 3.7 the
 # arguments of the call that the parent waits in.
@@ -99,17 +101,10 @@ def launched(interpreter: Interpreter, mode: str, request: pytest.FixtureRequest
     return launch._replace(variables={**launch.variables, **variables})
 
 
-def has_gc_lists(interpreter: Interpreter) -> None:
-    """Skip free-threaded builds."""
-    if interpreter.free_threaded:
-        pytest.skip("a free-threaded build allocates with mimalloc only, see test_free_threaded")
-
-
 @pytest.mark.parametrize("mode, where", WAYS, ids=IDS)
 def test_census(interpreter: Interpreter, mode: str, where: str, request: pytest.FixtureRequest,
                 tmp_path: Path) -> None:
     """Every object by address; counts and bytes by type; blocks as the interpreter counts them."""
-    has_gc_lists(interpreter)
     reason = processes.no_kernel_core() if where == "kernel core" else None
     if reason:
         pytest.skip(reason)
@@ -122,32 +117,24 @@ def test_census(interpreter: Interpreter, mode: str, where: str, request: pytest
     assert_objects(check.document(), interpreter)
     assert_tracked(truth["tracked"], tracked.document(), interpreter)
     assert_census(census.document(), limited.document(), text.stdout, truth)
-    assert 0 <= truth["blocks"] - census.document()["blocks"] < LARGE_BLOCKS
+    blocks = truth["blocks"] - census.document()["blocks"]
+    assert -OTHER_BLOCKS <= blocks <= 0 if interpreter.free_threaded else 0 <= blocks < LARGE_BLOCKS
 
 
 @pytest.mark.parametrize("allocator", ["malloc", "debug", "malloc_debug", "mimalloc"])
 def test_allocators(interpreter: Interpreter, allocator: str, request: pytest.FixtureRequest,
                     tmp_path: Path) -> None:
     """The same with the other allocators that PYTHONMALLOC names."""
-    has_gc_lists(interpreter)
     if allocator == "mimalloc" and interpreter.minor < (3, 13):
         pytest.skip("mimalloc came with 3.13")
+    if interpreter.free_threaded and "malloc" in allocator and allocator != "mimalloc":
+        pytest.skip("a free-threaded build allocates with mimalloc only")
     with subject_of(launched(interpreter, "hidden", request, PYTHONMALLOC=allocator), "hidden") as subject:
         truth = subject.place("live").truth
         tracked, check = subject.run("live", ["py-leaks -tracked -json", check_command(truth, tmp_path)]).answers
         assert tracked.stderr == check.stderr == ""
     assert_objects(check.document(), interpreter)
     assert_tracked(truth["tracked"], tracked.document(), interpreter)
-    assert ("lists of the collector" in tracked.document()["counted_from"]) == (allocator == "mimalloc")
+    assert ("pages of mimalloc" in tracked.document()["counted_from"]) == (
+        allocator == "mimalloc" or interpreter.free_threaded)
     assert ("debug hooks" in tracked.document()["counted_from"]) == ("debug" in allocator)
-
-
-def test_free_threaded(interpreter: Interpreter) -> None:
-    """Refused in one line: a count of half of the objects would be worse than none."""
-    if not interpreter.free_threaded:
-        pytest.skip("%s has a GIL" % interpreter.id)
-    with processes.running_python(stripped.as_installed(interpreter), "truth.py", ".") as program:
-        run = gdb.run(["py-leaks", "py-leaks -json", "py-leaks snapshot x", "py-leaks path 0x10000",
-                       "py-leaks garbage"], mode="hidden", pid=program.pid)
-    for _command, stdout, stderr in run.answers:
-        assert stdout == "" and "free-threaded" in compare.one_line(stderr)

@@ -265,7 +265,7 @@ def test_libpython(interpreter: Interpreter, copy: Path, script: Path) -> None:
     assert not libpython["loaded"] and libpython["declined"] == libpython["candidates"][0] == str(fitting)
     assert libpython["line"] in declined.preamble.stdout + declined.preamble.stderr
     if gdb.find().version >= "11":
-        assert libpython["init_file"].endswith("/.config/gdb/gdbinit")
+        assert libpython["init_file"].endswith("/.gdbinit")
     assert libpython["line"] in declined.answers[1].stdout and libpython["init_file"] in declined.answers[1].stdout
     assert declined.answers[2].stdout == "Loaded %s\n" % fitting
     assert "Traceback (most recent call first)" in declined.answers[3].stdout

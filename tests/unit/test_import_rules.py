@@ -25,6 +25,9 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "elf": {"layout"},
     # It implements cpython's Memory.
     "target": {"cpython", "elf", "layout"},
+    # The shell's command has gdb run the commands; it looks at files itself, and says what it finds in analysis' words.
+    "cli": {"analysis", "cpython", "elf"},
+    "__main__": {"cli"},
 }
 # A module of one package may be all that another may import.
 ONLY: Dict[str, Set[str]] = {"target": {"gdbext.cpython.memory"}}
@@ -33,7 +36,7 @@ ONLY: Dict[str, Set[str]] = {"target": {"gdbext.cpython.memory"}}
 WITH_GDB = {"gdbext.init", "gdbext.commands.command"}
 
 # Packages that run under plain Python.
-PLAIN = ("cpython", "layout", "analysis", "render", "elf")
+PLAIN = ("cpython", "layout", "analysis", "render", "elf", "cli")
 
 OLDEST_PYTHON = (3, 9)
 
