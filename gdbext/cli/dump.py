@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -25,6 +26,9 @@ OPTIONS = (("locals", "with the variables of each frame"),
 _COMPRESSED = {b"\x28\xb5\x2f\xfd": "zstd -d", b"\x04\x22\x4d\x18": "lz4 -d", b"\x1f\x8b": "gzip -d",
                b"\xfd7zXZ": "xz -d"}
 _APPORT = b"ProblemType:"
+
+# gdb's own complaint about each thread of a core of a newer processor than it knows. It has the registers that matter.
+_NOISE = re.compile(r"warning: (?:Unexpected size of s|S)ection `\.reg-xstate/\d+' in core file")
 
 
 class Opened(NamedTuple):
@@ -193,6 +197,6 @@ def _ended(what: str, is_core: bool, status: int, errors: str, mark: str) -> int
         reason = said[-1] if said else f"gdb ended with {status}"
         raise Failed(NOT_OPENED, f"gdb can't open {what}: {reason}" if is_core
                      else f"gdb can't attach to process {what}: {reason}", *([] if is_core else tracing.in_the_way()))
-    for line in ours:
+    for line in filter(lambda line: not _NOISE.match(line), ours):
         print(f"gdbext dump: {line}", file=sys.stderr)
     return status

@@ -1,6 +1,7 @@
 """What all commands share: how one is declared, its options, its help, its errors."""
 
 import locale
+import shlex
 from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
 
 import gdb
@@ -169,6 +170,28 @@ def _c_string(text: str) -> gdb.Value:
     return gdb.Value(raw, gdb.lookup_type("char").array(len(raw) - 1))
 
 
+def add_machine_command(name: str, command: str) -> None:
+    """Have gdb's machine interface answer `-NAME` by a command's JSON document. Nothing before gdb 12, which can't."""
+    if not hasattr(gdb, "MICommand"):
+        return
+
+    class MachineCommand(gdb.MICommand):
+        """Gives the document as a result record: see machine.result()."""
+
+        def invoke(self, arguments: List[str]) -> Dict[str, Any]:
+            """Called by gdb. Raises gdb.GdbError, of which gdb makes an error record."""
+            import json
+
+            from .machine import result
+
+            text, problem = capture(" ".join([command, "-json", *map(shlex.quote, arguments)]))
+            if problem is not None:
+                raise gdb.GdbError(problem)
+            return result(json.loads(text))
+
+    MachineCommand("-" + name)
+
+
 class SetPrefix(gdb.Command):
     """`set NAME`, under which settings are set."""
 
@@ -333,6 +356,9 @@ def write(lines: Sequence[str]) -> None:
     charset = gdb.host_charset() if hasattr(gdb, "host_charset") else locale.getpreferredencoding(False)
     text = "".join(line + "\n" for line in lines)
     text = text.encode(charset, "backslashreplace").decode(charset)
+    if _captured is not None:
+        _captured.append(text)
+        return
     for start in range(0, len(text), _PIECE):
         gdb.write(text[start:start + _PIECE])
 
@@ -349,12 +375,22 @@ def warn(line: str) -> None:
     complain(f"warning: {line}")
 
 
+# What write() is given while a command is captured.
+_captured: Optional[List[str]] = None
+
+
 def capture(command: str, number: Optional[int] = None) -> Tuple[str, Optional[str]]:
-    """What a command prints, for the thread of that number if there is one; and why it failed, None if it did not."""
+    """What a command of gdbext prints, for the thread of that number if there is one; and why it failed, or None."""
+    global _captured
+    # gdb's own way, to_string, gives records instead under the machine interface of newer gdbs.
+    _captured = []
     try:
-        return gdb.execute(_for_thread(command, number), to_string=True), None
+        gdb.execute(_for_thread(command, number))
+        return "".join(_captured), None
     except gdb.error as error:
         return "", str(error)
+    finally:
+        _captured = None
 
 
 def execute(command: str, number: Optional[int] = None) -> bool:

@@ -1,9 +1,10 @@
 """The list of the commands."""
 
 from ..target import filter as frame_filter
-from . import backtrace, settings
+from . import backtrace, command, settings
 from .bt import Backtrace
 from .catch import Catch, PyExc, Raised
+from .dump import Dump
 from .exc import Exc
 from .frames import Down, Frame, Up
 from .functions import PyFile, PyFunction, PyLine, PyValue
@@ -22,16 +23,21 @@ from .symbols import Symbols
 from .threads import Threads
 
 # A prefix before its own.
-COMMANDS = (Gdbext, Version, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
+COMMANDS = (Gdbext, Version, Dump, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
             LeaksSnapshot, LeaksDiff, LeaksInstances, LeaksBiggest, LeaksShow, LeaksReferrers, LeaksPath,
             LeaksGarbage, LeaksRetained, LeaksExport, Symbols)
 FUNCTIONS = (PyValue, PyFile, PyLine, PyFunction, PyExc, Raised)
 
+# What gdb's machine interface has them as, for IDEs.
+MACHINE_COMMANDS = {"py-bt": Backtrace, "py-threads": Threads, "py-exc": Exc, "py-locks": Locks}
+
 
 def register() -> None:
     """Add the commands, functions and settings to gdb, or put them in the place of those added before."""
-    for command in COMMANDS:
-        command()
+    for each in COMMANDS:
+        each()
+    for name, each in MACHINE_COMMANDS.items():
+        command.add_machine_command(name, each.NAME)
     for function in FUNCTIONS:
         function()
     frame_filter.register(backtrace.runs)

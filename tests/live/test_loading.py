@@ -59,6 +59,13 @@ def test_symbolic_link(tmp_path: Path, what: str) -> None:
     assert_loaded(gdb.run(["source %s" % path, *ASK], load=False))
 
 
+def test_where_modules_are_found_stays() -> None:
+    """What lies beside the package, as all of a virtual environment does, does not come before gdb's own modules."""
+    show = "python import sys; print(sys.path)"
+    before, _loading, after = gdb.run([show, "source %s" % gdb.INIT, show], load=False).answers
+    assert before.stdout == after.stdout != ""
+
+
 def test_twice() -> None:
     """Sourcing again changes nothing."""
     source = "source %s" % gdb.INIT
