@@ -93,6 +93,9 @@ class Model:
         """What a reader of an answer about all threads has to know of it: one sentence each."""
         notes = [f"There may be more threads: {problem}."
                  for python in self.pythons for problem in python.problems()]
+        threads_ = self.threads()
+        if any(thread.orphan for thread in threads_) and any(thread.state is None for thread in threads_):
+            notes.append("A thread that is shown as not Python's may be the one of a thread state that is listed last.")
         for python in self.pythons:
             source = python.runtime.layout.source
             if not python.exact:

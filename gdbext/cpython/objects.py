@@ -138,24 +138,29 @@ class Objects:
 
     def text(self, address: int) -> str:
         """The characters of a str; lone surrogates stay."""
-        data, length, kind = self._characters(address)
+        data, length, kind, encoding = self._characters(address)
         if length > MAX_TEXT:
             raise Damaged(address, f"str of length {length}")
-        return self._read_text(address, data, length, kind)
+        # A null character that does not count is at its end (PyUnicode_New in Objects/unicodeobject.c).
+        text = self._read_text(address, data, length + 1, kind, encoding)
+        if text[-1] != "\0":
+            raise Damaged(address, f"str that does not end after {length} characters")
+        return text[:-1]
 
     def text_start(self, address: int, most: int) -> Tuple[str, int]:
         """The first characters of a str, `most` of them at the most, and how many it has."""
-        data, length, kind = self._characters(address)
-        return self._read_text(address, data, min(length, most), kind), length
+        data, length, kind, encoding = self._characters(address)
+        return self._read_text(address, data, min(length, most), kind, encoding), length
 
-    def _characters(self, address: int) -> Tuple[int, int, int]:
-        """Where a str has its characters, how many, and the size of each in bytes."""
+    def _characters(self, address: int) -> Tuple[int, int, int, str]:
+        """Where a str has its characters, how many, the size of each in bytes, and how they are encoded."""
         self.expect(address, UNICODE_SUBCLASS, "str")
         reader = self.reader
         length = reader.integer(address, "PyASCIIObject", "length", signed=True)
         kind = reader.integer(address, "PyASCIIObject", "state.kind")
         compact = reader.integer(address, "PyASCIIObject", "state.compact")
         layout = reader.layout
+        ascii_ = 0
         if compact:
             ascii_ = reader.integer(address, "PyASCIIObject", "state.ascii")
             struct = "PyASCIIObject" if ascii_ else "PyCompactUnicodeObject"
@@ -167,14 +172,14 @@ class Objects:
             data = reader.pointer(address, "PyASCIIObject", "wstr")
         else:
             data = reader.pointer(address, "PyUnicodeObject", "data")
-        if kind not in _ENCODINGS or not 0 <= length <= _MAX_LENGTH:
+        if kind not in _ENCODINGS or ascii_ and kind != 1 or not 0 <= length <= _MAX_LENGTH:
             raise Damaged(address, f"str of kind {kind} and length {length}")
-        return data, length, kind
+        return data, length, kind, "ascii" if ascii_ else _ENCODINGS[kind]
 
-    def _read_text(self, address: int, data: int, length: int, kind: int) -> str:
+    def _read_text(self, address: int, data: int, length: int, kind: int, encoding: str) -> str:
         raw = self.reader.memory.read(data, length * kind)
         try:
-            return _decoded(raw, length, kind)
+            return _decoded(raw, length, encoding)
         except ValueError:
             raise Damaged(address, "str with impossible characters") from None
 
@@ -243,9 +248,9 @@ def _joined(digits: List[int], bits: int) -> int:
     return digits[0] if digits else 0
 
 
-def _decoded(raw: bytes, length: int, kind: int) -> str:
-    """The characters of which `raw` has one in every `kind` bytes. Raises ValueError."""
-    text = raw.decode(_ENCODINGS[kind], "surrogatepass")
+def _decoded(raw: bytes, length: int, encoding: str) -> str:
+    """The `length` characters that `raw` has. Raises ValueError."""
+    text = raw.decode(encoding, "surrogatepass")
     if len(text) != length:
         # Two lone surrogates in a row, which UTF-16 takes for one character and Python does not.
         text = "".join(map(chr, memoryview(raw).cast("H")))

@@ -198,7 +198,7 @@ def _pyheap_object(export: Export, node: int) -> bytes:
     held = [graph.addresses[each] for each in graph.of(node)]
     parts += [_pack_32(len(held)), _words(held)]
     attributes = {edge.name: edge.node for edge in export.edges(node)
-                  if edge.kind == "name" and edge.name[0] != "["} if items is None else {}
+                  if edge.kind == "name" and edge.name[:1] != "["} if items is None else {}
     parts.append(_pack_32(len(attributes)))
     for name, held_node in attributes.items():
         text = _encoded(name, _MAX_ATTRIBUTE)
@@ -243,7 +243,7 @@ def write_lines(export: Export, file: BinaryIO, _folder: str, target: Dict[str, 
 def _via(edge: Edge) -> str:
     if edge.kind == "index":
         return f"[{edge.name}]"
-    return "." + edge.name if edge.kind == "name" and edge.name[0] != "[" else edge.name
+    return "." + edge.name if edge.kind == "name" and edge.name[:1] != "[" else edge.name
 
 
 def _line(file: BinaryIO, document: Dict[str, Any]) -> None:

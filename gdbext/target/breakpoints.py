@@ -2,6 +2,7 @@
 
 import gdb
 
+from . import console
 from .stop import NoInferior
 
 
@@ -18,7 +19,7 @@ def at(address: int, condition: str) -> None:
     if not inferior.pid:
         raise NoInferior()
     connection = getattr(inferior, "connection", None)
-    target = connection.type if connection is not None else gdb.execute("info target", to_string=True)
+    target = connection.type if connection is not None else console.output("info target")
     if target == "core" or "core dump file" in target:
         raise CannotStop("a core does not run")
     gdb.Breakpoint(f"*{address:#x}").condition = condition

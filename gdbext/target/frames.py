@@ -13,6 +13,7 @@ import gdb
 
 from ..cpython.memory import Memory, Unreadable
 from ..elf import unwind
+from . import console
 from .architecture import ARCHITECTURES, Architecture
 from .images import MappedImage, kernel_library
 
@@ -92,7 +93,7 @@ class Names:
         """
         if address not in self._found:
             try:
-                match = _SYMBOL.match(gdb.execute(f"info symbol {address:#x}", to_string=True).strip())
+                match = _SYMBOL.match(console.output(f"info symbol {address:#x}").strip())
             except gdb.error:
                 match = None
             self._found[address] = clean(match.group(1)) if match else None

@@ -7,6 +7,7 @@ import gdb
 
 from ..cpython.memory import Memory, Region, Unreadable
 from ..elf import dynamic
+from . import console
 from .mapped import MappedImage, Mapping
 
 # A line of `info proc mappings`: start, end, size, offset, permissions (live, gdb 12+), file.
@@ -28,7 +29,7 @@ def mappings() -> List[Mapping]:
     the target does not tell.
     """
     try:
-        text = gdb.execute("info proc mappings", to_string=True)
+        text = console.output("info proc mappings")
     except gdb.error:
         return []
     found = []
@@ -46,7 +47,7 @@ def mappings() -> List[Mapping]:
 def writable() -> List[Region]:
     """The mappings that may be written to, lowest first, by gdb's text; before gdb 12 it does not tell."""
     try:
-        text = gdb.execute("info proc mappings", to_string=True)
+        text = console.output("info proc mappings")
     except gdb.error:
         return []
     found = []
@@ -77,7 +78,7 @@ def images(memory: Memory) -> List[MappedImage]:
 def kernel_library(memory: Memory) -> Optional[MappedImage]:
     """The library that the kernel maps into every process (vdso), None where the target does not tell of it."""
     try:
-        match = _KERNEL_LIBRARY.search(gdb.execute("info auxv", to_string=True))
+        match = _KERNEL_LIBRARY.search(console.output("info auxv"))
         return MappedImage("", dynamic.Image(memory, int(match.group(1), 16))) if match else None
     except (gdb.error, dynamic.NotAnImage, Unreadable):
         return None
@@ -111,7 +112,7 @@ def _listed_by_linker(memory: Memory) -> Iterator[Tuple[int, MappedImage]]:
 def _executable_base() -> Optional[int]:
     """Where the executable's file header is, as the kernel told the process; None where gdb is not told."""
     try:
-        match = _PROGRAM_HEADERS.search(gdb.execute("info auxv", to_string=True))
+        match = _PROGRAM_HEADERS.search(console.output("info auxv"))
     except gdb.error:
         return None
     return int(match.group(1), 16) - _FILE_HEADER_SIZE if match else None

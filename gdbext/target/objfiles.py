@@ -6,6 +6,7 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional
 
 import gdb
 
+from . import console
 from .mapped import MappedImage
 from .types import objfile
 
@@ -92,7 +93,7 @@ def auto_load_folders() -> List[str]:
 
 def declines(script: str) -> bool:
     """Whether gdb has declined to auto-load a script."""
-    for line in gdb.execute("info auto-load python-scripts", to_string=True).splitlines():
+    for line in console.output("info auto-load python-scripts").splitlines():
         answer, _space, name = line.partition(" ")
         if answer == "No" and os.path.realpath(name.strip()) == os.path.realpath(script):
             return True
@@ -119,5 +120,5 @@ def instructions(start: int, end: int) -> List[int]:
 
 def function_at(address: int) -> Optional[str]:
     """The name of the function that an address is in, as gdb knows it; None where it knows none."""
-    answer = gdb.execute(f"info symbol {address:#x}", to_string=True)
+    answer = console.output(f"info symbol {address:#x}")
     return None if answer.startswith("No symbol") else answer.split(" in section ")[0].split(" + ")[0].strip()

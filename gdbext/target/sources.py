@@ -5,12 +5,14 @@ from typing import List, Optional, Tuple
 
 import gdb
 
+from . import console
+
 _RULE = re.compile(r"(?m)^  `(.*)' -> `(.*)'\.$")
 
 
 def substitutions() -> List[Tuple[str, str]]:
     """The rules of `set substitute-path`, for which gdb has no other way to ask."""
-    return _RULE.findall(gdb.execute("show substitute-path", to_string=True))
+    return _RULE.findall(console.output("show substitute-path"))
 
 
 def sysroot() -> Optional[str]:

@@ -6,6 +6,8 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 import gdb
 
+from . import console
+
 # Each of these can change memory or registers, or what is mapped. Some are newer than gdb 10.
 _CHANGES = ("cont", "exited", "inferior_call", "memory_changed", "register_changed", "new_objfile",
             "clear_objfiles", "free_objfile", "inferior_deleted")
@@ -94,7 +96,7 @@ def _once(kept_values: Dict[int, _Kept], make: Callable[[], Any],
 
 def target() -> Target:
     """The selected inferior as a live process or a core."""
-    match = _CORE_FILE.search(gdb.execute("info target", to_string=True))
+    match = _CORE_FILE.search(console.output("info target"))
     pid = gdb.selected_inferior().pid or None
     if match and os.path.exists(match.group("path")):
         return Target(None, match.group("path"))

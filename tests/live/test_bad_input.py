@@ -1,5 +1,6 @@
 """Where there is nothing to read, or not all of it: one clear line, and what can be read is shown."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +12,8 @@ from tests.support import compare, gdb, processes, stripped
 from tests.support.interpreters import Interpreter
 
 COMMANDS = ["py-threads", "py-bt-plus", "py-threads -json", "py-bt-plus -json"]
+
+NAMES = ["py-threads -json", "py-bt-plus -native", "py-symbols -all", "py-locks"]
 
 # gdb itself prints the thread's heading on stdout, and after the error where the thread is on stderr.
 APPLY = "thread apply all py-bt-plus"
@@ -83,6 +86,19 @@ def test_not_initialized(interpreter: Interpreter, loader: Path, phase: str, mod
     for message in refusals(run):
         assert "not initialized yet, or already finalized" in message
         assert str(interpreter.libpython) in message
+
+
+def test_file_names_that_are_no_text(interpreter: Interpreter, tmp_path: Path) -> None:
+    """A name is any bytes, and gdb prints them: of a mapped file, and of a core."""
+    name = tmp_path / os.fsdecode(b"\xff\xe9")
+    name.mkdir()
+    with processes.running_python(stripped.as_installed(interpreter), "mapping.py", str(name)) as program:
+        core = gdb.gcore(program.pid, name / "core")
+        for run in (gdb.run(NAMES, pid=program.pid, mode="hidden"),
+                    gdb.run(NAMES, core=core, executable=interpreter.path, mode="hidden")):
+            for answer in run.answers:
+                assert answer.stdout and answer.stderr == "", answer
+            assert [thread["lwp"] for thread in run.answers[0].document()["threads"]] == [program.pid]
 
 
 @pytest.fixture(scope="session")

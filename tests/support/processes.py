@@ -93,7 +93,7 @@ class Program:
 
     def mapped(self) -> List[Path]:
         """The files it has mapped."""
-        maps = Path("/proc/%d/maps" % self.pid).read_text()
+        maps = Path("/proc/%d/maps" % self.pid).read_text(errors="surrogateescape")
         return [Path(path) for path in dict.fromkeys(re.findall(r"(?m)(/.*)$", maps))]
 
     def wait_until_ready(self) -> None:

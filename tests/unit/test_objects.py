@@ -123,6 +123,19 @@ def test_text_of_impossible_kind_or_length(builder: Builder, objects: Objects) -
             objects.text(made)
 
 
+def test_text_that_its_own_marks_contradict(builder: Builder, objects: Objects) -> None:
+    """ASCII that is none; a length after which the text goes on."""
+    made = builder.text(Text("abc"))
+    builder.write(made + builder.layout["PyASCIIObject"].size + 1, b"\xfa")
+    with pytest.raises(Damaged, match="impossible characters"):
+        objects.text(made)
+    for value in ("abcd", "\xe9\xe9\xe9\xe9", "яяяя"):
+        made = builder.text(Text(value))
+        builder.set(made, "PyASCIIObject", "length", 3)
+        with pytest.raises(Damaged, match="does not end"):
+            objects.text(made)
+
+
 def test_text_beyond_unicode(builder: Builder, objects: Objects) -> None:
     made = builder.text(Text("\U0001f40d"))
     builder.write(made + builder.layout["PyCompactUnicodeObject"].size, b"\xff\xff\xff\x7f")
