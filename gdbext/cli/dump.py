@@ -67,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
     opened = of_core(options) if is_core else of_process(int(options.what))
     mark = secrets.token_hex(16)
     wanted = {"limit": options.limit, **{name: getattr(options, name) for name, _text in OPTIONS}}
-    command = [gdb.path, *arguments(options.sysroot), *opened.arguments,
+    colour = "on" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb" else "off"
+    command = [gdb.path, *arguments(options.sysroot), "-iex", f"set gdbext colour {colour}", *opened.arguments,
                "-ex", f"python from gdbext.commands.dump import for_shell; for_shell({wanted!r}, {mark!r})"]
     for note in opened.notes:
         print(f"gdbext dump: {note}", file=sys.stderr)

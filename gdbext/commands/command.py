@@ -2,9 +2,12 @@
 
 import locale
 import shlex
-from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
 
 import gdb
+
+if TYPE_CHECKING:
+    from ..render.theme import Theme
 
 # The classes of gdb's commands under which `help` lists ours.
 STACK = gdb.COMMAND_STACK
@@ -16,7 +19,8 @@ DATA = gdb.COMMAND_DATA
 class Option(NamedTuple):
     """An option of a command: `-name`, or `-name VALUE` where `value` names what it takes.
 
-    That is a whole number, or text where `text` is set, or one of `choices` where there are any.
+    That is a whole number, or text where `text` is set, or one of `choices` where there are any. With a `plain`
+    one the output is for a program, and has no colours.
     """
 
     name: str
@@ -24,9 +28,14 @@ class Option(NamedTuple):
     value: str = ""
     text: bool = False
     choices: Tuple[str, ...] = ()
+    plain: bool = False
 
 
-JSON = Option("json", "Print one JSON document, on one line.")
+JSON = Option("json", "Print one JSON document, on one line.", plain=True)
+
+# gdb's styles for the parts of a theme, in its order; the first that a gdb has.
+_STYLES = (("filename",), ("function",), ("line-number", "address"), ("variable",), ("title",), ("highlight",),
+           ("metadata",))
 
 
 class Command(gdb.Command):
@@ -74,18 +83,33 @@ class Command(gdb.Command):
         """Called by gdb. Raises gdb.GdbError with the reason and the remedy."""
         from ..cpython.process import NoPython
         from ..cpython.reader import READ_ERRORS
+        from ..render import theme
         from ..render.text import printable
         from ..target.stop import NoInferior
 
         options = self._parse(arguments)
         try:
-            self.run(options)
+            with theme.using(self._theme(options, from_tty)):
+                self.run(options)
         except NoInferior:
             raise gdb.GdbError(f"{self.NAME}: no process and no core. "
                                "Attach to a process (attach PID) or open a core (core-file FILE).") from None
         except (NoPython,) + READ_ERRORS as error:
             # The names of mapped files are in it, and those are the inferior's.
             raise gdb.GdbError(f"{self.NAME}: {printable(str(error))}") from None
+
+    def _theme(self, options: Dict[str, Any], from_tty: bool) -> "Theme":
+        """Plain for what a program reads, as the user wants it for a person."""
+        from ..render import theme
+        from .settings import colour
+        from ..target import host
+
+        if any(option.plain and options[option.name] for option in self.OPTIONS):
+            return theme.PLAIN
+        wanted = colour()
+        if wanted == "off" or wanted == "auto" and not (from_tty and host.shows_styles()):
+            return theme.PLAIN
+        return theme.Theme(*(host.style(*names) for names in _STYLES))
 
     def _parse(self, text: str) -> Dict[str, Any]:
         if self.EXPRESSION:
@@ -250,6 +274,27 @@ class Limit(gdb.Parameter):
         return f"{self._name} is {'unlimited' if self.number is None else self.number}."
 
 
+class Choice(gdb.Parameter):
+    """A setting that is one of some words, the first of which is the default."""
+
+    def __init__(self, name: str, what: str, more: str, choices: Sequence[str], value: Optional[str]) -> None:
+        self.set_doc = f"Set {what}."
+        self.show_doc = f"Show {what}."
+        self.__doc__ = more
+        self._name = name
+        Limit.names.add(name)
+        super().__init__(name, SUPPORT, gdb.PARAM_ENUM, list(choices))
+        self.value = value or choices[0]
+
+    def get_set_string(self) -> str:
+        """What `set` prints: nothing. Called by gdb."""
+        return ""
+
+    def get_show_string(self, value: str) -> str:
+        """What `show` prints. Called by gdb."""
+        return f"{self._name} is {self.value}."
+
+
 class Setting(gdb.Parameter):
     """A setting that is on or off, or with `text` any text."""
 
@@ -359,8 +404,12 @@ def write(lines: Sequence[str]) -> None:
     if _captured is not None:
         _captured.append(text)
         return
-    for start in range(0, len(text), _PIECE):
-        gdb.write(text[start:start + _PIECE])
+    start = 0
+    while start < len(text):
+        # Not within a line, as long as one fits: what changes colours may stand there.
+        end = text.rfind("\n", start, start + _PIECE) + 1 or start + _PIECE
+        gdb.write(text[start:end])
+        start = end
 
 
 def complain(line: str) -> None:
@@ -395,8 +444,11 @@ def capture(command: str, number: Optional[int] = None) -> Tuple[str, Optional[s
 
 def execute(command: str, number: Optional[int] = None) -> bool:
     """Run a command, for the thread of that number if there is one. If it fails, say why; gives whether it did not."""
+    from ..render import theme
+
     try:
-        gdb.execute(_for_thread(command, number))
+        # Whoever typed the one at the terminal has typed this one too.
+        gdb.execute(_for_thread(command, number), not theme.is_plain())
     except gdb.error as error:
         complain(str(error))
         return False

@@ -12,7 +12,7 @@ class Locks(Command):
     CLASS = STATUS
     SUMMARY = "Show the locks that threads wait for, who holds them, and deadlocks."
     USAGE = "py-locks [-dot] [-json]"
-    OPTIONS = (Option("dot", "Write the graph of waits for Graphviz."), JSON)
+    OPTIONS = (Option("dot", "Write the graph of waits for Graphviz.", plain=True), JSON)
     EXAMPLE = "py-locks"
 
     def run(self, options: Dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from typing import Dict, List, Optional
 
 from ..cpython.limits import DEFAULT, LISTED, Limits
 from ..target import missing_debug
-from .command import Limit, Setting, SetPrefix, ShowPrefix
+from .command import Choice, Limit, Setting, SetPrefix, ShowPrefix
 
 _LENGTH, _ITEMS, _DEPTH = "gdbext repr-length", "gdbext repr-items", "gdbext repr-depth"
 _LISTED = "gdbext repr-listed"
@@ -13,6 +13,9 @@ _FIND, _FOLDERS = "gdbext find-debug", "gdbext debug-folders"
 
 _settings: Dict[str, Limit] = {}
 _finding: Dict[str, Setting] = {}
+
+_COLOUR = "gdbext colour"
+_colour: List[Choice] = []
 
 
 def register() -> None:
@@ -31,6 +34,10 @@ def register() -> None:
              LISTED.total)):
         before = _settings.get(name)
         _settings[name] = Limit(name, what, more, before.number if before else default)
+    _colour[:] = [Choice(_COLOUR, "whether gdbext tells the parts of an answer apart by colours",
+                         "They are those of gdb's own styles. \"auto\" has them on a terminal where gdb shows its styles\n"
+                         "(set style enabled), not in a pipe, a file or an IDE, and not where NO_COLOR is set.",
+                         ("auto", "on", "off"), _colour[0].value if _colour else None)]
     if missing_debug.register(_folders):
         for name, what, more, off, text in (
                 (_FIND, "whether gdbext looks for debug files that gdb does not find",
@@ -47,6 +54,11 @@ def _folders() -> Optional[List[str]]:
     if not _finding[_FIND].value:
         return None
     return [folder for folder in (_finding[_FOLDERS].value or "").split(":") if folder]
+
+
+def colour() -> str:
+    """ "auto", "on" or "off". """
+    return str(_colour[0].value)
 
 
 def limits() -> Limits:

@@ -18,6 +18,7 @@ class Threads(Command):
     def run(self, options: Dict[str, Any]) -> None:
         """Answer for all threads of the selected inferior."""
         from ..render import threads
+        from ..target.host import columns
         from ..target.threads import selected_number
         from . import model
 
@@ -28,4 +29,4 @@ class Threads(Command):
         elif options["group"]:
             write(list(threads.grouped(listed, report, current.notes())))
         else:
-            write(list(threads.text(listed, report, selected_number(), current.notes())))
+            write(list(threads.text(listed, report, selected_number(), current.notes(), columns())))

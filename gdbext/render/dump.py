@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List
 
+from . import theme
 from .document import document as _document
 from .text import printable
 
@@ -14,7 +15,7 @@ def title(target: Dict[str, Any]) -> str:
 
 def section(subject: str) -> str:
     """The line above one command's answer."""
-    return f"--- {subject} ---"
+    return theme.title(f"--- {subject} ---")
 
 
 def document(target: Dict[str, Any], answers: Dict[str, Any], problems: List[str]) -> str:

@@ -11,7 +11,7 @@ from ..analysis.faults import Fault
 from ..analysis.threads import Thread
 from ..cpython.exceptions import Entry
 from ..cpython.process import Python
-from . import carets
+from . import carets, theme
 from .document import document as _document
 from .text import printable, visible
 from .traceback import frame_json, frame_text
@@ -162,11 +162,12 @@ class _Printer:
         """The type, the message and the notes."""
         name = type_name(report)
         if report.syntax is None:
-            found = _message(name, report)
+            found = _message(theme.highlight(name), report)
         else:
             lines, suffix = self._style.syntax(report.syntax)
             message = visible(report.syntax.message or "<no detail available>")
-            found = [visible(line) for line in lines] + f"{name}: {message}{visible(suffix)}".split("\n")
+            found = [visible(line) for line in lines] + (
+                f"{theme.highlight(name)}: {message}{visible(suffix)}".split("\n"))
         for note in report.notes:
             found += visible(note).split("\n")
         return found
@@ -195,11 +196,12 @@ class _Printer:
         start, end = self._style.interactive
         if start and filename.startswith(start) and filename.endswith(end):
             filename = "<stdin>"
-        yield f'  File "{visible(filename)}", line {line}, in {visible(name)}'
+        yield (f'  File "{theme.filename(visible(filename))}", line {theme.line_number(str(line))}, '
+               f"in {theme.function(visible(name))}")
         for each in self._style.marks(entry, self._source):
             yield "    " + visible(each)
         for variable, value in sorted(self._locals_of(entry)) if self._locals_of else ():
-            yield f"    {visible(variable)} = {visible(value)}"
+            yield f"    {theme.variable(visible(variable))} = {visible(value)}"
 
 
 def _repeated(count: int) -> Iterator[str]:
@@ -546,7 +548,7 @@ def heading(thread: Thread) -> str:
     """What stands above the exceptions of one thread of several."""
     native = thread.native
     where = f"Thread {native.number} (LWP {native.lwp})" if native else "Thread state without a thread"
-    name = f' "{printable(thread.name)}"' if thread.name is not None else ""
+    name = f' "{theme.variable(printable(thread.name))}"' if thread.name is not None else ""
     inner = f" in interpreter {thread.state.interpreter.id}" if thread.state and thread.state.interpreter.id else ""
     return f"{where}{name}{inner}:"
 

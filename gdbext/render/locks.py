@@ -6,6 +6,7 @@ from ..analysis.locks import OWNER_FIELD, WITH_BLOCK, Candidate, Deadlock, Holde
 from ..analysis.threads import Thread
 from ..analysis.waits import Wait
 from ..cpython.frames import Frame
+from . import theme
 from .document import document as _document
 from .text import printable
 
@@ -17,7 +18,7 @@ def thread_text(thread: Thread) -> str:
     """ 'thread 2 "shipping"'. """
     number = str(thread.native.number) if thread.native is not None else "-"
     name = thread.name
-    return f"thread {number}" + (f' "{printable(name)}"' if name is not None else "")
+    return f"thread {number}" + (f' "{theme.variable(printable(name))}"' if name is not None else "")
 
 
 def place_text(frame: Optional[Frame], line: Optional[int] = None) -> str:
@@ -27,7 +28,8 @@ def place_text(frame: Optional[Frame], line: Optional[int] = None) -> str:
     if frame.code is None:
         return f"<unreadable at {frame.address:#x}>"
     at = frame.line if line is None else line
-    return f"{printable(frame.code.name)} ({printable(frame.code.filename)}:{'?' if at is None else at})"
+    return (f"{theme.function(printable(frame.code.name))} ({theme.filename(printable(frame.code.filename))}:"
+            f"{theme.line_number('?' if at is None else str(at))})")
 
 
 def timeout_text(wait: Wait) -> str:
@@ -56,7 +58,7 @@ def holder_text(holder: Holder) -> str:
     if holder.frame is not None and holder.evidence in (OWNER_FIELD, WITH_BLOCK):
         text += f", taken in {place_text(holder.frame, holder.line)}"
     if holder.evidence == WITH_BLOCK:
-        text += " [inferred from its with statement]"
+        text += theme.metadata(" [inferred from its with statement]")
     return text + (f" (doubtful: {holder.doubt})" if holder.doubt else "")
 
 
@@ -66,7 +68,7 @@ def holders_text(waited: Optional[Waited], thread: Thread) -> str:
         return ""
     if len(waited.holders) == 1:
         holder = waited.holders[0]
-        inferred = " [inferred]" if holder.evidence == WITH_BLOCK else ""
+        inferred = theme.metadata(" [inferred]") if holder.evidence == WITH_BLOCK else ""
         who = "itself" if holder.thread is thread else thread_text(holder.thread)
         return f", {_relation(waited)} {who}{inferred}"
     if waited.holders:
@@ -97,7 +99,7 @@ def text(report: Report, notes: List[str]) -> Iterator[str]:
 
 def _deadlock(deadlock: Deadlock, report: Report) -> Iterator[str]:
     count = len({id(waiter.thread) for waiter in deadlock.waiters})
-    kind = "Deadlock" if not deadlock.doubts else "Possible deadlock"
+    kind = theme.highlight("Deadlock" if not deadlock.doubts else "Possible deadlock")
     if count == 1:
         yield f"{kind}: a thread waits for itself."
     else:

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from . import theme
+
 # A name or path longer than this is cut; the cut is shown.
 MAX_SHOWN = 1000
 # What is shown in full is: no terminal holds more.
@@ -41,6 +43,8 @@ def visible(text: str) -> str:
 
 def width(text: str) -> int:
     """How many columns of a terminal the text takes: East Asian wide characters take two."""
+    if "\x1b" in text:
+        text = theme.plain(text)
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(character)

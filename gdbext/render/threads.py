@@ -5,6 +5,7 @@ from typing import Any, Dict, Hashable, Iterator, List, Optional, Tuple
 
 from ..analysis.locks import Report
 from ..analysis.threads import RUNNING, Thread
+from . import theme
 from .document import document as _document
 from .locks import MAX_NAMED, holders_text, place_text, wait_json, waits_text
 from .text import printable, width
@@ -19,19 +20,27 @@ def _headings(threads: List[Thread]) -> Row:
     return ("", "Id", "LWP", "Python ident", "Name", gil, "Frame")
 
 
-def text(threads: List[Thread], report: Report, selected: Optional[int], notes: List[str]) -> Iterator[str]:
+def text(threads: List[Thread], report: Report, selected: Optional[int], notes: List[str],
+         columns: Optional[int] = None) -> Iterator[str]:
     """A table: a line for each thread, one more for what it does, then the notes.
 
-    `selected` is gdb's number of the selected thread.
+    `selected` is gdb's number of the selected thread. Where the terminal's `columns` do not suffice, the frames
+    have lines of their own.
     """
     several = (len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
                or any(thread.python.label for thread in threads if thread.python))
-    rows = [_headings(threads)] + [_row(thread, selected, several) for thread in threads]
+    rows = [tuple(map(theme.title, _headings(threads)))] + [_row(thread, selected, several) for thread in threads]
     widths = [max(map(width, column)) for column in list(zip(*rows))[:-1]]
     indent = " " * (widths[0] + widths[1] + 4)
+    room = sum(widths) + 2 * len(widths)
+    narrow = columns is not None and room + max(width(row[-1]) for row in rows) > columns
+    if narrow:
+        rows[0] = (*rows[0][:-1], "")
     for row, thread in zip(rows, [None, *threads]):
         cells = [cell + " " * (room - width(cell)) for cell, room in zip(row, widths)]
-        yield "  ".join(cells + [row[-1]]).rstrip()
+        yield "  ".join(cells + [row[-1]] * (not narrow)).rstrip()
+        if narrow and thread is not None:
+            yield indent + row[-1]
         doing = doing_text(thread, report) if thread is not None else ""
         if doing:
             yield indent + doing
@@ -52,7 +61,7 @@ def doing_text(thread: Thread, report: Report) -> str:
     without = "" if thread.holds_gil or thread.attachment else " without the GIL"
     if library is None or library == own and not without:
         return "runs Python" if library is not None else ""
-    return f"runs C code in {printable(library)}{without}"
+    return f"runs C code in {theme.filename(printable(library))}{without}"
 
 
 def grouped(threads: List[Thread], report: Report, notes: List[str]) -> Iterator[str]:
@@ -87,7 +96,7 @@ def _waiting(thread: Thread, report: Report) -> str:
 
 def _short(thread: Thread) -> str:
     number = str(thread.native.number) if thread.native is not None else "-"
-    return number + (f' "{printable(thread.name)}"' if thread.name is not None else "")
+    return number + (f' "{theme.variable(printable(thread.name))}"' if thread.name is not None else "")
 
 
 def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
@@ -97,7 +106,7 @@ def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
     lwp = str(native.lwp) if native is not None else "-"
     if state is None:
         return (mark, number, lwp, "-", "-", "", "not a Python thread")
-    name = printable(thread.name) if thread.name is not None else "-"
+    name = theme.variable(printable(thread.name)) if thread.name is not None else "-"
     if several:
         name += f" [{interpreter_text(thread)}]"
     where = place_text(thread.frame)

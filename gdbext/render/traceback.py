@@ -10,6 +10,7 @@ from ..analysis.stacks import Stack as Merged
 from ..analysis.threads import Thread
 from ..cpython.frames import Frame
 from ..cpython.process import Python
+from . import theme
 from .document import document as _document
 from .text import printable
 
@@ -35,9 +36,9 @@ def frame_text(frame: Frame) -> str:
     """One frame as py-bt prints it."""
     if frame.code is None:
         return f"<unreadable at {frame.address:#x}: {frame.problem}>"
-    line = frame.line
-    return (f'File "{printable(frame.code.filename)}", line {"?" if line is None else line}, '
-            f"in {printable(frame.code.name)}")
+    line = theme.line_number("?" if frame.line is None else str(frame.line))
+    return (f'File "{theme.filename(printable(frame.code.filename))}", line {line}, '
+            f"in {theme.function(printable(frame.code.name))}")
 
 
 def interpreter_text(thread: Thread) -> str:
@@ -95,17 +96,17 @@ def _interpreter_of(call: PythonCall) -> Tuple[int, Optional[int]]:
 def _call_text(call: PythonCall, native: bool, labels: bool) -> str:
     """One call on one line, with marks."""
     marks = f" [{interpreter_text(call.thread)}]" if labels and call.thread is not None else ""
-    marks += _RECOVERED[call.found_by]
+    marks += theme.metadata(_RECOVERED[call.found_by])
     if native and call.native is None:
-        marks += _NOT_PLACED
+        marks += theme.metadata(_NOT_PLACED)
     return frame_text(call.frame) + marks
 
 
 def native_text(call: NativeCall) -> str:
     """A native frame as gdb's bt prints it, and in brackets what Python code calls the function."""
     frame = call.frame
-    name = f"{printable(frame.name)} ()" if frame.name else f"{frame.pc:#018x} in ?? ()"
-    library = f" from {printable(frame.library)}" if frame.library else ""
+    name = f"{theme.function(printable(frame.name))} ()" if frame.name else f"{frame.pc:#018x} in ?? ()"
+    library = f" from {theme.filename(printable(frame.library))}" if frame.library else ""
     return name + library + (f" [{printable(call.callable)}]" if call.callable else "")
 
 
@@ -127,7 +128,7 @@ def _frames(frames: Iterable[_Shown], source_line: SourceLine, bindings_of: Opti
 def bindings_text(bindings: Bindings, indent: str = "") -> Iterator[str]:
     """Variables, one a line."""
     for name, value in bindings.found:
-        yield f"{indent}{printable(name)} = {value}"
+        yield f"{indent}{theme.variable(printable(name))} = {value}"
     if bindings.more:
         yield f"{indent}... {bindings.more} more name{'s' if bindings.more > 1 else ''}"
     if bindings.problem is not None:
@@ -237,7 +238,7 @@ def no_frame_text(threads: Sequence[Thread]) -> str:
 
 def call_text(number: int, call: PythonCall, source_line: SourceLine) -> Iterator[str]:
     """One frame with its number, and its line of source."""
-    place = f"#{number} {frame_text(call.frame)}{_RECOVERED[call.found_by]}"
+    place = f"#{number} {frame_text(call.frame)}{theme.metadata(_RECOVERED[call.found_by])}"
     return _lines(call.frame, place, source_line, "")
 
 

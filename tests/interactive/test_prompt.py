@@ -1,6 +1,7 @@
 """gdbext at a prompt, as a person uses it: TAB, help, pages, a pipe, Ctrl-C."""
 
 import os
+import re
 from pathlib import Path
 from typing import Iterator
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.support import gdb as gdb_runner
 from tests.support import processes, stripped
-from tests.support.interpreters import Interpreter
+from tests.support.interpreters import Found, Interpreter
 
 PROMPT = "(gdb) "
 # The end of the pager's question. What is typed before all of it is there is lost.
@@ -23,12 +24,12 @@ TICKS_INTO_COMMAND = 20
 class Prompt:
     """gdb with gdbext on a pseudo terminal, attached to a process."""
 
-    def __init__(self, pid: int, home: Path, columns: int = 200) -> None:
+    def __init__(self, pid: int, home: Path, columns: int = 200, term: str = "dumb", **variables: str) -> None:
         self._gdb = pexpect.spawn(
             gdb_runner.find().path,
             ["-nx", "-q", "-readnever", "-iex", "set auto-load python-scripts off",
              "-iex", "source %s" % gdb_runner.INIT, "-p", str(pid)],
-            env=gdb_runner.environment(str(home), TERM="dumb"), cwd=str(home),
+            env=gdb_runner.environment(str(home), TERM=term, **variables), cwd=str(home),
             encoding="utf-8", timeout=gdb_runner.TIMEOUT, dimensions=(24, columns))
         self._gdb.delaybeforesend = None
         # Attaching may fill pages.
@@ -159,3 +160,43 @@ def test_the_process_is_left_running(program: processes.Program, gdb: gdb_runner
     state = Path("/proc/%d/stat" % program.pid).read_text().rpartition(")")[2].split()[0]
     assert state == "S"
     os.kill(program.pid, 0)
+
+
+def test_colours(found: Found, gdb: gdb_runner.Gdb, tmp_path: Path) -> None:
+    """Parts are told apart on a terminal, and nowhere else."""
+    if not found.interpreters:
+        pytest.skip("no CPython that gdbext reads was found")
+    with processes.running_python(stripped.as_installed(found.interpreters[-1]), "hanging.py") as program:
+        answers = {}
+        for name, variables in {"terminal": {"term": "xterm"}, "dumb": {"term": "dumb"},
+                                "no": {"term": "xterm", "NO_COLOR": "1"}}.items():
+            prompt = Prompt(program.pid, tmp_path, **variables)
+            try:
+                answers[name] = prompt.ask("py-bt-plus")
+                if name == "terminal":
+                    answers["all threads"] = prompt.ask("thread apply all -q py-bt-plus -limit 1")
+                    answers["pipe"] = prompt.ask("pipe py-bt-plus | cat")
+                    answers["json"] = prompt.ask("py-bt-plus -json")
+                    answers["captured"] = prompt.ask("python print(gdb.execute('py-bt-plus', to_string=True))")
+                    prompt.ask("set style function foreground magenta")
+                    answers["of the user"] = prompt.ask("py-bt-plus")
+                    prompt.ask("set gdbext colour off")
+                    answers["off"] = prompt.ask("py-bt-plus")
+                    prompt.ask("set style enabled off")
+                    prompt.ask("set gdbext colour auto")
+                    answers["no styles"] = prompt.ask("py-bt-plus")
+                    prompt.ask("set gdbext colour on")
+                    answers["on"] = prompt.ask("pipe py-bt-plus | cat")
+            finally:
+                prompt.close()
+    # A pseudo terminal is told of bracketed paste.
+    answers = {name: re.sub("\x1b\\[\\?2004[hl]\r?", "", text) for name, text in answers.items()}
+    dressed = {"terminal", "all threads", "of the user", "on"}
+    assert {name for name, text in answers.items() if "\x1b" in text} == dressed, answers
+    assert re.search('File "\x1b\\[32m.*hanging.py\x1b\\[m", line \x1b\\[34m\\d+\x1b\\[m, in \x1b\\[33m<module>\x1b\\[m\n',
+                     answers["terminal"])
+    assert "in \x1b[35m<module>\x1b[m" in answers["of the user"]
+    for name in ("terminal", "of the user", "on"):
+        assert re.sub("\x1b\\[[0-9;]*m", "", answers[name]) == answers["dumb"]
+    for name in ("no", "pipe", "off", "no styles"):
+        assert answers[name] == answers["dumb"]

@@ -8,7 +8,7 @@ import pytest
 import gdbext
 from tests.support import gdb
 
-NAMES = ("repr-depth", "repr-items", "repr-length", "repr-listed")
+NAMES = ("colour", "repr-depth", "repr-items", "repr-length", "repr-listed")
 
 
 def answers(*commands: str) -> List[str]:
@@ -29,15 +29,16 @@ def defaults() -> List[str]:
 
 def test_show(defaults: List[str]) -> None:
     assert [line.split()[1] for line in defaults] == list(NAMES)
-    assert all(line.startswith("gdbext repr-") and line.rstrip(".").split()[-1].isdigit() for line in defaults)
+    assert defaults[0] == "gdbext colour is auto."
+    assert all(line.rstrip(".").split()[-1].isdigit() for line in defaults[1:])
 
 
 def test_set() -> None:
     *before, shown = answers(
         "set gdbext repr-depth 7", "set gdbext repr-items 0", "set gdbext repr-length unlimited",
-        "set gdbext repr-listed 1", "show gdbext")
-    assert before == ["", "", "", ""]
-    assert shown == ("gdbext repr-depth is 7.\ngdbext repr-items is 0.\ngdbext repr-length is unlimited.\n"
+        "set gdbext repr-listed 1", "set gdbext colour on", "show gdbext")
+    assert before == ["", "", "", "", ""]
+    assert shown == ("gdbext colour is on.\ngdbext repr-depth is 7.\ngdbext repr-items is 0.\ngdbext repr-length is unlimited.\n"
                      "gdbext repr-listed is 1.\n")
 
 
@@ -45,7 +46,7 @@ def test_with(defaults: List[str]) -> None:
     """`with` sets for the time of one command."""
     during, after = answers("with gdbext repr-items 3 -- show gdbext repr-items", "show gdbext repr-items")
     assert during == "gdbext repr-items is 3.\n"
-    assert after == defaults[1] + "\n"
+    assert after == defaults[NAMES.index("repr-items")] + "\n"
 
 
 def test_loading_again_keeps_them() -> None:
@@ -67,11 +68,11 @@ def test_limits_follow() -> None:
     assert listed == "(5, 30000, 2, 30000) (5, 30000, 2, None)\n"
 
 
-@pytest.mark.parametrize("value", ["many", "-5"])
-def test_bad_values(value: str, defaults: List[str]) -> None:
-    bad, after = gdb.run(["set gdbext repr-items %s" % value, "show gdbext repr-items"]).answers
+@pytest.mark.parametrize("name, value", [("repr-items", "many"), ("repr-items", "-5"), ("colour", "loud")])
+def test_bad_values(name: str, value: str, defaults: List[str]) -> None:
+    bad, after = gdb.run(["set gdbext %s %s" % (name, value), "show gdbext %s" % name]).answers
     assert bad.stdout == "" and bad.stderr.count("\n") == 1
-    assert after.stdout == defaults[1] + "\n"
+    assert after.stdout == defaults[NAMES.index(name)] + "\n"
 
 
 def test_help() -> None:
@@ -82,7 +83,7 @@ def test_help() -> None:
         assert name + " -- " in bare
     assert "gdbext version -- " in family
     for name in NAMES:
-        assert "set gdbext %s -- Set how" % name in settings
+        assert "set gdbext %s -- Set " % name in settings
     assert one.startswith("Set how many containers") and "unlimited" in one
 
 

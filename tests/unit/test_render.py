@@ -12,7 +12,7 @@ from gdbext.analysis.threads import Thread, list_threads
 from gdbext.analysis.waits import Waits
 from gdbext.cpython import process
 from gdbext.cpython.frames import Frame
-from gdbext.render import document, text, threads, traceback
+from gdbext.render import document, text, theme, threads, traceback
 from tests.unit.builder import IDS, TABLES
 from tests.unit.made_process import IDENT, Call, MadeProcess, started
 from tests.unit.test_threads_analysis import Native, head
@@ -386,3 +386,39 @@ def test_a_frame_is_a_tuple_without_a_line_where_there_is_no_code() -> None:
     assert traceback.frame_json(Frame(1, None, 0, "why")) == {
         "function": None, "qualname": None, "file": None, "line": None}
     assert traceback.frame_text(Frame(0x10, None, 0, "why")) == "<unreadable at 0x10: why>"
+
+
+DRESSED = theme.Theme(*("\x1b[%dm" % number for number in range(31, 38)))
+
+
+def test_theme() -> None:
+    """Parts are told apart within a theme only; columns are as wide as what is seen; nothing can be forged."""
+    with theme.using(DRESSED):
+        assert theme.function("f") == "\x1b[32mf\x1b[m" and theme.filename("") == ""
+        assert text.width(theme.function("naïve")) == 5
+        assert theme.plain(theme.function("f") + theme.metadata(" [x]")) == "f [x]"
+        assert "\x1b" not in text.printable("\x1b[31mred")
+        assert not theme.is_plain()
+    assert theme.function("f") == "f" and theme.is_plain()
+
+
+def test_theme_keeps_the_text() -> None:
+    """The same words in the same columns, with a theme and without; a document has none of it."""
+    found = listed(made_process())
+    plain = list(table_of(found, 2, ["A note."]))
+    with theme.using(DRESSED):
+        dressed = list(table_of(found, 2, ["A note."]))
+        assert document_of(found).isprintable()
+    assert [theme.plain(line) for line in dressed] == plain != dressed
+
+
+def test_a_narrow_terminal() -> None:
+    """Where a row does not fit, the frames have lines of their own."""
+    found = listed(made_process())
+    report = locks.report(found, Waits())
+    wide = list(threads.text(found, report, 2, []))
+    room = max(text.width(line) for line in wide if "Frame" in line or "/" in line or "no thread" in line)
+    assert list(threads.text(found, report, 2, [], room)) == wide
+    narrow = list(threads.text(found, report, 2, [], room - 1))
+    assert len(narrow) == len(wide) + len(found)
+    assert " ".join(narrow).split() == [word for word in " ".join(wide).split() if word != "Frame"]
