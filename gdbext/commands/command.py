@@ -69,7 +69,7 @@ class Command(gdb.Command):
         width = max((len(_spelling(option)) for option in cls.OPTIONS), default=0)
         options = [f"  {_spelling(option):<{width}}  {option.help}" for option in cls.OPTIONS]
         return "\n".join([cls.SUMMARY, f"Usage: {cls.USAGE}"] + (["", "Options:"] + options if options else [])
-                         + ["", "Example:", f"  {cls.EXAMPLE}"])
+                         + ["", "Example:", f"  {cls.EXAMPLE}", "", "The other commands: help gdbext"])
 
     def run(self, options: Dict[str, Any]) -> None:
         """Answer.

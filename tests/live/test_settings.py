@@ -87,6 +87,16 @@ def test_help() -> None:
     assert one.startswith("Set how many containers") and "unlimited" in one
 
 
+def test_apropos() -> None:
+    """gdb's own search finds every command by the name of the package, and by what it is about."""
+    family, all_of_them, deadlock, function = answers("help gdbext", "apropos gdbext", "apropos deadlock", "apropos -v pyfile")
+    names = re.findall(r"(?m)^((?:py-|gdbext )\S+) -- ", family)
+    assert len(names) > 10
+    for name in names:
+        assert "%s -- " % name in all_of_them
+    assert "py-locks -- " in deadlock and "$_pyfile" in function
+
+
 def test_version() -> None:
     found = gdb.find()
     text, document = answers("gdbext version", "gdbext version -json")
