@@ -6,6 +6,7 @@ and the frame it is at in a register or a stack slot. So what is wrong with one 
 """
 
 from bisect import bisect_right
+from itertools import islice
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Set, Tuple, Union
 
 from ..cpython.evaluation import LOOP, callables, loop_ranges
@@ -445,14 +446,18 @@ class _Merger:
 
 
 def _outermost(heads: Sequence[int], python: Python) -> int:
-    """Of several frames the one that the others lead to: they may be what it called before."""
+    """Of several frames the one that the others lead to: they are what it called before, or lends its thread state to.
+
+    Where its evaluation stack ends, which a register holds, the next frame begins.
+    """
     for head in heads:
-        others = [other for other in heads if other != head]
-        if all(head in _addresses(other, python) for other in others):
+        if all(other == head or head in _leads_to(other, python) for other in heads):
             return head
     return heads[0]
 
 
-def _addresses(head: int, python: Python) -> List[int]:
-    first = next(python.runtime.frames.activations_from(head), None)
-    return [frame.address for frame in first.frames] if first is not None else []
+def _leads_to(frame: int, python: Python) -> Set[int]:
+    """The frames of its run, and the one that this was entered from."""
+    runs = list(islice(python.runtime.frames.activations_from(frame), 2))
+    return {each.address for run in runs[:1] for each in run.frames} | {
+        run.frames[0].address for run in runs[1:] if run.frames}

@@ -1,5 +1,6 @@
 """The threads of a process, native and Python: which thread state is whose, and who has the GIL."""
 
+from itertools import islice, takewhile
 from typing import Collection, Dict, Iterator, List, Optional, Protocol, Sequence, Set, Tuple
 
 from ..cpython.frames import Frame
@@ -20,6 +21,9 @@ MAX_ADDRESS = 1 << 64
 # How many frames one run of the evaluation loop may have for its place to be looked for; sys.getrecursionlimit()
 # is 1000.
 MAX_ENTRY_FRAMES = 1000
+
+# How many runs of the loop are looked for on a C stack, from the innermost one.
+MAX_RUNS = 3
 
 # States of a thread.
 RUNNING = "running"
@@ -100,18 +104,20 @@ class Thread:
     `native` is None for a thread state that belongs to no thread of the process, `state` and `python`
     for a thread that Python has never seen. `ident` is threading.get_ident() of the thread, None where
     there is none or where it is not known which thread the state belongs to. `orphan` says that the
-    state is known to belong to no thread of the process. A thread in several interpreters has a line
-    for each, the innermost first.
+    state is known to belong to no thread of the process. `lent_to` is the thread that runs the state of
+    this one. A thread in several interpreters has a line for each, the innermost first.
     """
 
     def __init__(self, native: Optional[NativeThread], python: Optional[Python] = None,
                  state: Optional[ThreadState] = None, gil: Optional[Gil] = None,
-                 ident: Optional[int] = None, orphan: bool = False) -> None:
+                 ident: Optional[int] = None, orphan: bool = False,
+                 lent_to: Optional[NativeThread] = None) -> None:
         self.native = native
         self.python = python
         self.state = state
         self.ident = ident
         self.orphan = orphan
+        self.lent_to = lent_to
         self._gil = gil
 
     @property
@@ -180,32 +186,22 @@ class Thread:
         """
         if self.native is None or self.python is None or self.state is None:
             return False
-        try:
-            place = self.python.runtime.frames.entry_address(self.state.address, MAX_ENTRY_FRAMES)
-        except READ_ERRORS:
-            return False
-        end = self.native.stack_pointer if place is not None else None
-        if place is None or end is None:
-            return False
-        # glibc and musl have what pthread_self() points to above the stack that they make, and the main thread's
-        # stack lies elsewhere.
-        ident = self.native.ident
-        top = ident if ident is not None and ident > end else MAX_ADDRESS
-        return not end <= place < top
+        place = _entry_address(self.python, self.state)
+        return place is not None and _is_on_stack(self.native, place) is False
 
 
 def list_threads(pythons: Sequence[Python], natives: Sequence[NativeThread]) -> List[Thread]:
     """Every thread of the process in the order of `natives`, then thread states without a thread."""
     gils = _Gils()
     entries = [(python, state) for python in pythons for state in python.thread_states()]
-    owned, unclear = _owners(entries, natives)
+    owned, lent, unclear = _owners(entries, natives)
     found: List[Thread] = []
     claimed: Set[int] = set()
     for native, states in zip(natives, owned):
         claimed.update(state.address for _python, state in states)
         threads = [Thread(native, python, state, gils.of(python, state),
                           state.ident if native.ident is None else native.ident) for python, state in states]
-        found.extend(_shown(threads) or [Thread(native)])
+        found.extend(_shown(threads) or [Thread(native, lent_to=lent.get(native.number))])
     all_known = all(native.ident is not None for native in natives)
     for python, state in entries:
         if state.address not in claimed:
@@ -215,42 +211,86 @@ def list_threads(pythons: Sequence[Python], natives: Sequence[NativeThread]) -> 
     return found
 
 
-def _owners(entries: Sequence[Entry], natives: Sequence[NativeThread]) -> Tuple[List[List[Entry]], Set[int]]:
-    """The thread states of each native thread, and the addresses of those whose thread is not known.
+def _owners(entries: Sequence[Entry], natives: Sequence[NativeThread]
+            ) -> Tuple[List[List[Entry]], Dict[int, NativeThread], Set[int]]:
+    """The thread states that each native thread runs, who runs that of another one, by that one's number, and the
+    addresses of those whose thread is not known.
 
     The thread pointer is the ident, whatever PID namespace; only a target that does not give the
     register leaves the kernel's number.
     """
-    by_ident: Dict[int, List[Entry]] = {}
-    by_native_id: Dict[Optional[int], List[Entry]] = {}
-    for entry in entries:
-        by_ident.setdefault(entry[1].ident, []).append(entry)
-        by_native_id.setdefault(entry[1].native_id, []).append(entry)
-    owned = [list(by_ident.get(native.ident, ()) if native.ident is not None else by_native_id.get(native.lwp, ()))
-             for native in natives]
+    idents = {native.ident: index for index, native in enumerate(natives) if native.ident is not None}
+    native_ids = {native.lwp: index for index, native in enumerate(natives) if native.ident is None}
+    owned: List[List[Entry]] = [[] for _ in natives]
+    lent: Dict[int, NativeThread] = {}
     unclear: Set[int] = set()
-    for index, states in enumerate(owned):
-        busy = [(entry, frame) for entry, frame in zip(states, map(_innermost, states)) if frame is not None]
-        for entry, frame in busy:
-            python, state = entry
-            if len(busy) == 1 and not state.interpreter.id:
-                continue
-            # Up to 3.12 a thread state has the ident of the thread that made it; another may run it.
-            memory = python.runtime.memory
-            on = [each for each in range(len(natives)) if _place(natives[each], frame.address, memory) is not None]
-            if index in on or not on and not state.interpreter.id:
-                continue
-            states.remove(entry)
-            if len(on) == 1:
-                owned[on[0]].append(entry)
-            else:
+    for python, state in entries:
+        index = idents.get(state.ident, native_ids.get(state.native_id))
+        # A thread state has the ident of the thread that made it, and another one may run it.
+        running = _Running(python, state, index is not None)
+        own = running.evidence(natives[index]) if index is not None else 0
+        if own < running.most:
+            found = [running.evidence(native) for native in natives]
+            best = max(found, default=0)
+            if best > own and found.count(best) == 1:
+                runner = found.index(best)
+                if index is not None:
+                    lent[natives[index].number] = natives[runner]
+                index = runner
+            elif best > own or index is not None and not own and state.interpreter.id:
                 unclear.add(state.address)
-    return owned, unclear
+                continue
+        if index is not None:
+            owned[index].append((python, state))
+    return owned, lent, unclear
 
 
-def _innermost(entry: Entry) -> Optional[Frame]:
-    python, state = entry
-    return next(python.runtime.frames.walk(state.address), None)
+class _Running:
+    """What tells which thread runs a thread state: where on a C stack its frames are evaluated.
+
+    Since 3.12 they lead to that place. Before, a stack is taken for the one that holds the addresses of the most
+    runs of the evaluation loop: that of one alone may be left there by an earlier call. These are looked for as well
+    where `has_thread` is not true, for a live thread may have the stack of the one that the state was of.
+    """
+
+    def __init__(self, python: Python, state: ThreadState, has_thread: bool) -> None:
+        frames = python.runtime.frames
+        self._memory = python.runtime.memory
+        self._place = _entry_address(python, state) if has_thread and frames.are_linked_to_stack else None
+        runs = islice(frames.activations(state.address), MAX_RUNS if self._place is None else 1)
+        self._heads = [run.frames[0].address for run in runs if run.frames]
+        self.most = len(self._heads)
+
+    def evidence(self, native: NativeThread) -> int:
+        """How much tells for a thread, `most` at the most."""
+        is_on_stack = _is_on_stack(native, self._place) if self._place is not None else None
+        if is_on_stack is not None:
+            return self.most if is_on_stack else 0
+        held = (_place(native, head, self._memory) is not None for head in self._heads)
+        return sum(1 for _ in takewhile(bool, held))
+
+
+def _entry_address(python: Python, state: ThreadState) -> Optional[int]:
+    try:
+        return python.runtime.frames.entry_address(state.address, MAX_ENTRY_FRAMES)
+    except READ_ERRORS:
+        return None
+
+
+def _is_on_stack(native: NativeThread, place: int) -> Optional[bool]:
+    """Whether an address is on a thread's C stack, None where it is not known where that is."""
+    bounds = _stack(native)
+    return bounds[0] <= place < bounds[1] if bounds is not None else None
+
+
+def _stack(native: NativeThread) -> Optional[Tuple[int, int]]:
+    """Where a thread's C stack is, from its inner end; no more than is known of the outer one."""
+    end = native.stack_pointer
+    if end is None:
+        return None
+    # glibc and musl have what pthread_self() points to above the stack that they make, and the main thread's
+    # stack lies elsewhere.
+    return end, native.ident if native.ident is not None and native.ident > end else MAX_ADDRESS
 
 
 def _place(native: NativeThread, frame: int, memory: Memory) -> Optional[int]:
@@ -260,13 +300,18 @@ def _place(native: NativeThread, frame: int, memory: Memory) -> Optional[int]:
     """
     if frame in native.registers:
         return 0
-    start = native.stack_pointer
-    if start is None:
+    bounds = _stack(native)
+    if bounds is None:
         return None
     wanted = frame.to_bytes(8, "little")
-    for address in range(start & ~7, start + MAX_STACK, STACK_PIECE):
+    address = bounds[0] & ~7
+    end = min(bounds[1], address + MAX_STACK)
+    # Mostly it is in the first few hundred bytes.
+    size = PAGE
+    while address < end:
+        size = min(size, end - address)
         try:
-            piece = memory.read(address, STACK_PIECE)
+            piece = memory.read(address, size)
         except Unreadable:
             # Perhaps the last piece of the stack.
             piece = _readable_pages(memory, address)
@@ -275,8 +320,10 @@ def _place(native: NativeThread, frame: int, memory: Memory) -> Optional[int]:
             at = piece.find(wanted, at + 1)
         if at >= 0:
             return address + at
-        if len(piece) < STACK_PIECE:
+        if len(piece) < size:
             break
+        address += size
+        size = min(2 * size, STACK_PIECE)
     return None
 
 

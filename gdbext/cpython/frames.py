@@ -74,6 +74,8 @@ class _FrameObjects:
         """Whether what is outside of the frame is run by another activation of the evaluation loop."""
         return True
 
+    are_linked_to_stack = False
+
     def entry_address(self, thread_state: int, most: int) -> Optional[int]:
         return None
 
@@ -110,6 +112,7 @@ class _InterpreterFrames:
         self._codes = codes
         self._mask = STACK_REFERENCE_MASK if reader.has("_PyInterpreterFrame", "f_executable.bits") else ~0
         self._marks_entries = reader.has("_PyInterpreterFrame", "is_entry")
+        self.are_linked_to_stack = not self._marks_entries
 
     def head(self, thread_state: int) -> int:
         reader = self._reader
@@ -224,6 +227,11 @@ class Frames:
             self._shape = _InterpreterFrames(reader, codes)
         else:
             self._shape = _FrameObjects(reader, codes)
+
+    @property
+    def are_linked_to_stack(self) -> bool:
+        """Whether the frames themselves lead to entry_address(), which else is what the thread state says."""
+        return self._shape.are_linked_to_stack
 
     def walk(self, thread_state: int) -> Iterator[Frame]:
         """The frames of a thread state, innermost first; never raises READ_ERRORS.

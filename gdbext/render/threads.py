@@ -69,14 +69,14 @@ def grouped(threads: List[Thread], report: Report, notes: List[str]) -> Iterator
     groups: Dict[Hashable, List[Thread]] = {}
     for thread in threads:
         stack = tuple((frame.code.address if frame.code is not None else None, frame.line) for frame in thread.frames())
-        groups.setdefault((thread.state is None, stack), []).append(thread)
+        groups.setdefault((thread.state is None, thread.lent_to is None, stack), []).append(thread)
     for members in sorted(groups.values(), key=len, reverse=True):
         first = members[0]
         count = len(members)
         named = ", ".join(_short(member) for member in members[:MAX_NAMED])
         more = f" and {count - MAX_NAMED} more" if count > MAX_NAMED else ""
         yield f"{count} thread{'' if count == 1 else 's'}: {named}{more}"
-        yield "    " + ("not a Python thread" if first.state is None else place_text(first.frame))
+        yield "    " + (_stateless(first) if first.state is None else place_text(first.frame))
         doing = Counter(doing_text(member, report) for member in members)
         if len(doing) > 1:
             # Each may have another holder; what they wait for is the same all the more often.
@@ -87,6 +87,12 @@ def grouped(threads: List[Thread], report: Report, notes: List[str]) -> Iterator
         if len(doing) > MAX_NAMED:
             yield f"    and {len(doing) - MAX_NAMED} other things"
     yield from map(printable, notes)
+
+
+def _stateless(thread: Thread) -> str:
+    if thread.lent_to is None:
+        return "not a Python thread"
+    return f"its thread state is used by thread {thread.lent_to.number}: see py-bt-plus"
 
 
 def _waiting(thread: Thread, report: Report) -> str:
@@ -105,7 +111,7 @@ def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
     number = str(native.number) if native is not None else "-"
     lwp = str(native.lwp) if native is not None else "-"
     if state is None:
-        return (mark, number, lwp, "-", "-", "", "not a Python thread")
+        return (mark, number, lwp, "-", "-", "", _stateless(thread))
     name = theme.variable(printable(thread.name)) if thread.name is not None else "-"
     if several:
         name += f" [{interpreter_text(thread)}]"

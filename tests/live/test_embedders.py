@@ -134,6 +134,28 @@ def test_own_gil(interpreter: Interpreter, how: str, where: str, tmp_path: Path)
         assert "[interpreter %d]" % thread["interpreter"] in line
 
 
+def test_thread_states_that_other_threads_run(interpreter: Interpreter, tmp_path: Path) -> None:
+    """A thread has the frames that are evaluated on its own C stack, whichever thread its state was made by."""
+    how = "linked" if interpreter.libpython is not None else "static"
+    with running(build("swapped.c", interpreter, how, tmp_path / "service"), interpreter) as program:
+        processes.wait_for(lambda: processes.system_call(program.pid, program.pid)[0] == "34", "in pause()")
+        answers = ask(program, "live", tmp_path)
+    compare.assert_tracebacks(answers.truth, answers.tracebacks, answers.threads)
+    frames = compare.frames_by_lwp(answers.tracebacks, answers.threads)
+    lwps = {thread["key"]: thread["lwp"] for thread in answers.truth["threads"]}
+    assert {key: {frame["found_by"] for frame in frames[lwp]} for key, lwp in lwps.items()} == {
+        "adopted": {"thread-state"}, "swapped": {"thread-state"}, "borrower": {"thread-state"}, "lender": {"register"}}
+    innermost: Dict[int, List[str]] = {}
+    for thread in answers.threads["threads"]:
+        innermost.setdefault(thread["lwp"], []).append(thread["frame"] and thread["frame"]["function"])
+    assert innermost == {program.pid: [None], lwps["adopted"]: ["block"], lwps["swapped"]: ["block", "leave"],
+                         lwps["borrower"]: ["block"], lwps["lender"]: [None]}
+    numbers = {thread["lwp"]: thread["number"] for thread in answers.threads["threads"]}
+    lender, = [line for line in compare.thread_rows(answers.text) if " %d " % lwps["lender"] in line]
+    assert "thread state is used by thread %d" % numbers[lwps["borrower"]] in lender
+    assert "not a Python thread" not in answers.text
+
+
 @pytest.mark.parametrize("second", ["same", "other"])
 def test_two_runtimes(interpreter: Interpreter, second: str, found: Found, tmp_path: Path) -> None:
     """A program starts another libpython in its own process: both are listed, and one thread is in both."""

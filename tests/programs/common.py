@@ -52,6 +52,7 @@ SYSCALLS = {
     "flock": (73,),
     "epoll": (232, 281),
     "child": (61, 247),
+    "pause": (34,),
 }
 # A wait that is meant to last ends so many seconds from now; one for the GIL has milliseconds.
 LONG = 1000

@@ -241,8 +241,12 @@ def in_two(made: MadeProcess, inner_first: bool) -> Tuple[List[Python], Native]:
         for each, name in ((inner, "sub" if inner == state else "inner"),
                            (outer, "sub" if outer == state else "inner")):
             made.set_frames(each, made.frames([Call(name)]))
-    top = stack(made, {STACK_PIECE + 64: head(made, inner), 2 * STACK_PIECE: head(made, outer)})
-    return made.open(), Native(1, 50, IDENT, stack_pointer=top)
+    pythons = made.open()
+    if made.version < (3, 12):
+        top = stack(made, {STACK_PIECE + 64: head(made, inner), 2 * STACK_PIECE: head(made, outer)})
+    else:
+        top = min(pythons[0].runtime.frames.entry_address(each) for each in states)
+    return pythons, Native(1, 50, IDENT, stack_pointer=top)
 
 
 def test_a_thread_in_two_interpreters_has_a_line_for_each_the_inner_first(made: MadeProcess) -> None:
@@ -280,17 +284,56 @@ def test_frames_on_another_c_stack_are_elsewhere(made: MadeProcess) -> None:
     assert not is_elsewhere(place + 8, None)
 
 
+def runner(number: int, made: MadeProcess, state: int) -> Native:
+    """A thread on whose C stack a thread state's innermost frame is evaluated, and nothing else is."""
+    if made.version < (3, 12):
+        top = stack(made, {4096: head(made, state)})
+        return Native(number, 50 + number, top + 8192, stack_pointer=top)
+    [python] = made.open()
+    place = python.runtime.frames.entry_address(state)
+    return Native(number, 50 + number, place + 64, stack_pointer=place - 64)
+
+
 def test_a_state_belongs_to_the_thread_that_has_its_frame(made: MadeProcess) -> None:
     """In a register or on the stack, whatever ident the state kept of the thread that made it."""
     second = made.add_interpreter()
     state = made.add_thread(second, [Call("sub")], ident=IDENT)
-    made.name_threads(second, {IDENT: "maker", 0x99: "runner"})
-    frame = head(made, state)
-    maker, runner = Native(1, 50, IDENT), Native(2, 51, 0x99)
-    for evidence in ({"registers": (1, frame)}, {"stack_pointer": stack(made, {4096: frame})}):
-        threads = list_threads(made.open(), [maker, runner._replace(**evidence)])
+    by_stack = runner(2, made, state)
+    made.name_threads(second, {IDENT: "maker", 0x99: "runner", by_stack.ident: "runner"})
+    for native in (Native(2, 51, 0x99, registers=(1, head(made, state))), by_stack):
+        threads = list_threads(made.open(), [Native(1, 50, IDENT), native])
         assert [(number, name) for number, name, _gil in summary(threads)] == [(1, "inner"), (2, "sub")]
-        assert (threads[1].ident, threads[1].name) == (0x99, "runner")
+        assert (threads[1].ident, threads[1].name) == (native.ident, "runner")
+
+
+def test_a_state_of_the_main_interpreter_that_another_thread_runs(made: MadeProcess) -> None:
+    """Also where its maker has no other frames, or has ended."""
+    main = made.interpreters[0]
+    made.set_frames(made.states[main][0], 0)
+    state = made.add_thread(main, [Call("adopted")], ident=IDENT)
+    ended = made.add_thread(main, [Call("left")], ident=0x77)
+    natives = [Native(1, 50, IDENT), runner(2, made, state), Native(3, 53, 0x98, registers=[head(made, ended)])]
+    assert [(number, name) for number, name, _gil in summary(list_threads(made.open(), natives))] == [
+        (1, None), (2, "adopted"), (3, "left")]
+
+
+@pytest.mark.parametrize("table", [name for name in IDS if TABLES[name].name.version >= (3, 12)])
+def test_what_a_dead_thread_has_left_is_not_that_of_the_one_that_has_its_stack(table: str) -> None:
+    made = started(TABLES[table])
+    state = made.add_thread(made.interpreters[0], [Call("left")], ident=0x77)
+    threads = list_threads(made.open(), [Native(1, 50, IDENT), runner(2, made, state)])
+    assert [(number, name) for number, name, _gil in summary(threads)] == [(1, "inner"), (2, None), (None, "left")]
+    assert threads[2].orphan
+
+
+def test_a_stack_ends_where_the_descriptor_of_its_thread_begins(made: MadeProcess) -> None:
+    """What lies behind it is not the thread's."""
+    main = made.interpreters[0]
+    made.set_frames(made.states[main][0], 0)
+    state = made.add_thread(main, [Call("maker's")], ident=IDENT)
+    top = stack(made, {4096: head(made, state)}, 3 * PAGE)
+    natives = [Native(1, 50, IDENT, stack_pointer=None), Native(2, 51, top + 4096, stack_pointer=top)]
+    assert [name for _number, name, _gil in summary(list_threads(made.open(), natives))] == ["maker's", None]
 
 
 @pytest.mark.parametrize("place", (4097, MAX_STACK + 8))
@@ -309,11 +352,28 @@ def test_evidence_on_two_threads_is_none(made: MadeProcess) -> None:
     assert summary(list_threads(made.open(), natives))[-1][:2] == (None, "sub")
 
 
-def test_the_last_pages_of_a_stack_are_searched(made: MadeProcess) -> None:
+@pytest.mark.parametrize("table", [name for name in IDS if TABLES[name].name.version < (3, 12)])
+def test_the_last_pages_of_a_stack_are_searched(table: str) -> None:
+    made = started(TABLES[table])
     state = made.add_thread(made.add_interpreter(), [Call("sub")], ident=IDENT)
     top = stack(made, {PAGE + 16: head(made, state)}, 2 * PAGE)
     threads = list_threads(made.open(), [Native(1, 50, IDENT), Native(2, 51, 0x99, stack_pointer=top)])
     assert [(number, name) for number, name, _gil in summary(threads)] == [(1, "inner"), (2, "sub")]
+
+
+def test_a_frame_that_an_earlier_call_has_left_is_less_than_several(made: MadeProcess) -> None:
+    """Up to 3.10 a frame object is used again: the stacks of all that have made the call have its address."""
+    main = made.interpreters[0]
+    if made.version >= (3, 11):
+        return
+    made.set_frames(made.states[main][0], 0)
+    state = made.add_thread(main, [Call("again"), Call("own")], ident=IDENT)
+    [python] = made.open()
+    inner, outer = [frame.address for frame in python.runtime.frames.walk(state)]
+    natives = [Native(1, 50, IDENT, registers=[inner]), Native(2, 51, 0x98, registers=[inner]),
+               Native(3, 52, 0x99, registers=[inner, outer])]
+    assert [(number, name) for number, name, _gil in summary(list_threads(made.open(), natives))] == [
+        (1, None), (2, None), (3, "again")]
 
 
 def test_an_interpreter_that_the_thread_has_left_is_not_shown(made: MadeProcess) -> None:
