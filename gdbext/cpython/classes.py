@@ -3,19 +3,25 @@
 Facts: Objects/typeobject.c, Objects/descrobject.c, Include/cpython/object.h.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Union
 
 from .dicts import Dicts
 from .memory import Damaged
-from .objects import HEAP_TYPE, MAX_TYPE_NAME, TYPE_SUBCLASS, Objects, Type
+from .objects import HEAP_TYPE, MAX_TYPE_NAME, TYPE_SUBCLASS, UNICODE_SUBCLASS, Objects, Type
 from .reader import READ_ERRORS
 
 # More bases and slots than any class has; a damaged count ends here.
 MAX_BASES = 1000
 MAX_SLOTS = 10_000
 
-# PyMemberDef.type of what `__slots__` makes (T_OBJECT_EX, Include/structmember.h).
+# PyMemberDef.type (Include/structmember.h): T_OBJECT_EX, which `__slots__` makes, and T_OBJECT.
 _OBJECT = 16
+_OBJECTS = (6, _OBJECT)
+# T_STRING.
+STRING_FIELD = 5
+# The others, for struct.unpack(): T_SHORT to T_DOUBLE, T_CHAR to T_ULONG, T_BOOL, T_LONGLONG to T_PYSSIZET.
+FIELD_FORMATS = {0: "<h", 1: "<i", 2: "<q", 3: "<f", 4: "<d", 7: "<c", 8: "<b", 9: "<B", 10: "<H", 11: "<I", 12: "<Q",
+                 14: "<?", 17: "<q", 18: "<Q", 19: "<q"}
 
 
 class Name(NamedTuple):
@@ -35,6 +41,19 @@ class Slot(NamedTuple):
 
     name: str
     offset: int
+
+
+class Member(NamedTuple):
+    """A field that a C type publishes (PyMemberDef): its name, its type there, and its offset in bytes."""
+
+    name: str
+    kind: int
+    offset: int
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is a pointer to an object."""
+        return self.kind in _OBJECTS
 
 
 class CSlot(NamedTuple):
@@ -72,6 +91,7 @@ class Classes:
         self._names: Dict[int, Name] = {}
         self._orders: Dict[int, List[Type]] = {}
         self._slots: Dict[int, List[Slot]] = {}
+        self._members: Dict[int, List[Member]] = {}
 
     def type(self, address: int) -> Type:
         """The type object at `address` itself, which is not that object's own type."""
@@ -95,6 +115,8 @@ class Classes:
         qualname = self._objects.text(self._reader.pointer(type_.address, "PyHeapTypeObject", "ht_qualname"))
         try:
             owner = self.own(type_, "__module__")
+            if owner and not self._objects.type_of(owner).flags & UNICODE_SUBCLASS:
+                owner, module = None, ""
             module = self._objects.text(owner) if owner else module or "builtins"
         except READ_ERRORS:
             module = module or "?"
@@ -135,8 +157,8 @@ class Classes:
         if found is None:
             found = []
             for base in reversed(self.order(type_)):
-                # Types that C code makes of a PyType_Spec name their module in tp_name; their members are fields.
-                if base.flags & HEAP_TYPE and "." not in base.name:
+                # The members of types that C code makes of a PyType_Spec are fields.
+                if base.flags & HEAP_TYPE and self.own(base, "__slots__") is not None:
                     found += self.own_slots(base)
             self._slots[type_.address] = found
         return found
@@ -160,6 +182,31 @@ class Classes:
                                   reader.integer(member, "PyMemberDef", "offset", signed=True)))
             member += size
         return found
+
+    def members(self, type_: Type) -> List[Member]:
+        """The fields that the class and its bases publish as far as they are of C, those of object's side first."""
+        found = self._members.get(type_.address)
+        if found is None:
+            found = []
+            for base in reversed(self.order(type_)):
+                if not base.flags & HEAP_TYPE or self.own(base, "__slots__") is None:
+                    found += self._own_members(base)
+            self._members[type_.address] = found
+        return found
+
+    def _own_members(self, type_: Type) -> Iterator[Member]:
+        reader = self._reader
+        member = reader.pointer(type_.address, "PyTypeObject", "tp_members")
+        size = reader.layout["PyMemberDef"].size
+        for _ in range(MAX_SLOTS if member else 0):
+            name = reader.pointer(member, "PyMemberDef", "name")
+            if not name:
+                return
+            kind = reader.integer(member, "PyMemberDef", "type", signed=True)
+            if kind in _OBJECTS or kind == STRING_FIELD or kind in FIELD_FORMATS:
+                yield Member(reader.memory.c_string(name, MAX_TYPE_NAME).decode("utf-8", "backslashreplace"), kind,
+                             reader.integer(member, "PyMemberDef", "offset", signed=True))
+            member += size
 
     def repr_provider(self, type_: Type) -> Provider:
         """Who wrote the `__repr__` of the class's instances: the first in its order that has one."""

@@ -103,6 +103,9 @@ class _FrameObjects:
         frame = self._reader.pointer(generator, "PyGenObject", "gi_frame")
         return self.read(frame) if frame else None
 
+    def of_object(self, frame_object: int) -> Optional[Frame]:
+        return self.read(frame_object)
+
 
 class _InterpreterFrames:
     """3.11 and later: _PyInterpreterFrame."""
@@ -216,6 +219,8 @@ class _InterpreterFrames:
             return None
         return self.read(frame)
 
+    def of_object(self, frame_object: int) -> Optional[Frame]:
+        return self.read(self._reader.pointer(frame_object, "PyFrameObject", "f_frame"))
 
 
 class Frames:
@@ -283,6 +288,10 @@ class Frames:
     def of_generator(self, generator: int) -> Optional[Frame]:
         """The frame of a generator or coroutine, None for one that has ended. Raises READ_ERRORS."""
         return self._shape.of_generator(generator)
+
+    def of_object(self, frame_object: int) -> Optional[Frame]:
+        """The frame of a frame object, None where Python itself does not show it. Raises READ_ERRORS."""
+        return self._shape.of_object(frame_object)
 
     def is_frame(self, address: int) -> bool:
         """Whether there is a frame at an address that may be any number, by its type, its code and its link."""

@@ -8,6 +8,8 @@ another text than repr(), because that would need code of the process, the text 
 """
 
 import abc
+import array
+import asyncio
 import collections
 import datetime
 import decimal
@@ -20,6 +22,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import signal
 import socket
 import sys
@@ -342,6 +345,9 @@ class Dynamic:
             setattr(self, "a%d" % index, index)
 
 
+Dotted = type("a.dotted", (), {"__slots__": ("x",)})
+
+
 def instances(case):
     """Objects with `__dict__`, with `__slots__`, of classes derived from built-in ones."""
     for index in range(5):
@@ -368,6 +374,13 @@ def instances(case):
     more = MoreSlots()
     more.c, more.d = 4, 5
     case.add("inherited slots", more, shown(more, "d=5", "_Slots__hidden=3", "a=1", "b=[2]", "c=4"))
+    dotted = Dotted()
+    dotted.x = 5
+    case.add("slots of a class with a dot", dotted, shown(dotted, "x=5"))
+    case.each("without a module", [type("Numbered", (), {"__module__": 5}),
+                                         type("Numbered", (), {"__module__": 5})()])
+    case.each("derived with a dot", [type("a.dot", bases, {})(*arguments) for bases, arguments in (
+        ((set,), ([1],)), ((list,), ([1],)), ((ValueError,), (1,)), ((collections.deque,), ([1],)))])
     own = OwnRepr()
     case.add("own repr", own, shown(own, "x=1"))
     bare = OwnReprEmpty()
@@ -423,6 +436,8 @@ def functions(case):
     case.each("built-in", [len, print, [].append, "x".join, plain.__dir__, time.sleep, os.getpid, dict.fromkeys,
                            int.from_bytes, math.sin, object.__new__, {}.get])
     case.add("bound method of a class", classmethod(closure).__get__(None, Empty))
+    case.each("bound", [types.MethodType(callee, 5) for callee in (Str, int, Empty().__init__, str.join, types.MethodType(
+        functions, 5))])
     held = types.MethodType(functions, plain)
     case.add("bound method of an instance", held)
     case.add("bound built-in", types.MethodType(len, [1]))
@@ -432,6 +447,9 @@ def functions(case):
     case.each("wrapping", [staticmethod(len), classmethod(len)])
     case.each("module", [sys, os, json, importlib.util, collections, sys.modules["__main__"], time, math,
                          types.ModuleType("made"), typing])
+    sys.path.insert(0, os.getcwd())
+    os.makedirs("namespace_package", exist_ok=True)
+    case.each("module of another kind", [sys.modules["_frozen_importlib"], importlib.import_module("namespace_package")])
     filed = types.ModuleType("filed")
     filed.__file__ = "/no/where.py"
     case.add("module with a file", filed)
@@ -450,6 +468,7 @@ def functions(case):
     for each in (named, json):
         case.add("weakref %s" % type(each).__name__, weakref.ref(each), "<weakref at %#x; to '%s' at %#x>" % (
             id(weakref.ref(each)), type(each).__name__, id(each)))
+    case.add("weakref to what has a module", weakref.ref(common.Arrival("read")))
     released = memoryview(b"abc")
     case.add("memoryview", memoryview(b"abc"))
     released.release()
@@ -511,6 +530,17 @@ class Word(str, enum.Enum):
     HELLO = "hello"
 
 
+class Several(enum.Flag):
+    A = 1
+    B = 2
+    C = 4
+    AB = 3
+
+
+class Date(datetime.date, enum.Enum):
+    FIRST = (2000, 1, 2)
+
+
 class OwnEnum(enum.Enum):
     ONE = 1
 
@@ -524,7 +554,12 @@ def enums(case):
     case.each("flag", [Permission.READ, Permission.ALL, Permission.READ | Permission.RUN, Permission(0),
                        Mode.A, Mode.A | Mode.B, Mode.A | Mode.C, Mode(0), Mode(16 | 1), Mode(-2), ~Mode.A])
     case.each("enum class", [Color, Number, Permission, Mode, Word])
-    case.each("library enum", [signal.SIGINT, socket.AF_INET, http.HTTPStatus.OK])
+    case.each("flag of several", [Several.A | Several.C, Several.AB | Several.C, ~Several.A, Several(0)])
+    case.each("library enum", [signal.SIGINT, socket.AF_INET, http.HTTPStatus.OK, Date.FIRST, re.I, re.I | re.M,
+                               re.I | re.A | re.X, re.RegexFlag(0), re.RegexFlag(1 << 12 | 2), ~re.RegexFlag.I])
+    if dataclasses is not None:
+        plain = dataclasses.make_dataclass("Data", ["x", "y"])
+        case.each("enum of dataclass", list(enum.Enum("OfData", {"A": (1, [2])}, type=plain)))
     own = OwnEnum.ONE
     text = dict(vars(own))
     case.add("enum with own repr", own,
@@ -571,13 +606,67 @@ def library(case):
     moved.move_to_end(40, last=False)
     del moved[7]
     case.each("OrderedDict", [collections.OrderedDict(), ordered, moved])
-    case.each("Counter", [collections.Counter(), collections.Counter("abracadabra"), collections.Counter(a=-1, b=0)])
+    case.each("Counter", [collections.Counter(), collections.Counter("abracadabra"), collections.Counter(a=-1, b=0),
+                          collections.Counter(a=1.5, b=2, c=float("inf"))])
+    mixed = collections.Counter(a=1, b="x")
+    case.add("Counter that can't be sorted", mixed, "<collections.Counter at %#x: {'a': 1, 'b': 'x'}>" % id(mixed))
     case.each("ChainMap", [collections.ChainMap(), collections.ChainMap({"a": 1}, {})])
     case.each("User", [collections.UserDict(a=1), collections.UserList([1]), collections.UserString("s")])
     case.each("namespace", [types.SimpleNamespace(), types.SimpleNamespace(z=1, a=[2])])
-    case.each("partial", [functools.partial(print), functools.partial(print, 1, "b", end="", file=None)])
+    case.each("partial", [functools.partial(print), functools.partial(print, 1, "b", end="", file=None),
+                          type("Partial", (functools.partial,), {})(print, 1)])
+    case.each("derived of the library", [type("Own", (base,), {})(*arguments) for base, arguments in (
+        (collections.defaultdict, (int, {1: 2})), (collections.OrderedDict, ([(1, 2)],)), (bytearray, (b"x",)),
+        (collections.Counter, ("ab",)), (decimal.Decimal, ("1.5",)), (datetime.timedelta, (1,)),
+        (fractions.Fraction, (1, 3)), (uuid.UUID, (None, None, None, None, 7)), (complex, (1, 2)))])
     case.each("uuid", [uuid.UUID(int=5), uuid.UUID("12345678123456781234567812345678")])
     case.each("fraction", [fractions.Fraction(1, 3), fractions.Fraction(-5)])
+
+
+def of_modules(case):
+    """Objects of C modules: locks, files, arrays, patterns, futures and tasks."""
+    held, twice = threading.Lock(), threading.RLock()
+    held.acquire()
+    twice.acquire()
+    twice.acquire()
+    case.each("lock", [threading.Lock(), held, threading.RLock(), twice])
+    modes = ["r", "w", "rb", "wb", "ab", "r+b", "w+b"]
+    case.each("file", [open(os.devnull, mode) for mode in modes] + [sys.stdout, sys.stderr])
+    case.each("raw file", [open(os.devnull, mode, buffering=0) for mode in modes[2:]])
+    closed = open(os.devnull, "rb", buffering=0)
+    closed.close()
+    described = os.open(os.devnull, os.O_RDONLY)
+    case.each("file of another kind", [closed, open(described, closefd=False), open(described, "rb", 0, closefd=False)])
+    case.each("array", [array.array("i", [1, -2, 3]), array.array("d"), array.array("d", [1.5, float("nan")]),
+                        array.array("u", "a'\xe9"), array.array("B", range(200)), array.array("L", [2 ** 63]),
+                        type("Array", (array.array,), {})("h", [1])])
+    case.each("pattern", [re.compile("a+"), re.compile("a'", re.I | re.M), re.compile(b"\0", re.S),
+                          re.compile("a", re.A), re.compile("(" + "x" * 300 + ")")])
+    match = re.match("a(b)", "abc")
+    case.add("match", match, "<%s at %#x: string='abc', re=re.compile('a(b)'), pos=0, endpos=3>" % (
+        ("_sre.SRE_Match" if sys.version_info < (3, 7) else "re.Match"), id(match)))
+    loop = asyncio.new_event_loop()
+    pending, done, failed = (loop.create_future() for _ in range(3))
+    done.set_result([1])
+    failed.set_exception(ValueError("x"))
+    failed.exception()
+
+    async def waits():
+        await pending
+
+    coroutine = waits()
+    task = loop.create_task(coroutine)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    name = "name='%s', " % task.get_name() if hasattr(task, "get_name") else ""
+    for future, text in ((pending, "pending"), (done, "finished, result=[1]"),
+                         (failed, "finished, exception=%r" % failed.exception()),
+                         (task, "pending, %scoro=%r, wait_for=<_asyncio.Future at %#x: pending>" % (
+                             name, coroutine, id(pending)))):
+        case.add("future %s" % text.split()[0], future, "<_asyncio.%s at %#x: %s>" % (
+            type(future).__name__, id(future), text))
+    case.add("frame that has returned", (lambda: sys._getframe())())
+    kept.append(loop)
 
 
 def paths(case):
@@ -696,8 +785,8 @@ def classes_of_data(case):
         case.add("dataclass with slots", Slotted(1))
 
 
-MAKERS = (numbers, texts, containers, cycles, instances, functions, exceptions, enums, tuples, library, paths, dates,
-          decimals, classes_of_data)
+MAKERS = (numbers, texts, containers, cycles, instances, functions, exceptions, enums, tuples, library, of_modules,
+          paths, dates, decimals, classes_of_data)
 
 
 def cases():

@@ -11,6 +11,7 @@ from ..dicts import Item
 from ..memory import Damaged
 from ..objects import MAX_COUNT, Objects, Type
 from .rendering import Handler, NotKnown, Rendering
+from .text import escaped
 
 # struct _odictnode (Objects/odictobject.c), the same in every version: key, hash, next, prev.
 _ODICT_NEXT = 16
@@ -75,7 +76,8 @@ def _dict(show: Rendering, address: int, type_: Type) -> str:
 def _defaultdict(show: Rendering, address: int, type_: Type) -> str:
     reader = show.reading.reader
     factory = reader.pointer(address, "defdictobject", "default_factory")
-    return f"{show.short_name(type_)}({show.text(factory) if factory else 'None'}, {_dict(show, address, type_)})"
+    name = "defaultdict" if show.is_36 else show.short_name(type_)
+    return f"{name}({show.text(factory) if factory else 'None'}, {_dict(show, address, type_)})"
 
 
 def set_items(show: Rendering, address: int) -> Iterator[int]:
@@ -107,7 +109,7 @@ def _set_body(show: Rendering, address: int) -> str:
 
 
 def _set(show: Rendering, address: int, type_: Type) -> str:
-    name = show.short_name(type_)
+    name = escaped(type_.name)
 
     def body() -> str:
         shown = _set_body(show, address)

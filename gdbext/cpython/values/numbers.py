@@ -58,18 +58,19 @@ def _bool(show: Rendering, address: int, _type: Type) -> str:
     return repr(bool(show.reading.objects.integer(address)))
 
 
-def _double(show: Rendering, address: int, name: str, path: str) -> float:
+def double(show: Rendering, address: int, name: str, path: str) -> float:
+    """A field that is a C double. Raises READ_ERRORS."""
     at = address + show.reading.reader.layout[name].offset(path)
     return float(struct.unpack("<d", show.reading.memory.read(at, 8))[0])
 
 
 def _float(show: Rendering, address: int, _type: Type) -> str:
-    return repr(_double(show, address, "PyFloatObject", "ob_fval"))
+    return repr(double(show, address, "PyFloatObject", "ob_fval"))
 
 
 def _complex(show: Rendering, address: int, _type: Type) -> str:
-    return repr(complex(_double(show, address, "PyComplexObject", "cval.real"),
-                        _double(show, address, "PyComplexObject", "cval.imag")))
+    return repr(complex(double(show, address, "PyComplexObject", "cval.real"),
+                        double(show, address, "PyComplexObject", "cval.imag")))
 
 
 HANDLERS: Dict[str, Handler] = {"int": _int, "bool": _bool, "float": _float, "complex": _complex}

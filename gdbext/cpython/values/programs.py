@@ -60,14 +60,28 @@ def _method(show: Rendering, address: int, _type: Type) -> str:
     return f"<bound method {_callable_name(show, reader.pointer(address, 'PyMethodObject', 'im_func'))} of {owner}>"
 
 
+# What leads to the method of a C type, or is it.
+_OF_C_TYPES = frozenset(("method-wrapper", "wrapper_descriptor", "method_descriptor", "classmethod_descriptor"))
+
+
 def _callable_name(show: Rendering, address: int) -> str:
     """`__qualname__` or else `__name__` of what a method calls."""
     kind = show.reading.type_of(address).name
     if kind == "function":
         return _text_field(show, address, "PyFunctionObject", "func_qualname")
     if kind == "builtin_function_or_method":
-        name, owner = _builtin_name(show, address)
-        return f"{show.reading.classes.name(owner).qualname}.{name}" if owner else name
+        name, type_ = _builtin_name(show, address)
+        return f"{show.reading.classes.name(type_).qualname}.{name}" if type_ else name
+    if kind == "method-wrapper":
+        address = show.reading.reader.pointer(address, "wrapperobject", "descr")
+    if kind in _OF_C_TYPES:
+        owner = show.reading.classes.type(show.reading.reader.pointer(address, "PyDescrObject", "d_type"))
+        name = _text_field(show, address, "PyDescrObject", "d_name")
+        return f"{escaped(show.reading.classes.name(owner).qualname)}.{name}"
+    if kind == "method":
+        return _callable_name(show, show.reading.reader.pointer(address, "PyMethodObject", "im_func"))
+    if show.reading.type_of(address).flags & TYPE_SUBCLASS:
+        return escaped(show.reading.classes.name(show.reading.classes.type(address)).qualname)
     for name in ("__qualname__", "__name__"):
         found = show.reading.dicts.attribute(address, name)
         if found:
@@ -135,6 +149,11 @@ def _module(show: Rendering, address: int, _type: Type) -> str:
     """As importlib._bootstrap finds it: by `__spec__`, else by `__name__` and `__file__`."""
     reading = show.reading
     namespace = reading.reader.pointer(address, "PyModuleObject", "md_dict")
+    if namespace and _asks_loader(show):
+        name, loader = (reading.dicts.get(namespace, field) for field in ("__name__", "__loader__"))
+        kind = _IMPORTERS.get(show.text(loader)) if loader else None
+        if kind:
+            return f"<module {_quoted(show, name)} ({kind})>"
     spec = _present(show, reading.dicts.get(namespace, "__spec__") if namespace else None)
     if spec:
         name, origin, loader = (reading.attribute(spec, field) for field in ("name", "origin", "loader"))
@@ -146,20 +165,20 @@ def _module(show: Rendering, address: int, _type: Type) -> str:
         name, origin, loader = (reading.dicts.get(namespace, field) if namespace else None
                                 for field in ("__name__", "__file__", "__loader__"))
         loader = _present(show, loader)
-    if loader and _asks_loader(show) and show.text(loader) == _BUILTIN_IMPORTER:
-        return f"<module {_quoted(show, name)} (built-in)>"
     if origin:
         return f"<module {_quoted(show, name)} from {show.text(origin)}>"
     if not loader:
         return f"<module {_quoted(show, name)}>"
-    if reading.type_of(loader).name in _NAMESPACE_LOADERS:
-        return f"<module {_quoted(show, name)} (namespace){_places(show, loader)}>"
+    kind = reading.type_of(loader)
+    if kind.name in _NAMESPACE_LOADERS:
+        return f"<module {_quoted(show, name)} {_namespace(show, loader, kind)}>"
     return f"<module {_quoted(show, name)} ({show.text(loader)})>"
 
 
 # importlib's own; 3.11 made the name public.
 _NAMESPACE_LOADERS = ("_NamespaceLoader", "NamespaceLoader")
-_BUILTIN_IMPORTER = "<class '_frozen_importlib.BuiltinImporter'>"
+_IMPORTERS = {"<class '_frozen_importlib.BuiltinImporter'>": "built-in",
+              "<class '_frozen_importlib.FrozenImporter'>": "frozen"}
 
 
 def _quoted(show: Rendering, name: Optional[int]) -> str:
@@ -171,16 +190,18 @@ def _present(show: Rendering, address: Optional[int]) -> Optional[int]:
     return address if address and show.reading.type_of(address).name != "NoneType" else None
 
 
-def _places(show: Rendering, loader: int) -> str:
-    """Since 3.12 (gh-98139) the folders of a namespace package are told."""
+def _namespace(show: Rendering, loader: int, type_: Type) -> str:
+    """Of a namespace package: in 3.10 and 3.11 its loader, since 3.12 (gh-98139) its folders."""
+    if not _asks_loader(show) and not show.reading.reader.has("PyTypeObject", "tp_watched"):
+        return f"({show.plain(loader, type_)})"
     path = show.reading.attribute(loader, "_path")
-    folders = show.reading.attribute(path, "_path") if path else None
-    return f" from {show.text(folders)}" if folders and not _asks_loader(show) else ""
+    folders = show.reading.attribute(path, "_path") if path and not _asks_loader(show) else None
+    return f"(namespace) from {show.text(folders)}" if folders else "(namespace)"
 
 
 def _asks_loader(show: Rendering) -> bool:
-    """Up to 3.11 a loader might have a module_repr() of its own; tp_watched came with 3.12."""
-    return not show.reading.reader.has("PyTypeObject", "tp_watched")
+    """Up to 3.9 the module_repr() of its loader comes first; co_linetable came with 3.10."""
+    return not show.reading.reader.has("PyCodeObject", "co_linetable")
 
 
 def _code(show: Rendering, address: int, _type: Type) -> str:
@@ -208,7 +229,11 @@ def _weakref(show: Rendering, address: int, _type: Type) -> str:
     type_ = show.reading.type_of(target)
     name = _name_attribute(show, target, type_)
     named = f" ({name})" if name is not None else ""
-    return f"<weakref at {address:#x}; to '{escaped(type_.name)}' at {target:#x}{named}>"
+    of = escaped(type_.name)
+    if show.names_modules:
+        module = show.reading.classes.name(type_).module
+        of = show.name(type_) if module != "__main__" else escaped(show.reading.classes.name(type_).qualname)
+    return f"<weakref at {address:#x}; to '{of}' at {target:#x}{named}>"
 
 
 def _name_attribute(show: Rendering, address: int, type_: Type) -> Optional[str]:

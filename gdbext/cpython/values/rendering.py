@@ -1,14 +1,16 @@
 """One value on its way to text: its limits, and what it is within."""
 
-from itertools import islice
+import struct
+from itertools import chain, islice
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Protocol, Set
 
 from ...layout.layout import MissingField
-from ..classes import Classes
+from ..classes import FIELD_FORMATS, STRING_FIELD, Classes, Member
 from ..code import Codes
 from ..dicts import Dicts
+from ..frames import Frames
 from ..memory import Damaged, Memory, Unreadable
-from ..objects import Objects, Type
+from ..objects import MAX_TYPE_NAME, Objects, Type
 from ..reader import READ_ERRORS, Reader
 from ..limits import Limits
 from .text import escaped
@@ -19,6 +21,9 @@ MAX_DEPTH = 80
 
 # Attributes of one instance that are looked at.
 MAX_ATTRIBUTES = 10_000
+
+# Fields of C types that say nothing of an instance: where the interpreter finds its own, and what the class has too.
+_NO_FIELDS = frozenset(("__dictoffset__", "__weaklistoffset__", "__vectorcalloffset__", "__module__", "__doc__"))
 
 # Pointers that are read in one go.
 _CHUNK = 512
@@ -61,12 +66,16 @@ class Reading(Protocol):
     dicts: Dicts
     codes: Codes
     classes: Classes
+    frames: Frames
 
     def type_of(self, address: int) -> Type:
         """The type of an object, which is checked to be one. Raises READ_ERRORS."""
 
     def shape_of(self, address: int) -> Shape:
         """The shape of an object's type. Raises READ_ERRORS."""
+
+    def contents(self, type_: Type) -> Optional[Handler]:
+        """What shows the built-in part of a class, None where there is none that is known. Raises READ_ERRORS."""
 
     def attributes(self, address: int) -> Iterator[Attribute]:
         """The variables of an instance. Raises READ_ERRORS, at any time."""
@@ -94,6 +103,11 @@ class Rendering:
         """Whether this is 3.6, the last without a _PyRuntime."""
         return self.reading.reader.layout.find("_PyRuntimeState") is None
 
+    @property
+    def names_modules(self) -> bool:
+        """Whether this is 3.13 (gh-111696) or later, whose messages have a type's module before its name."""
+        return self.reading.reader.has("PyDictValues", "embedded")
+
     def text(self, address: int) -> str:
         """The value at `address`; never raises READ_ERRORS."""
         if not address:
@@ -118,7 +132,7 @@ class Rendering:
         try:
             return handler(self, address, shape.type)
         except NotKnown:
-            return self._instance(address, Shape(shape.type, None, False, True))
+            return self._instance(address, Shape(shape.type, self.reading.contents(shape.type), False, True))
 
     def container(self, address: int, type_: Type, cycle: str, body: Callable[[], str]) -> str:
         """What `body` returns; `cycle` for a container within itself."""
@@ -225,17 +239,44 @@ class Rendering:
                 broken = True
         if is_repr and not attributes and not broken:
             return handler(self, address, type_) if handler else self.plain(address, type_)
-        if handler is None and not attributes and not broken:
-            return f"<{self.name(type_)} at {address:#x}>"
         if self._is_too_deep():
             return self._too_deep(address, type_)
         self._open_instances.add(address)
         try:
             parts = [handler(self, address, type_)] if handler else []
-            pairs = (f"{escaped(name)}={self.text(value)}" for name, value in attributes)
-            shown = self.joined(pairs, len(attributes))
+            fields = list(self._fields(address, shape)) if handler is None else []
+            pairs = chain((f"{escaped(name)}={self.text(value)}" for name, value in attributes),
+                          (self._field_text(address, field) for field in fields))
+            shown = self.joined(pairs, len(attributes) + len(fields))
             parts += [shown] if shown else []
             parts += ["<unreadable attributes>"] if broken else []
         finally:
             self._open_instances.remove(address)
-        return f"<{self.name(type_)} at {address:#x}: {', '.join(parts)}>"
+        inner = f": {', '.join(parts)}" if parts else ""
+        return f"<{self.name(type_)} at {address:#x}{inner}>"
+
+    def _fields(self, address: int, shape: Shape) -> Iterator[Member]:
+        """What an instance of a C type lets anybody read, as far as it is set."""
+        if shape.is_repr:
+            return
+        try:
+            for member in self.reading.classes.members(shape.type):
+                if member.name not in _NO_FIELDS and (
+                        not member.is_object or self.reading.memory.u64(address + member.offset)):
+                    yield member
+        except READ_ERRORS:
+            return
+
+    def _field_text(self, address: int, member: Member) -> str:
+        memory = self.reading.memory
+        at = address + member.offset
+        if member.is_object:
+            value = self.text(memory.u64(at))
+        elif member.kind == STRING_FIELD:
+            start = memory.u64(at)
+            value = repr(memory.c_string(start, MAX_TYPE_NAME).decode("utf-8", "backslashreplace")) if start else "None"
+        else:
+            form = FIELD_FORMATS[member.kind]
+            (plain,) = struct.unpack(form, memory.read(at, struct.calcsize(form)))
+            value = repr(plain if form != "<c" else plain.decode("latin-1"))
+        return f"{escaped(member.name)}={value}"

@@ -5,6 +5,7 @@ from typing import Dict, Iterator, Optional
 from ..classes import Classes, CSlot, PythonFunction
 from ..code import Codes
 from ..dicts import Dicts
+from ..frames import Frames
 from ..objects import (
     BASE_EXCEPTION_SUBCLASS,
     BYTES_SUBCLASS,
@@ -19,13 +20,13 @@ from ..objects import (
     Type,
 )
 from ..reader import READ_ERRORS
-from . import containers, dates, numbers, programs, stdlib, text, tuples
+from . import containers, dates, modules, numbers, programs, stdlib, text, tuples
 from .rendering import Attribute, Handler, Shape
 
 # By tp_name of the C type that defines the repr().
 _C_TYPES: Dict[str, Handler] = {
     **numbers.HANDLERS, **text.HANDLERS, **containers.HANDLERS, **programs.HANDLERS, **dates.HANDLERS,
-    **stdlib.HANDLERS}
+    **stdlib.HANDLERS, **modules.HANDLERS}
 
 # Those whose `__dict__` is what they show, or what nobody wants to see there: that of a class or module.
 _WITH_ATTRIBUTES = tuple(_C_TYPES[name] for name in ("type", "module", "types.SimpleNamespace"))
@@ -48,6 +49,7 @@ class Shapes:
         self.dicts = dicts
         self.codes = codes
         self.classes = classes
+        self.frames = Frames(objects.reader, codes)
         self._shapes: Dict[int, Shape] = {}
         self._type_at = objects.reader.layout["PyObject"].offset("ob_type")
 
@@ -62,6 +64,19 @@ class Shapes:
         if found is None:
             found = self._shapes[pointer] = self._find(self.classes.type(pointer))
         return found
+
+    def contents(self, type_: Type) -> Optional[Handler]:
+        """What shows the built-in part of a class whose repr() is not known. Raises READ_ERRORS."""
+        for base in self.classes.order(type_):
+            if base.name in modules.CONTENTS:
+                return modules.CONTENTS[base.name]
+            if base is type_:
+                continue
+            if not base.flags & HEAP_TYPE or "." in base.name:
+                handler = self._of_c_type(base)
+                if handler is not None:
+                    return handler
+        return None
 
     def attributes(self, address: int) -> Iterator[Attribute]:
         """The variables of an instance: its `__dict__`, then its slots. Raises READ_ERRORS, at any time."""
@@ -102,17 +117,8 @@ class Shapes:
             if handler is not None:
                 derived = bool(type_.flags & HEAP_TYPE) and provider.type != type_.address
                 return Shape(type_, handler, True, derived and handler not in _WITH_ATTRIBUTES)
-        handler = self._contents(type_)
+        handler = self.contents(type_)
         return Shape(type_, handler, False, handler not in _WITH_ATTRIBUTES)
-
-    def _contents(self, type_: Type) -> Optional[Handler]:
-        """What shows the built-in part of a class whose repr() is not known."""
-        for base in self.classes.order(type_)[1:]:
-            if not base.flags & HEAP_TYPE or "." in base.name:
-                handler = self._of_c_type(base)
-                if handler is not None:
-                    return handler
-        return None
 
     def _of_c_type(self, type_: Type) -> Optional[Handler]:
         """For a type of C that has a repr() of its own, None where that is not known."""

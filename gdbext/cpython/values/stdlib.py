@@ -4,7 +4,7 @@ Facts: Lib/ enum.py, dataclasses.py, collections/__init__.py, pathlib, uuid.py, 
 Modules/ _decimal/_decimal.c, _functoolsmodule.c; Objects/namespaceobject.c.
 """
 
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 from ..classes import PythonFunction
 from ..memory import Damaged
@@ -12,6 +12,7 @@ from ..objects import LONG_SUBCLASS, TUPLE_SUBCLASS, Type
 from ..reader import READ_ERRORS
 from .containers import dict_body, dict_size, pairs
 from .numbers import HANDLERS as _NUMBERS
+from .numbers import double
 from .rendering import MAX_ATTRIBUTES, Handler, NotKnown, Reading, Rendering
 from .text import cut, escaped
 from .tuples import namedtuple
@@ -59,9 +60,22 @@ def _value_of_member(show: Rendering, address: int, type_: Type) -> str:
             value_type = show.reading.type_of(value)
             if known is not None and value_type.flags & LONG_SUBCLASS:
                 return known(show, value, value_type)
+        elif kind == "function":
+            if show.reading.classes.function(method, type_).qualname == "_dataclass_repr":
+                return _fields_of_value(show, value)
+            own = show.reading.classes.repr_provider(show.reading.type_of(value))
+            if not isinstance(own, PythonFunction) or own.address != method:
+                raise NotKnown()
         elif kind != "NoneType":
             raise NotKnown()
     return show.text(value)
+
+
+def _fields_of_value(show: Rendering, value: int) -> str:
+    """Of a member whose value is that of a dataclass (enum._dataclass_repr, 3.12)."""
+    fields = show.reading.classes.lookup(show.reading.type_of(value), "__dataclass_fields__")
+    names = list(_shown_fields(show.reading, fields)) if fields else []
+    return ", ".join(f"{escaped(name)}={show.text(show.attribute(value, name))}" for name in names)
 
 
 def _enum(show: Rendering, address: int, type_: Type) -> str:
@@ -106,9 +120,32 @@ def _names_of_bits(show: Rendering, address: int, type_: Type) -> List[str]:
 def _global_enum(show: Rendering, address: int, type_: Type) -> str:
     module = show.reading.classes.name(type_).module.rpartition(".")[2]
     name = _name_of_member(show, address)
-    if name is None or "|" in name:
+    if name is None:
+        return f"{escaped(module)}.{show.short_name(type_)}({_value_of_member(show, address, type_)})"
+    # Bits without a name stand among those of a combination.
+    return "|".join(part if part[:1].isdigit() else f"{escaped(module)}.{part}" for part in name.split("|"))
+
+
+def _regex_flag(show: Rendering, address: int, type_: Type) -> str:
+    """3.8 to 3.10 (bpo-36548)."""
+    name = _name_of_member(show, address)
+    if name is not None:
+        return f"re.{name}"
+    objects, classes = show.reading.objects, show.reading.classes
+    value = objects.integer(show.attribute(address, "_value_"))
+    members, names = classes.lookup(type_, "_member_map_"), classes.lookup(type_, "_member_names_")
+    if not members or not names:
         raise NotKnown()
-    return f"{escaped(module)}.{name}"
+    by_name = {objects.text(key): member for key, member in show.reading.dicts.items(members)}
+    rest, parts = (~value if value < 0 else value), []
+    for each in map(objects.text, objects.list_items(names)):
+        bits = objects.integer(show.attribute(by_name[each], "_value_"))
+        if rest & bits:
+            rest &= ~bits
+            parts.append(f"re.{escaped(each)}")
+    parts += [hex(rest)] if rest else []
+    text = "|".join(parts)
+    return text if value >= 0 else f"~({text})" if len(parts) > 1 else f"~{text}"
 
 
 def _enum_class(show: Rendering, address: int, _type: Type) -> str:
@@ -191,14 +228,21 @@ def _counter(show: Rendering, address: int, type_: Type) -> str:
             return f"{name}({{{dict_body(show, address)}}})"
         reading = show.reading
         items = list(reading.dicts.items(address))
-        try:
-            counts = {value: reading.objects.integer(value) for _key, value in items}
-        except READ_ERRORS:
-            raise NotKnown() from None
+        counts = {value: _number(show, value) for _key, value in items}
         items.sort(key=lambda item: counts[item[1]], reverse=True)
         return f"{name}({{{show.joined(pairs(show, iter(items)), count)}}})"
 
     return show.container(address, type_, f"{name}({{...}})", body)
+
+
+def _number(show: Rendering, address: int) -> Union[int, float]:
+    """An int or float. Raises NotKnown for all else, which may compare as it likes."""
+    type_ = show.reading.type_of(address)
+    if type_.flags & LONG_SUBCLASS:
+        return show.reading.objects.integer(address)
+    if type_.name != "float":
+        raise NotKnown()
+    return double(show, address, "PyFloatObject", "ob_fval")
 
 
 def _chain_map(show: Rendering, address: int, type_: Type) -> str:
@@ -297,7 +341,8 @@ def _partial(show: Rendering, address: int, type_: Type) -> str:
         parts = [show.text(function), *show.texts(reading.objects.tuple_items(args))]
         for key, value in reading.dicts.items(keywords) if keywords else ():
             parts.append(f"{_keyword(show, key)}={show.text(value)}")
-        return f"{show.name(type_)}({', '.join(parts)})"
+        name = show.name(type_) if show.names_modules else escaped(type_.name)
+        return f"{name}({', '.join(parts)})"
 
     return show.container(address, type_, "...", body)
 
@@ -368,6 +413,7 @@ _FUNCTIONS: Dict[Tuple[str, str], Handler] = {
     ("enum", "Flag.__repr__"): _flag,
     ("enum", "global_enum_repr"): _global_enum,
     ("enum", "global_flag_repr"): _global_enum,
+    ("re", "RegexFlag.__repr__"): _regex_flag,
     ("enum", "EnumMeta.__repr__"): _enum_class,
     ("enum", "EnumType.__repr__"): _enum_class,
     ("collections", "Counter.__repr__"): _counter,

@@ -52,7 +52,8 @@ def _bytearray(show: "Rendering", address: int, type_: Type) -> str:
     if shown[1] == '"' and not reader.has("PyByteArrayObject", "ob_bytes_object"):
         # Up to 3.14, where that of bytes was not used yet, each single quote was escaped.
         shown = shown.replace("'", "\\'")
-    return f"{show.short_name(type_)}({cut(shown, count, length)})"
+    name = "bytearray" if show.is_36 else show.short_name(type_)
+    return f"{name}({cut(shown, count, length)})"
 
 
 HANDLERS: "Dict[str, Handler]" = {"str": _str, "bytes": _bytes, "bytearray": _bytearray}
