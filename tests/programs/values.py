@@ -632,11 +632,11 @@ def of_modules(case):
     case.each("lock", [threading.Lock(), held, threading.RLock(), twice])
     modes = ["r", "w", "rb", "wb", "ab", "r+b", "w+b"]
     case.each("file", [open(os.devnull, mode) for mode in modes] + [sys.stdout, sys.stderr])
-    case.each("raw file", [open(os.devnull, mode, buffering=0) for mode in modes[2:]])
-    closed = open(os.devnull, "rb", buffering=0)
+    raw, closed = (open(os.devnull, "rb", buffering=0) for _ in range(2))
     closed.close()
-    described = os.open(os.devnull, os.O_RDONLY)
-    case.each("file of another kind", [closed, open(described, closefd=False), open(described, "rb", 0, closefd=False)])
+    case.add("file of a number", open(raw.fileno(), closefd=False))
+    for file, text in ((raw, "fd=%d" % raw.fileno()), (closed, "closed")):
+        case.add("raw file %s" % text, file, shown(file, text, *("%s=%r" % each for each in vars(file).items())))
     case.each("array", [array.array("i", [1, -2, 3]), array.array("d"), array.array("d", [1.5, float("nan")]),
                         array.array("u", "a'\xe9"), array.array("B", range(200)), array.array("L", [2 ** 63]),
                         type("Array", (array.array,), {})("h", [1])])

@@ -84,19 +84,11 @@ def _text_file(show: Rendering, address: int, type_: Type) -> str:
 
 
 def _raw_file(show: Rendering, address: int, _type: Type) -> str:
-    """struct fileio: after the head the descriptor, then bits: created, readable, writable, appending, two of
-    seekable, closefd."""
+    """The descriptor, with which struct fileio begins. Its name is an attribute; how it was opened lies in bits that
+    were moved within 3.13."""
     head = show.reading.reader.layout["PyObject"].size
-    descriptor, bits = struct.unpack("<iB", show.reading.memory.read(address + head, 5))
-    if descriptor < 0:
-        return "<_io.FileIO [closed]>"
-    created, readable, writable, appending, closes = (bool(bits >> bit & 1) for bit in (0, 1, 2, 3, 6))
-    if created or appending:
-        mode = ("xb" if created else "ab") + ("+" if readable else "")
-    else:
-        mode = ("rb+" if writable else "rb") if readable else "wb"
-    named = _named(show, address) or f" fd={descriptor}"
-    return f"<_io.FileIO{named} mode='{mode}' closefd={closes}>"
+    descriptor = show.reading.memory.integer(address + head, 4)
+    return f"fd={descriptor}" if descriptor < 1 << 31 else "closed"
 
 
 def _socket(show: Rendering, address: int, _type: Type) -> str:
@@ -225,7 +217,6 @@ def _frame(show: Rendering, address: int, type_: Type) -> str:
 HANDLERS: Dict[str, Handler] = {
     "_thread.lock": _lock,
     "_thread.RLock": _rlock,
-    "_io.FileIO": _raw_file,
     "_io.BufferedReader": _buffered,
     "_io.BufferedWriter": _buffered,
     "_io.BufferedRandom": _buffered,
@@ -239,6 +230,7 @@ HANDLERS: Dict[str, Handler] = {
 
 # What these hold, whose repr() would need code of the process.
 CONTENTS: Dict[str, Handler] = {
+    "_io.FileIO": _raw_file,
     "_asyncio.Future": _future,
     "_asyncio.Task": _task,
     "_socket.socket": _socket,
