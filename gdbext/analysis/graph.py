@@ -96,7 +96,7 @@ class Graph:
             self.sizes.extend(sizes.of(group))
             self.types.extend([self._type_number(group.type)] * len(group))
             if len(self.addresses) > MAX_NODES:
-                raise Damaged(group.address, "more objects than numbers")
+                raise Damaged(self.addresses[-1], "more objects than numbers")
         self.problems = list(walk.problems)
         self._numbers = dict(zip(self.addresses, range(len(self.addresses))))
 

@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from ..cpython.gc_lists import GcLists
 from ..cpython.heap_objects import HEAP_TYPE, Group
-from ..cpython.heap_walk import HeapWalk, Report
+from ..cpython.heap_walk import HeapWalk, Report, group_of
 from ..cpython.memory import Damaged, Region
 from ..cpython.objects import TYPE_SUBCLASS
 from ..cpython.reader import READ_ERRORS
@@ -142,8 +142,7 @@ def details(runtime: Runtime, references: References, address: int) -> Details:
     type_ = referents.type_of(address) if not address & 7 else None
     if type_ is None:
         raise Damaged(address, "no object")
-    words = runtime.memory.read(address - type_.head, (type_.head + type_.basic_size + 7) // 8 * 8)
-    group = Group(type_, address - type_.head, memoryview(words).cast("Q"), [type_.head // 8])
+    group = group_of(runtime, type_, address)
     sizes = Sizes(runtime)
     size = sizes.of(group)[0]
     # A static type has no collector's head, though other types do.

@@ -81,6 +81,20 @@ class Model:
         except READ_ERRORS:
             return False
 
+    def let_go(self) -> None:
+        """Detach from the process, whose memory is copied before. Raises memory.NotLive, copied.NoRoom, OSError.
+
+        What needs gdb can't be asked any more: native threads, registers.
+        """
+        global _let_go
+        for python in self.pythons:
+            # gdb forgets the types of the process's images.
+            for name in STRUCTS:
+                python.runtime.layout.find(name)
+        self.memory.copy()
+        gdb_detach()
+        _let_go = self
+
     def label(self) -> str:
         """What is looked at, in a few words: "process 123", or the path of a core."""
         return self._where.core or f"process {self._where.pid}"

@@ -5,12 +5,16 @@ size, with the words that they hold.
 Facts: Objects/obmalloc.c, Include/internal/pycore_obmalloc.h; glibc's malloc/malloc.c and malloc/arena.c.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+import struct
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .memory import PAGE, Memory, Region, Unreadable
 
 # Bytes read at one time.
 PIECE = 1 << 20
+
+# Of blocks of one size that are looked through at one time, as many bytes.
+JOINED = 1 << 18
 
 # pymalloc. POOL_OVERHEAD is the size of a pool's header, rounded up to ALIGNMENT.
 POOL_SIZES = (1 << 12, 1 << 14)
@@ -43,27 +47,61 @@ _DEBUG_IDS = (0xFDFDFDFDFDFDFD, 0xFBFBFBFBFBFBFB)
 
 
 class Run(NamedTuple):
-    """Blocks side by side: `number` of them from `address` on, `size` bytes from one to the next.
+    """Blocks of one size side by side: `number` of them, `size` bytes from one to the next.
 
-    `words` is what is in them, `free` has the numbers of those that are not in use, and `usable` is how many
-    bytes of a block are for whoever asked for it.
+    `parts` are the (address, number) of blocks that do lie side by side; `words` is what is in all of them,
+    `free` has the numbers of those that are not in use, and `usable` is how many bytes of a block are for
+    whoever asked for it. `head`: how far into a block an object begins, None where that depends on its type.
     """
 
-    address: int
+    parts: Sequence[Tuple[int, int]]
     size: int
     number: int
     words: memoryview
     free: Sequence[int]
     usable: int
+    head: Optional[int] = None
 
 
 class Blocks(NamedTuple):
-    """Blocks of any size in `words`, the first of which is at `address`: where each begins, in words."""
+    """Blocks of any size in `words`, the first of which is at `address`: where each begins, in words.
+
+    `head` as in a run.
+    """
 
     address: int
     words: memoryview
     starts: List[int]
     sizes: List[int]
+    head: Optional[int] = None
+
+
+def joined(runs: Iterable[Run]) -> Iterator[Run]:
+    """The same blocks in fewer runs: there is little to do for each block, and much for each run."""
+    waiting: Dict[Tuple[int, int, Optional[int]], List[Run]] = {}
+    sizes: Dict[Tuple[int, int, Optional[int]], int] = {}
+    for run in runs:
+        key = run.size, run.usable, run.head
+        waiting.setdefault(key, []).append(run)
+        sizes[key] = sizes.get(key, 0) + run.words.nbytes
+        if sizes[key] >= JOINED:
+            del sizes[key]
+            yield _join(waiting.pop(key))
+    yield from map(_join, waiting.values())
+
+
+def _join(runs: List[Run]) -> Run:
+    if len(runs) == 1:
+        return runs[0]
+    parts: List[Tuple[int, int]] = []
+    free: List[int] = []
+    number = 0
+    for run in runs:
+        parts += run.parts
+        free += [number + each for each in run.free]
+        number += run.number
+    words = memoryview(b"".join([run.words for run in runs])).cast("Q")
+    return runs[0]._replace(parts=parts, number=number, words=words, free=free)
 
 
 class Pool(NamedTuple):
@@ -155,7 +193,7 @@ class Pools:
                 self.damaged += 1
                 continue
             first = POOL_HEADER // 8
-            yield Run(pool.address + POOL_HEADER, pool.block, count,
+            yield Run([(pool.address + POOL_HEADER, count)], pool.block, count,
                       words[first:first + count * pool.block // 8], free, pool.block)
 
     def _end_of_piece(self, index: int) -> int:
@@ -420,6 +458,17 @@ class Windows:
                 return self._memory.u64(address)
             self._kept[number] = window
         return window[(address & (1 << self._BITS) - 1) >> 3]
+
+    def unpack(self, address: int, what: struct.Struct) -> Tuple[int, ...]:
+        """The integers of a structure at an address. Raises Unreadable."""
+        start = address & (1 << self._BITS) - 1
+        window = self._kept.get(address >> self._BITS)
+        if window is None:
+            self.word(address & ~7)
+            window = self._kept.get(address >> self._BITS)
+        if window is None or start + what.size > 1 << self._BITS:
+            return what.unpack(self._memory.read(address, what.size))
+        return what.unpack_from(window, start)
 
     def words(self, address: int, count: int) -> List[int]:
         """`count` words from a multiple of 8 on. Raises Unreadable."""

@@ -6,12 +6,13 @@ found first: they are what the words say, at the place of an object's type, that
 Facts: Include/object.h, Include/internal/pycore_object.h (_PyType_PreHeaderSize), Objects/typeobject.c.
 """
 
-from collections import defaultdict
-from operator import itemgetter
-from typing import Callable, DefaultDict, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from bisect import bisect_right
+from itertools import compress
+from operator import itemgetter, not_
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .heap import DEBUG_HEADER, Blocks, Run, Windows, is_debug_id
-from .memory import Damaged
+from .memory import Damaged, Region
 from .objects import MANAGED_DICT, TYPE_SUBCLASS, UNICODE_SUBCLASS
 from .reader import READ_ERRORS
 from .runtime import Runtime
@@ -23,15 +24,15 @@ HEAP_TYPE = 1 << 9
 READY = 1 << 12
 HAVE_GC = 1 << 14
 
+# User space ends here on x86-64 and aarch64.
+_MAX_ADDRESS = 1 << 48
+
 # Metatypes of metatypes; type is its own.
 MAX_METATYPES = 16
 # What tp_basicsize and tp_itemsize may be, in bytes.
 MAX_BASIC_SIZE = 1 << 20
 # Words that are no types are remembered up to this number.
 MAX_REJECTED = 1 << 18
-# User space ends here on x86-64 and aarch64.
-_MAX_ADDRESS = 1 << 48
-_MIN_ADDRESS = 1 << 12
 # So many references nobody has: 4 characters of text are more. Immortal objects (PEP 683, 3.12) have a
 # negative count, seen as 32 bits.
 _MAX_COUNT = 1 << 29
@@ -64,51 +65,137 @@ class HeapType:
         self.tracks = bool(flags & HAVE_GC)
 
 
+class Source:
+    """Blocks that objects are looked for in, as columns: what each of them has at the same place.
+
+    Blocks are numbered from 0 on; `used` has the numbers of those in use, None where all are.
+    """
+
+    number: int
+    used: Optional[List[int]] = None
+
+    def column(self, at: int) -> List[int]:
+        """The word that each block has at a place, which is in words from its beginning."""
+        raise NotImplementedError
+
+    def same(self, at: int) -> Optional[int]:
+        """The word that all blocks have at a place, None where they differ."""
+        return None
+
+    def addresses(self) -> List[int]:
+        """Where each block begins."""
+        raise NotImplementedError
+
+    def fitting(self, numbers: Optional[List[int]], size: int) -> Optional[List[int]]:
+        """Which of these blocks, or of all, have that many bytes."""
+        raise NotImplementedError
+
+
+class RunSource(Source):
+    """The blocks of a run."""
+
+    def __init__(self, run: Run) -> None:
+        self.number = run.number
+        self._run = run
+        self._step = run.size // 8
+        self._columns: Dict[int, List[int]] = {}
+        if run.free:
+            used = bytearray(b"\1") * run.number
+            for number in run.free:
+                used[number] = 0
+            self.used = list(compress(range(run.number), used))
+
+    def column(self, at: int) -> List[int]:
+        found = self._columns.get(at)
+        if found is None:
+            found = self._columns[at] = self._run.words[at::self._step].tolist()
+        return found
+
+    def same(self, at: int) -> Optional[int]:
+        words, step = self._run.words, self._step
+        return words[at] if words[at:-step:step] == words[at + step::step] else None
+
+    def addresses(self) -> List[int]:
+        size = self._run.size
+        return [address for first, number in self._run.parts
+                for address in range(first, first + number * size, size)]
+
+    def fitting(self, numbers: Optional[List[int]], size: int) -> Optional[List[int]]:
+        return numbers if size <= self._run.usable else []
+
+
+class BlocksSource(Source):
+    """Blocks of any size. What lies behind them may be asked for as well, and says nothing."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.number = len(blocks.starts)
+        self._blocks = blocks
+
+    def column(self, at: int) -> List[int]:
+        words, last = self._blocks.words, len(self._blocks.words) - 1
+        return [words[start + at if start + at < last else last] for start in self._blocks.starts]
+
+    def addresses(self) -> List[int]:
+        base = self._blocks.address
+        return [base + 8 * start for start in self._blocks.starts]
+
+    def fitting(self, numbers: Optional[List[int]], size: int) -> Optional[List[int]]:
+        sizes = self._blocks.sizes
+        return [number for number in (range(self.number) if numbers is None else numbers) if sizes[number] >= size]
+
+
 class Group:
-    """Objects of one type in one piece of memory: `places` says where each begins in `words`, in words."""
+    """Objects of one type, out of the blocks of one source: those that `numbers` tells, or all.
 
-    __slots__ = ("type", "address", "words", "places")
+    `at` is where an object begins in its block, in words.
+    """
 
-    def __init__(self, type_: HeapType, address: int, words: memoryview, places: Sequence[int]) -> None:
+    __slots__ = ("type", "_source", "_at", "_numbers")
+
+    def __init__(self, type_: HeapType, source: Source, at: int, numbers: Optional[List[int]]) -> None:
         self.type = type_
-        self.address = address
-        self.words = words
-        self.places = places
+        self._source = source
+        self._at = at
+        self._numbers = numbers
 
     def __len__(self) -> int:
-        return len(self.places)
+        return self._source.number if self._numbers is None else len(self._numbers)
 
     def column(self, offset: int) -> List[int]:
         """The words at an offset in bytes, a multiple of 8, from where each object begins."""
-        words, at, places = self.words, offset >> 3, self.places
-        if isinstance(places, range):
-            return words[places.start + at:places.stop + at:places.step].tolist()
-        if len(places) == 1:
-            return [words[places[0] + at]]
-        if at:
-            places = [place + at for place in places]
-        return list(itemgetter(*places)(words))
+        return chosen(self._source.column(self._at + (offset >> 3)), self._numbers)
 
-    def addresses(self) -> Sequence[int]:
+    def addresses(self) -> List[int]:
         """Where the objects are."""
-        base, places = self.address, self.places
-        if isinstance(places, range):
-            return range(base + 8 * places.start, base + 8 * places.stop, 8 * places.step)
-        return [base + 8 * place for place in places]
+        shift = 8 * self._at
+        return [address + shift for address in chosen(self._source.addresses(), self._numbers)]
+
+    def keep(self, flags: Sequence[bool]) -> List[int]:
+        """Leave in the group only those whose flag is set; the numbers of the others' blocks."""
+        numbers = self.numbers()
+        self._numbers = list(compress(numbers, flags))
+        return list(compress(numbers, map(not_, flags)))
+
+    def numbers(self) -> Sequence[int]:
+        """The numbers of the blocks."""
+        return range(self._source.number) if self._numbers is None else self._numbers
 
 
 class HeapObjects:
     """Recognizes the objects in blocks. Raises READ_ERRORS when it is made for what can't be read."""
 
-    def __init__(self, runtime: Runtime, small: Set[int], shift: int, debug: bool) -> None:
-        """`small`: the pages, as addresses shifted by `shift`, whose blocks are too small for types.
+    def __init__(self, runtime: Runtime, regions: Sequence[Region], small: Set[int], shift: int, debug: bool) -> None:
+        """`regions`: the memory that types may be in, which is the writable one.
 
+        `small`: the pages, as addresses shifted by `shift`, whose blocks are too small for types.
         `debug`: blocks begin with a debug header.
         """
         layout = runtime.layout
         self._runtime = runtime
         self._reader = runtime.reader
         self._small, self._shift = small, shift
+        self._starts = [region.start for region in regions]
+        self._ends = [region.end for region in regions]
         self._free_threaded = layout.free_threaded
         head = layout["PyObject"]
         self.type_at = head.offset("ob_type")
@@ -117,6 +204,8 @@ class HeapObjects:
         self._shared_at = head.offset("ob_ref_shared") if layout.free_threaded else 0
         gc_head = 0 if layout.free_threaded else layout["PyGC_Head"].size
         self._gc_head = gc_head
+        # 3.6 and 3.7.
+        self._heads_unwritten = not layout.free_threaded and "gc.gc_refs" in layout["PyGC_Head"]
         self.pre_header = 16 if layout.find("PyDictValues") else 0
         # 3.12 has tp_watched, and the pre-header of types with a weak reference list only.
         self._pre_header_flags = MANAGED_DICT | (MANAGED_WEAKREF if layout.has("PyTypeObject", "tp_watched") else 0)
@@ -150,7 +239,7 @@ class HeapObjects:
         """The type at an address, None where there is none."""
         found = self.types.get(word)
         if found is None and word not in self._rejected:
-            if not word & 7 and _MIN_ADDRESS < word < _MAX_ADDRESS and word >> self._shift not in self._small:
+            if not word & 7 and word >> self._shift not in self._small and self._is_mapped(word):
                 try:
                     found = self._read_type(word)
                 except READ_ERRORS:
@@ -165,6 +254,10 @@ class HeapObjects:
                 if found.flags & TYPE_SUBCLASS:
                     self.metatypes[word] = found
         return found
+
+    def _is_mapped(self, address: int) -> bool:
+        index = bisect_right(self._starts, address) - 1
+        return index >= 0 and address < self._ends[index]
 
     def _read_type(self, address: int) -> Optional[HeapType]:
         memory, reader = self._runtime.memory, self._reader
@@ -207,32 +300,11 @@ class HeapObjects:
                         if words[at + self.type_at // 8] in self.metatypes:
                             self.learn(blocks.address + 8 * at)
 
-    def in_run(self, run: Run, head: Optional[int] = None) -> Iterator[Group]:
-        """The objects in blocks of one size, by type; `head` where it is known how much comes before each."""
-        step = run.size // 8
-        kinds = self._kinds_of(step, run.words, head)
-        if kinds is None:
-            return
-        for number in run.free:
-            kinds[number] = None
-        present = set(kinds)
-        for kind in list(present):
-            if kind is not None and self._first + kind.least > run.usable:
-                kinds = [None if each is kind else each for each in kinds]
-                present = set(kinds)
-        first = kinds[0]
-        if first is not None and kinds.count(first) == len(kinds):
-            start = (self._first + first.head) // 8
-            yield from self._alive(first, run.address, run.words, range(start, start + len(kinds) * step, step),
-                                   lambda _start: step)
-            return
-        heads = {kind.head if kind is not None else -1 for kind in present}
-        alive = len(heads) == 1 and -1 not in heads and self._surely_alive(
-            run.words[(self._first + first.head + self._count_at) // 8::step].tolist())
-        yield from self._grouped(kinds, range(0, len(kinds) * step, step), run.address, run.words, lambda _start: step,
-                                 alive)
+    def in_run(self, run: Run) -> Iterator[Group]:
+        """The objects in blocks of one size, by type."""
+        return self._in_source(RunSource(run), run.head, run.size)
 
-    def in_blocks(self, blocks: Blocks, head: Optional[int] = None) -> Iterator[Group]:
+    def in_blocks(self, blocks: Blocks) -> Iterator[Group]:
         """The objects in blocks of any size, by type. Blocks of a page or less may have been given back."""
         if self._first:
             # What pymalloc passes on to malloc() has gone through the debug hooks of both.
@@ -240,94 +312,81 @@ class HeapObjects:
             twice = DEBUG_HEADER // 8
             blocks = blocks._replace(starts=[
                 start + (twice if is_debug_id(words[min(start + twice + 1, last)]) else 0) for start in blocks.starts])
-        kinds = [kind if kind is not None and self._first + kind.least <= size else None
-                 for kind, size in zip(self._kinds_at(blocks, head), blocks.sizes)]
-        sizes: Dict[int, int] = {}
+        return self._in_source(BlocksSource(blocks), blocks.head, MAX_BASIC_SIZE)
 
-        def room(start: int) -> int:
-            if not sizes:
-                sizes.update(zip(blocks.starts, blocks.sizes))
-            return sizes[start] // 8
-        yield from self._grouped(kinds, blocks.starts, blocks.address, blocks.words, room)
+    def _in_source(self, source: Source, head: Optional[int], size: int) -> Iterator[Group]:
+        """The objects in blocks of that many bytes, by type."""
+        offsets = [offset for offset in (self._known if head is None else (self._first + head,))
+                   if offset + self.type_at < size]
+        left: List[int] = []
+        yield from self._groups(source, offsets, source.used, left)
+        words = (word for offset in offsets for word in chosen(source.column((offset + self.type_at) // 8), left))
+        if left and self._learn_from(words):
+            yield from self._groups(source, offsets, left, [])
 
-    def _grouped(self, kinds: Sequence[Optional[HeapType]], starts: Iterable[int], address: int,
-                 words: memoryview, room: Callable[[int], int], alive: bool = False) -> Iterator[Group]:
-        """Group what begins at `starts` by kind; `alive` where all are known to be."""
-        groups: DefaultDict[HeapType, List[int]] = defaultdict(list)
-        for kind, start in zip(kinds, starts):
-            if kind is not None:
-                groups[kind].append(start)
-        for kind, places in groups.items():
-            shift = (self._first + kind.head) // 8
-            places = [place + shift for place in places] if shift else places
-            if alive:
-                yield Group(kind, address, words, places)
+    def _groups(self, source: Source, offsets: Sequence[int], numbers: Optional[List[int]], left: List[int]
+                ) -> Iterator[Group]:
+        """The objects of types that are known, by type; the numbers of blocks without one are added to `left`.
+
+        Of each block that object which is at the first of the offsets. What has no reference count there is a freed
+        one that is kept for later; or something older, where only a tracked object's head is written.
+        """
+        for offset in offsets:
+            known, place = self._known[offset], (offset + self.type_at) // 8
+            word = source.same(place)
+            by_word: Mapping[int, Optional[List[int]]]
+            if word is None:
+                column = chosen(source.column(place), numbers)
+                here = known.keys() & column
+                if not here:
+                    continue
+                by_word, others = _by_word(column, here, numbers or range(source.number))
+            elif word in known:
+                by_word, others = {word: numbers}, []
             else:
-                yield from self._alive(kind, address, words, places, room)
+                continue
+            for word, of_word in by_word.items():
+                kind = known[word]
+                group = Group(kind, source, offset // 8, source.fitting(of_word, self._first + kind.least))
+                dead = self._sift(group) if len(group) else []
+                if self._heads_unwritten:
+                    others += dead
+                if len(group):
+                    yield group
+            numbers = others
+            if not numbers:
+                return
+        left += range(source.number) if numbers is None else numbers
 
-    def _places(self, head: Optional[int]) -> "Iterable[Tuple[int, Dict[int, HeapType]]]":
-        """Where in a block objects may begin, and the types of those that begin there."""
-        return self._known.items() if head is None else ((self._first + head, self._known[self._first + head]),)
-
-    def _kinds_of(self, step: int, words: memoryview, head: Optional[int]) -> Optional[List[Optional[HeapType]]]:
-        """The type of what is in each block, None for one that holds no object."""
-        columns = []
-        for offset, known in self._places(head):
-            at = (offset + self.type_at) // 8
-            if at < step:
-                columns.append((words[at::step].tolist(), known))
-        if not columns:
-            return None
-        kinds = _combined(columns)
-        if None in kinds and self._learn_from(kinds, columns):
-            kinds = _combined(columns)
-        return kinds
-
-    def _kinds_at(self, blocks: Blocks, head: Optional[int]) -> List[Optional[HeapType]]:
-        columns = []
-        words, last = blocks.words, len(blocks.words) - 1
-        for offset, known in self._places(head):
-            at = (offset + self.type_at) // 8
-            columns.append(([words[min(start + at, last)] for start in blocks.starts], known))
-        kinds = _combined(columns)
-        if None in kinds and self._learn_from(kinds, columns):
-            kinds = _combined(columns)
-        return kinds
-
-    def _learn_from(self, kinds: "List[Optional[HeapType]]", columns: "List[tuple]") -> bool:
-        """Look for types among the words of blocks without one; whether there were any."""
+    def _learn_from(self, words: Iterable[int]) -> bool:
+        """Look for types among words; whether there were any that were not known."""
         before = len(self.types)
-        small, shift = self._small, self._shift
-        for words, _known in columns:
-            # As learn() has it, but without a call for each word: most are addresses in pools.
-            unknown = {word for word, kind in zip(words, kinds) if kind is None and not word & 7
-                       and _MIN_ADDRESS < word < _MAX_ADDRESS and word >> shift not in small}
-            unknown.difference_update(self._rejected)
-            for word in unknown:
-                self.learn(word)
+        # As learn() has it, but without a call for each word: most are addresses in pools.
+        small, shift, least, most = self._small, self._shift, self._starts[0], self._ends[-1]
+        for word in {word for word in words if word >> shift not in small and not word & 7 and least <= word < most}:
+            self.learn(word)
         return len(self.types) > before
 
-    def _alive(self, kind: HeapType, address: int, words: memoryview, places: Sequence[int],
-               room: Callable[[int], int]) -> Iterator[Group]:
-        """The group of those that have a reference count: freed ones have none, arrays of pointers a pointer.
+    def _sift(self, group: Group) -> List[int]:
+        """Leave in a group what has a reference count; the numbers of the others' blocks.
 
-        `room` tells how many words the block has that begins at a word.
+        Freed objects have none, and arrays of pointers have a pointer there. Text may have what looks like one; then
+        the collector's head before it has text as well, and not links to other objects, or none.
         """
-        group = Group(kind, address, words, places)
+        dead: List[int] = []
+        if group.type.tracks and self._gc_head and not self._heads_unwritten:
+            links = group.column(-self._gc_head)
+            if max(links) >= _MAX_ADDRESS:
+                dead = group.keep([link < _MAX_ADDRESS for link in links])
+                if not len(group):
+                    return dead
         counts = group.column(self._count_at)
         if not self._surely_alive(counts):
             if self._free_threaded:
-                living = map(self._is_living, counts, group.column(self._shared_at))
+                dead += group.keep(list(map(self._is_living, counts, group.column(self._shared_at))))
             else:
-                living = map(self._is_count, counts)
-            group.places = [place for place, lives in zip(places, living) if lives]
-            if not kind.head and len(group.places) < len(places) and len(self._known) > 1:
-                alive = set(group.places)
-                for place in places:
-                    if place not in alive:
-                        yield from self._behind_head(address, words, place, room(place - self._first // 8))
-        if len(group.places):
-            yield group
+                dead += group.keep(list(map(self._is_count, counts)))
+        return dead
 
     def _surely_alive(self, counts: Sequence[int]) -> bool:
         """Whether words are counts beyond doubt: most pools hold nothing else, which is quickly seen."""
@@ -339,22 +398,6 @@ class HeapObjects:
     def _is_living(local: int, shared: int) -> bool:
         """Whether one of the two counts of a free-threaded build is above 0: an object that is freed has none."""
         return bool(local >> 32) or 0 < shared >> _SHARED_SHIFT < 1 << 61
-
-    def _behind_head(self, address: int, words: memoryview, place: int, room: int) -> Iterator[Group]:
-        """The object of a block in which something older is left where its type would be if it had no head.
-
-        That is so in 3.6 and 3.7, where only a tracked object's head is written.
-        """
-        for offset in self._known:
-            at = (offset + self.type_at) // 8
-            start = place - self._first // 8
-            if offset == self._first or at >= room or start + at >= len(words):
-                continue
-            kind = self.learn(words[start + at])
-            count = words[start + (offset + self._count_at) // 8]
-            if kind is not None and kind.head == offset - self._first and self._is_count(count):
-                yield Group(kind, address, words, [start + offset // 8])
-                return
 
     def _is_count(self, word: int) -> bool:
         """Whether a word can be a reference count, and not what an array of pointers has there."""
@@ -393,11 +436,22 @@ class HeapObjects:
             return False
 
 
-def _combined(columns: "List[tuple]") -> List[Optional[HeapType]]:
-    """For each block the first of its words that is a type which may be at that place."""
-    found = [map(known.get, words) for words, known in columns]
-    if len(found) == 1:
-        return list(found[0])
-    if len(found) == 2:
-        return [first or second for first, second in zip(*found)]
-    return [first or second or third for first, second, third in zip(*found)]
+def chosen(column: List[int], numbers: Optional[List[int]]) -> List[int]:
+    """The items of a column that have these numbers, all where there are none."""
+    if numbers is None:
+        return column
+    return list(itemgetter(*numbers)(column)) if len(numbers) > 1 else [column[number] for number in numbers]
+
+
+def _by_word(column: List[int], here: Iterable[int], numbers: Sequence[int]
+             ) -> Tuple[Dict[int, List[int]], List[int]]:
+    """For each word of `here` the numbers at which a column has it, and all other numbers.
+
+    `numbers` are those of the column's words.
+    """
+    found: Dict[int, List[int]] = {word: [] for word in here}
+    others: List[int] = []
+    get = found.get
+    for number, word in zip(numbers, column):
+        get(word, others).append(number)
+    return found, others

@@ -6,14 +6,14 @@ very moment, the collector's lists tell of the objects that it tracks.
 """
 
 from bisect import bisect_right
-from itertools import islice
+from itertools import chain, islice
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set
 
 from .gc_lists import GcLists
-from .heap import Blocks, Malloc, Pools, Run, is_debug_id, pieces
-from .heap_objects import Group, HeapObjects
+from .heap import Blocks, Malloc, Pools, is_debug_id, joined, pieces
+from .heap_objects import BlocksSource, Group, HeapObjects, HeapType
 from .memory import PAGE, Region, Unreadable
-from .mimalloc import COLLECTED_WITH_PRE_HEADER, MEMORY, Mimalloc
+from .mimalloc import Mimalloc
 from .reader import READ_ERRORS
 from .referents import Referents
 from .runtime import Runtime
@@ -38,9 +38,8 @@ Report = Callable[[Progress], None]
 class HeapWalk:
     """The objects of one runtime in the inferior's writable memory.
 
-    After groups() has ended, `pools`, `mimalloc` and `malloc` say what was found, `blocks` how many blocks of
-    the first two are in use, `listed` whether the collector's lists had to be walked, and `problems` what may
-    be missing, a sentence each.
+    After groups() has ended, `pools`, `mimalloc` and `malloc` say what was found, `listed` whether the collector's
+    lists had to be walked, and `problems` what may be missing, a sentence each.
     """
 
     def __init__(self, runtime: Runtime, regions: Sequence[Region], report: Report = lambda progress: None) -> None:
@@ -52,7 +51,6 @@ class HeapWalk:
         self.mimalloc = Mimalloc(runtime.memory, runtime.layout.free_threaded)
         self.malloc = Malloc(runtime.memory)
         self.debug_hooks = False
-        self.blocks = 0
         self.listed = False
         self.problems: List[str] = []
         self._prepared = False
@@ -72,7 +70,7 @@ class HeapWalk:
             self.malloc.search(self._regions, self.pools)
             small, shift = self.pools.pages, self.pools.shift
         self.debug_hooks = self._has_debug_hooks()
-        self.objects = HeapObjects(self._runtime, small, shift, self.debug_hooks)
+        self.objects = HeapObjects(self._runtime, self._regions, small, shift, self.debug_hooks)
         self._learn_types()
         self._prepared = True
         return self.objects
@@ -80,25 +78,15 @@ class HeapWalk:
     def groups(self) -> Iterator[Group]:
         """Every object once, those that lie together and are of one type at a time. Raises READ_ERRORS at first."""
         objects = self.prepare()
-        self.blocks, self.listed, self.problems = 0, False, []
+        self.listed, self.problems = False, []
         self.pools.damaged = 0
-        yield from self._in_mimalloc()
-        if self.malloc.heaps:
-            for blocks in self.malloc.blocks():
-                found = 0
-                for group in objects.in_blocks(blocks):
-                    found += len(group)
-                    yield group
-                self._step(found, 0)
+        for blocks in chain(self.mimalloc.large(), self.malloc.blocks()):
+            yield from self._counted(objects.in_blocks(blocks), 0)
         if not self._all_in_blocks():
             yield from self._from_lists()
-        for run in self.pools.runs():
-            self.blocks += run.number - len(run.free)
-            found = 0
-            for group in objects.in_run(run):
-                found += len(group)
-                yield group
-            self._step(found, 0)
+        for run in joined(chain(self.mimalloc.runs(), self.pools.runs())):
+            # Pools have been gone through before, when they were looked for.
+            yield from self._counted(objects.in_run(run), run.words.nbytes if self.mimalloc.found else 0)
         if self.pools.damaged:
             self.problems.append(f"{self.pools.damaged} pools of pymalloc can't be read: they are damaged, "
                                  "or were being changed when the process stopped.")
@@ -106,21 +94,18 @@ class HeapWalk:
             self.problems.append(f"{self.mimalloc.damaged} pages or segments of mimalloc can't be read: they are "
                                  "damaged, or were being changed when the process stopped.")
 
-    def _in_mimalloc(self) -> Iterator[Group]:
-        """The objects in mimalloc's pages. Those of free-threaded builds say which kind is in them."""
-        objects, free_threaded = self.objects, self._runtime.layout.free_threaded
-        for tag, blocks in self.mimalloc.runs():
-            head = None
-            self.blocks += blocks.number - len(blocks.free) if isinstance(blocks, Run) else len(blocks.starts)
-            if free_threaded:
-                if tag == MEMORY:
-                    continue
-                head = objects.pre_header if tag == COLLECTED_WITH_PRE_HEADER else 0
-            found = 0
-            for group in objects.in_run(blocks, head) if isinstance(blocks, Run) else objects.in_blocks(blocks, head):
-                found += len(group)
-                yield group
-            self._step(found, len(blocks.words) * 8)
+    @property
+    def blocks(self) -> int:
+        """How many blocks are in use of pymalloc and mimalloc, as sys.getallocatedblocks() counts them."""
+        return self.mimalloc.blocks + sum(pool.used for pool in self.pools.found)
+
+    def _counted(self, groups: Iterator[Group], size: int) -> Iterator[Group]:
+        """The same groups; what was found is reported after the last one, and how many bytes it was found in."""
+        found = 0
+        for group in groups:
+            found += len(group)
+            yield group
+        self._step(found, size)
 
     def _step(self, objects: int, size: int) -> None:
         done = self._progress
@@ -157,19 +142,16 @@ class HeapWalk:
     def _large_blocks(self) -> Iterator[Blocks]:
         """The blocks that types may be in."""
         yield from self.malloc.blocks()
-        for _tag, blocks in self.mimalloc.runs(self._runtime.layout["PyHeapTypeObject"].size):
-            if isinstance(blocks, Run):
-                step, free = blocks.size // 8, set(blocks.free)
-                starts = [number * step for number in range(blocks.number) if number not in free]
-                blocks = Blocks(blocks.address, blocks.words, starts, [blocks.usable] * len(starts))
-            yield blocks
+        for run in self.mimalloc.runs(self._runtime.layout["PyHeapTypeObject"].size):
+            step, free = run.size // 8, set(run.free)
+            starts = [number * step for number in range(run.number) if number not in free]
+            yield Blocks(run.parts[0][0], run.words, starts, [run.usable] * len(starts))
 
     def _has_debug_hooks(self) -> bool:
         """Whether blocks begin as the debug hooks (PYTHONMALLOC=debug) make them."""
         words: List[int] = []
-        pages = (run for _tag, run in self.mimalloc.runs()) if self.mimalloc.found else self.pools.runs()
-        for run in islice(pages, _SAMPLE):
-            if isinstance(run, Run) and run.size > 2 * 8:
+        for run in islice(chain(self.mimalloc.runs(), self.pools.runs()), _SAMPLE):
+            if run.size > 2 * 8:
                 free = set(run.free)
                 column = run.words[1::run.size // 8].tolist()
                 words += [word for number, word in enumerate(column) if number not in free]
@@ -259,14 +241,17 @@ class HeapWalk:
             type_ = self.objects.learn(self._runtime.memory.u64(address + self.objects.type_at))
             if type_ is None:
                 return None
-            return Group(type_, address - type_.head, _words(self._runtime, address - type_.head), [type_.head // 8])
+            return group_of(self._runtime, type_, address)
         except READ_ERRORS:
             return None
 
 
-def _words(runtime: Runtime, address: int) -> memoryview:
-    """The words of an object's structure, a page at the most."""
+def group_of(runtime: Runtime, type_: HeapType, address: int) -> Group:
+    """A single object of a type, and what is behind it, a page at the most. Raises Unreadable."""
+    start = address - type_.head
     try:
-        return memoryview(runtime.memory.read(address, PAGE)).cast("Q")
+        data = runtime.memory.read(start, PAGE)
     except Unreadable:
-        return memoryview(runtime.memory.read(address, PAGE - address % PAGE)).cast("Q")
+        data = runtime.memory.read(start, PAGE - start % PAGE)
+    blocks = Blocks(start, memoryview(data).cast("Q"), [0], [len(data)])
+    return Group(type_, BlocksSource(blocks), type_.head // 8, None)

@@ -8,7 +8,7 @@ Facts: Include/internal/mimalloc/mimalloc/types.h, Objects/mimalloc/segment.c, O
 """
 
 import struct
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .heap import PIECE, Blocks, Run, multiples
 from .memory import PAGE, Memory, Region, Unreadable
@@ -36,21 +36,24 @@ _WORD = (1 << 64) - 1
 
 # The heaps of a thread of a free-threaded build (Include/internal/pycore_mimalloc.h): which one a page is of
 # says what is in its blocks. The third kind has the pre-header of a managed dictionary and weak references.
-MEMORY, OBJECTS, COLLECTED, COLLECTED_WITH_PRE_HEADER = range(4)
+_MEMORY = 0
+# How far into a block an object begins.
+_HEADS = {1: 0, 2: 0, 3: 16}
 
 
 class MiPage(NamedTuple):
     """A page with blocks in use: `count` blocks from `address` on, `block` bytes from one to the next.
 
     `free` has the first block of each of its lists of free ones; `keys` and `null` decode their links.
-    `tag` numbers the kind of heap in a free-threaded build, where there is one.
+    `tag` numbers the kind of heap, None where there is but one. Of the blocks `used` are in use.
     """
 
     address: int
     block: int
     usable: int
     count: int
-    tag: int
+    used: int
+    tag: Optional[int]
     free: Tuple[int, ...]
     keys: Optional[Tuple[int, int]]
     null: int
@@ -136,9 +139,9 @@ class Mimalloc:
                 keys = struct.unpack_from("<QQ", data, place + _KEYS) if keyed else None
                 foreign, = struct.unpack_from("<Q", data, place + _KEYS + (_KEYS_SIZE if keyed else 0))
                 found.append(MiPage(
-                    address + number * SLICE + start, block, block - (_PADDING if keyed else 0), capacity,
-                    flags >> _TAG_BIT & _TAG if self._free_threaded else MEMORY, (free, local, foreign & _LINK),
-                    keys, address + _HEADER.size + place))
+                    address + number * SLICE + start, block, block - (_PADDING if keyed else 0), capacity, used,
+                    flags >> _TAG_BIT & _TAG if self._free_threaded else None, (free, local, foreign & _LINK), keys,
+                    address + _HEADER.size + place))
             number += count
         return True
 
@@ -154,33 +157,49 @@ class Mimalloc:
         """Whether an address is within a page in use."""
         return address >> self.shift in self._slices
 
-    def runs(self, least: int = 0) -> Iterator[Tuple[int, Union[Run, Blocks]]]:
-        """The blocks of each page, as a run or for large ones as Blocks, with the page's tag.
+    @property
+    def blocks(self) -> int:
+        """How many blocks are in use, but for those that another thread has freed, and not yet given back."""
+        return sum(page.used for page in self.found)
+
+    def runs(self, least: int = 0) -> Iterator[Run]:
+        """The blocks of each page that objects may be in, but for large ones.
 
         With `least` of those pages only whose blocks have room for so many bytes.
         """
         self.damaged = self._damaged_segments
-        for page in self.found:
-            if page.usable < least:
-                continue
+        for page in self._with_objects():
             size = page.block * page.count
-            large = size > PIECE
+            if not least <= page.usable or size > PIECE:
+                continue
             try:
-                # Of a large block only what an object's structure may take.
-                words = memoryview(self._memory.read(page.address, PAGE if large else size)).cast("Q")
-                free = self._free_in(page, None if large else words)
+                words = memoryview(self._memory.read(page.address, size)).cast("Q")
             except Unreadable:
-                free = None
+                self.damaged += 1
+                continue
+            free = self._free_in(page, words)
             if free is None:
                 self.damaged += 1
-            elif not large:
-                yield page.tag, Run(page.address, page.block, page.count, words, free, page.usable)
-            elif not free:
-                # The only block of its page.
-                yield page.tag, Blocks(page.address, words, [0], [page.usable])
+            else:
+                yield Run([(page.address, page.count)], page.block, page.count, words, free, page.usable, _head(page))
 
-    def _free_in(self, page: MiPage, words: Optional[memoryview]) -> Optional[List[int]]:
-        """The numbers of the free blocks, None where a list leads out of the page or never ends. Raises Unreadable."""
+    def large(self) -> Iterator[Blocks]:
+        """The blocks that have a page each, and of each of them what an object's structure may take."""
+        for page in self._with_objects():
+            if page.block * page.count > PIECE:
+                try:
+                    words = memoryview(self._memory.read(page.address, PAGE)).cast("Q")
+                except Unreadable:
+                    continue
+                if page.address not in page.free:
+                    yield Blocks(page.address, words, [0], [page.usable], _head(page))
+
+    def _with_objects(self) -> Iterator[MiPage]:
+        return (page for page in self.found if page.tag != _MEMORY)
+
+    @staticmethod
+    def _free_in(page: MiPage, words: memoryview) -> Optional[List[int]]:
+        """The numbers of the free blocks, None where a list leads out of the page or never ends."""
         found: List[int] = []
         for address in page.free:
             while address:
@@ -188,9 +207,13 @@ class Mimalloc:
                 if within or not 0 <= number < page.count or len(found) >= page.count:
                     return None
                 found.append(number)
-                word = words[number * page.block // 8] if words is not None else self._memory.u64(address)
+                word = words[number * page.block // 8]
                 address = word if page.keys is None else _decoded(word, page.keys, page.null)
         return found
+
+
+def _head(page: MiPage) -> Optional[int]:
+    return _HEADS.get(page.tag) if page.tag is not None else None
 
 
 def _decoded(word: int, keys: Tuple[int, int], null: int) -> int:

@@ -6,9 +6,10 @@ extension modules and of Python classes can't be run from here: their types are 
 Facts: the __sizeof__ methods in Objects/ and Modules/, Python/sysmodule.c (_PySys_GetSizeOf).
 """
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from struct import Struct as Packed
+from typing import Callable, Dict, List, Optional, Tuple
 
-from ..layout.layout import MissingField
+from ..layout.layout import MissingField, Struct
 from .heap import Windows
 from .heap_objects import HEAP_TYPE, Group, HeapType
 from .memory import Damaged
@@ -56,16 +57,13 @@ class _Memo(dict):
         return value
 
 
-class _KeysAt(NamedTuple):
-    """Where a keys object of 3.11 and later has what, and how large its parts are, in bytes."""
-
-    count: int
-    log2: int
-    used: int
-    usable: int
-    head: int
-    general: int
-    unicode: int
+def _fields(of: Struct, *names: str) -> Packed:
+    """What unpacks integers of a structure, which come in that order."""
+    text, end = "<", 0
+    for offset, size in (of.field(name)[:2] for name in names):
+        text += "%dx%s" % (offset - end, "BHIQ"[size.bit_length() - 1])
+        end = offset + size
+    return Packed(text)
 
 
 class Sizes:
@@ -83,10 +81,12 @@ class Sizes:
         self._logged = self._layout.has("PyDictKeysObject", "dk_log2_size")
         if self._logged:
             keys = self._layout["PyDictKeysObject"]
-            self._keys_at = _KeysAt(
-                keys.offset("dk_refcnt"), keys.offset("dk_log2_size") & ~7, keys.offset("dk_nentries"),
-                keys.offset("dk_usable"), keys.size, self._layout["PyDictKeyEntry"].size,
-                self._layout["PyDictUnicodeEntry"].size)
+            self._keys_head = keys.size
+            self._entry_sizes = self._layout["PyDictKeyEntry"].size, self._layout["PyDictUnicodeEntry"].size
+            self._keys_fields = _fields(keys, "dk_refcnt", "dk_log2_size", "dk_log2_index_bytes", "dk_kind", "dk_usable",
+                                        "dk_nentries")
+        else:
+            self._keys_fields = _fields(self._layout["PyDictKeysObject"], "dk_refcnt", "dk_size")
         self._named: Dict[str, Callable[[HeapType], Rule]] = {
             "set": self._set, "frozenset": self._set, "bytearray": self._bytearray, "code": self._code,
             "frame": self._frame, "collections.OrderedDict": self._ordered_dict, "collections.deque": self._deque,
@@ -286,19 +286,14 @@ class Sizes:
 
     def _keys(self, keys: int) -> Tuple[int, int, int]:
         """(size of a keys object, how many values fit a split table of it, how many refer to it)."""
-        word = self._windows.word
         if self._logged:
-            at = self._keys_at
-            packed = word(keys + at.log2)
-            log2, log2_bytes = packed & 0xFF, packed >> 8 & 0xFF
+            count, log2, log2_bytes, kind, usable, used = self._windows.unpack(keys, self._keys_fields)
             if log2 > 48 or log2_bytes > 51:
                 raise Damaged(keys, "impossible dict")
-            entry = at.unicode if packed >> 16 & 0xFF else at.general
-            fits = word(keys + at.used) + word(keys + at.usable)
-            return at.head + (1 << log2_bytes) + (1 << log2 + 1) // 3 * entry, fits, word(keys + at.count)
+            entry = self._entry_sizes[1 if kind else 0]
+            return self._keys_head + (1 << log2_bytes) + (1 << log2 + 1) // 3 * entry, used + usable, count
         struct = self._layout["PyDictKeysObject"]
-        count = word(keys + struct.offset("dk_refcnt"))
-        size = word(keys + struct.offset("dk_size"))
+        count, size = self._windows.unpack(keys, self._keys_fields)
         if size > MAX_ITEMS * 4:
             raise Damaged(keys, "impossible dict")
         width = 1 if size <= 0xFF else 2 if size <= 0xFFFF else 4 if size <= 0xFFFFFFFF else 8

@@ -64,8 +64,8 @@ class Tracked:
 
     def keep(self, group: Group) -> bool:
         """Leave in a group only those that are tracked; whether there are any."""
-        group.places = [place for place, tracked in zip(group.places, self.of(group)) if tracked]
-        return bool(group.places)
+        group.keep(self.of(group))
+        return len(group) > 0
 
     def of(self, group: Group) -> List[bool]:
         """Whether each of a group is tracked."""

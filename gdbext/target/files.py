@@ -44,17 +44,40 @@ class ProcessFile:
             return None
         return data if len(data) == size else None
 
+    def read_into(self, address: int, room: memoryview) -> int:
+        """Read what is at an address, as many bytes as there is room for; how many could be read."""
+        done = 0
+        try:
+            while done < len(room):
+                size = os.preadv(self._file.fileno(), [room[done:]], address + done)
+                if not size:
+                    break
+                done += size
+        except OSError:
+            pass
+        return done
+
+    def _mappings(self) -> List[Tuple[int, int, str, str]]:
+        """(start, end, flags, path) of all that is mapped, lowest first. Raises OSError."""
+        with open(f"/proc/{self._pid}/maps", encoding="utf-8", errors="surrogateescape") as lines:
+            found = [match.groups() for match in map(_MAPS_LINE.match, lines) if match][:MAX_MAPPINGS]
+        return [(int(start, 16), int(end, 16), flags, path) for start, end, flags, path in found]
+
     def writable(self) -> List[Region]:
         """The mappings that may be written to, lowest first."""
         found: List[Region] = []
-        with open(f"/proc/{self._pid}/maps", encoding="utf-8", errors="surrogateescape") as lines:
-            mappings = [match.groups() for match in map(_MAPS_LINE.match, lines) if match][:MAX_MAPPINGS]
-        for start, end, flags, path in mappings:
+        for start, end, flags, path in self._mappings():
             # Memory of devices ("/dev/...", except what shared memory is made of) may not be read for fun.
             if flags.startswith("rw") and not (path.startswith("/dev/") and not path.startswith("/dev/zero")):
-                bounds = int(start, 16), int(end, 16)
-                found.append(Region(*bounds, path.startswith("/"), self._present(*bounds)))
+                found.append(Region(start, end, path.startswith("/"), self._present(start, end)))
         return found
+
+    def constant(self) -> List[Tuple[int, int]]:
+        """The (start, end) of what is mapped of programs and libraries, not their code and not what was written to."""
+        mappings = self._mappings()
+        images = {path for _start, _end, flags, path in mappings if flags[2] == "x" and path.startswith("/")}
+        return [(start, end) for start, end, flags, path in mappings if flags.startswith("r-") and flags[2] != "x"
+                and path in images]
 
     def _present(self, start: int, end: int) -> List[Tuple[int, int]]:
         """The parts of a mapping that are there, all of it where the kernel does not say."""

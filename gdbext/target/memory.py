@@ -5,7 +5,11 @@ from typing import List
 import gdb
 
 from ..cpython.memory import Memory, Region, Unreadable
-from . import files, images
+from . import copied, files, images, processes
+
+
+class NotLive(Exception):
+    """It is no live process of this machine that is looked at."""
 
 
 class InferiorMemory(Memory):
@@ -24,12 +28,20 @@ class InferiorMemory(Memory):
         data = self._file.read(address, size) if self._file is not None else None
         if data is not None:
             return data
+        if isinstance(self._file, copied.MemoryCopy):
+            raise Unreadable(address, size)
         try:
             # What a core lacks, gdb may find in the files that were mapped.
             return self._inferior.read_memory(address, size).tobytes()
         except (gdb.error, OverflowError):
             # gdb.MemoryError, or since gdb 18 a plain gdb.error for what a core lacks.
             raise Unreadable(address, size) from None
+
+    def copy(self) -> None:
+        """Read from a copy from now on, while the process goes on. Raises NotLive, copied.NoRoom, OSError."""
+        if not isinstance(self._file, files.ProcessFile) or not processes.is_traced_here(self._inferior.pid):
+            raise NotLive()
+        self._file = copied.MemoryCopy(self._file)
 
     def writable(self) -> List[Region]:
         """The writable memory that there is, lowest first. Empty where the target does not tell."""

@@ -43,8 +43,8 @@ def test_pools(pool_size: int, alignment: int) -> None:
     memory.map(ARENA, data)
     pools = found_in(memory, [(ARENA, ARENA + len(data))])
     runs = list(pools.runs())
-    assert [(run.address, run.size, run.number, sorted(run.free)) for run in runs] == [
-        (ARENA + POOL_HEADER, 64, most, []), (ARENA + 2 * pool_size + POOL_HEADER, 64, 10, [0, 3, 7])]
+    assert [(*run.parts, run.size, run.number, sorted(run.free)) for run in runs] == [
+        ((ARENA + POOL_HEADER, most), 64, most, []), ((ARENA + 2 * pool_size + POOL_HEADER, 10), 64, 10, [0, 3, 7])]
     assert all(len(run.words) == run.number * 8 for run in runs)
     assert pools.holds(ARENA + 5) and not pools.holds(ARENA + pool_size) and not pools.damaged
 
@@ -68,7 +68,7 @@ def test_free_list_without_an_end(free: List[int]) -> None:
     struct.pack_into("<Q", data, POOL_HEADER + 64 * free[-1], ARENA + POOL_HEADER + 64 * 2)
     memory.map(ARENA, data)
     pools = found_in(memory, [(ARENA, ARENA + len(data))])
-    assert [run.address for run in pools.runs()] == [ARENA + 16384 + POOL_HEADER]
+    assert [run.parts for run in pools.runs()] == [[(ARENA + 16384 + POOL_HEADER, 10)]]
     assert pools.damaged == 1
 
 
