@@ -22,11 +22,13 @@ class Leaks(Command):
     NAME = "py-leaks"
     CLASS = DATA
     SUMMARY = "Count the objects on the heap by type, and their bytes."
-    USAGE = "py-leaks [-limit N] [-sort count|bytes|type] [-tracked] [-json]"
+    USAGE = "py-leaks [-limit N] [-sort count|bytes|type] [-tracked] [-detach] [-json]"
     OPTIONS: Tuple[Option, ...] = (
         LIMIT,
         Option("sort", "What to sort by: bytes (default) and count, biggest first, or type.", "KEY", choices=SORTS),
         Option("tracked", "Count what the collector tracks only, as gc.get_objects() does, frozen objects too."),
+        Option("detach", "Copy the memory and let the process go on, then count. The other py-leaks commands "
+                         "look at the copy too."),
         JSON,
     )
     EXAMPLE = "py-leaks -sort count -limit 5"
@@ -39,16 +41,34 @@ class Leaks(Command):
         from . import model
         from .progress import ProgressLine
 
-        current = model.current()
+        current = model.heap()
+        paused = _let_go(self, current) if options["detach"] else None
         with ProgressLine("counting") as progress:
             found = census.take(runtime_of(current), current.memory.writable(), progress, options["tracked"])
             seconds = progress.seconds
         rows = leaks.ordered(found.rows, options["sort"] or SORTS[0])
         if options["json"]:
-            write([leaks.census_document(current.target(), found, rows[:options["limit"]])])
+            write([leaks.census_document(current.target(), found, rows[:options["limit"]], paused)])
         else:
             notes = [*found.notes, *current.notes()]
-            write(list(leaks.census_text(found, rows, options["limit"] or DEFAULT_LIMIT, seconds, notes)))
+            write(list(leaks.census_text(found, rows, options["limit"] or DEFAULT_LIMIT, seconds, paused, notes)))
+
+
+def _let_go(command: Command, current: "Model") -> float:
+    """Copy the memory and detach; for how many seconds the process stood still for that."""
+    import time
+
+    from ..target.copied import NoRoom
+    from ..target.memory import NotLive
+
+    start = time.monotonic()
+    try:
+        current.let_go()
+    except NotLive:
+        refuse(f"{command.NAME}: -detach is for a live process of this machine: {current.label()} is none that gdb holds")
+    except (NoRoom, OSError) as error:
+        refuse(f"{command.NAME}: {error}")
+    return time.monotonic() - start
 
 
 def runtime_of(current: "Model") -> "Runtime":

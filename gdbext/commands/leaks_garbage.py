@@ -24,7 +24,7 @@ class LeaksGarbage(Command):
         from . import model
         from .progress import ProgressLine
 
-        current = model.current()
+        current = model.heap()
         references = references_of(current)
         with ProgressLine("searching") as progress:
             found = garbage.find(runtime_of(current), references, progress)

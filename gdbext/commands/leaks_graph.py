@@ -43,7 +43,7 @@ class LeaksRetained(Command):
         from . import model
         from .progress import ProgressLine
 
-        current = model.current()
+        current = model.heap()
         with ProgressLine("reading references") as progress:
             graph = graph_of(current, progress)
         limit = options["limit"] or DEFAULT_LIMIT
@@ -81,7 +81,7 @@ class LeaksExport(Command):
         if kind not in heap_files.WRITERS:
             refuse(f"{self.NAME}: {path!r} ends in no format's name: give one of {', '.join(FORMATS)} with -format")
         with files.written(self.NAME, path, options["force"]) as file:
-            current = model.current()
+            current = model.heap()
             with ProgressLine("writing") as progress:
                 export = Export(runtime_of(current), graph_of(current, progress))
                 heap_files.WRITERS[kind](export, file, os.path.dirname(os.path.abspath(path)), current.target(),

@@ -39,7 +39,7 @@ class LeaksInstances(Command):
         from . import model
         from .progress import ProgressLine
 
-        current = model.current()
+        current = model.heap()
         wanted, = options["arguments"]
         with ProgressLine("searching") as progress:
             try:
@@ -67,7 +67,7 @@ class LeaksBiggest(Command):
         from . import model
         from .progress import ProgressLine
 
-        current = model.current()
+        current = model.heap()
         with ProgressLine("searching") as progress:
             found = heap_objects.biggest(runtime_of(current), current.memory.writable(),
                                          options["limit"] or DEFAULT_LIMIT, progress)
@@ -100,7 +100,7 @@ class LeaksShow(Command):
         from ..render import leaks
         from . import model, settings
 
-        current = model.current()
+        current = model.heap()
         address = address_of(self, options["arguments"][0])
         found = heap_objects.details(runtime_of(current), references_of(current), address)
         text = runtime_of(current).values.text(address, settings.limits())

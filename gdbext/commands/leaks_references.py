@@ -27,7 +27,7 @@ class LeaksReferrers(Command):
         from . import model
         from .progress import ProgressLine
 
-        current = model.current()
+        current = model.heap()
         address = address_of(self, options["arguments"][0])
         references = references_of(current)
         references.object_at(address)
@@ -58,7 +58,7 @@ class LeaksPath(Command):
         from . import model
         from .progress import ProgressLine
 
-        current = model.current()
+        current = model.heap()
         address = address_of(self, options["arguments"][0])
         references = references_of(current)
         references.object_at(address)

@@ -19,7 +19,7 @@ def _take(what: str) -> "Snapshot":
     from . import model
     from .progress import ProgressLine
 
-    current = model.current()
+    current = model.heap()
     with ProgressLine(what) as progress:
         return snapshots.take(runtime_of(current), current.memory.writable(), current.label(),
                               current.process_number(), progress)
@@ -55,7 +55,7 @@ class LeaksSnapshot(Command):
         _kept.pop(name, None)
         _kept[name] = snapshot
         if options["json"]:
-            write([leaks.snapshot_document(model.current().target(), name, snapshot)])
+            write([leaks.snapshot_document(model.heap().target(), name, snapshot)])
         else:
             write(list(leaks.snapshot_text(name, snapshot)))
 
@@ -88,13 +88,13 @@ class LeaksDiff(Command):
         before = self._named(names[0] if names else list(_kept)[-1])
         after = self._named(names[1]) if len(names) == 2 else _take("comparing")
         limit = options["limit"] or DEFAULT_LIMIT
-        target = model.current().target()
+        target = model.heap().target()
         if options["new"]:
             if not snapshots.same_process(before, after):
                 refuse(f"{self.NAME}: the snapshots are of two processes, in which addresses can't be compared")
             found = [(name, address) for name in after.counts if heap_objects.matches(name, options["new"])
                      for address in snapshots.new_objects(before, after, name)]
-            values = runtime_of(model.current()).values if len(names) < 2 else None
+            values = runtime_of(model.heap()).values if len(names) < 2 else None
             rows = [(address, name, values.text(address, ONE_LINE) if values else "")
                     for name, address in found[:options["limit"] if options["json"] else limit]]
             write([leaks.new_document(target, rows, len(found))] if options["json"]

@@ -8,6 +8,7 @@ from ..analysis.waits import NOTHING, Waits
 from ..cpython import process
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
+from ..layout.schema import STRUCTS
 from ..target import descriptors, files, frames, images, mapped, memory, objfiles, processes, stop, threads, types
 from .command import warn
 
@@ -92,7 +93,7 @@ class Model:
             for name in STRUCTS:
                 python.runtime.layout.find(name)
         self.memory.copy()
-        gdb_detach()
+        stop.detach()
         _let_go = self
 
     def label(self) -> str:
@@ -189,3 +190,20 @@ def pythons_now() -> List[process.Python]:
 def current() -> Model:
     """The model of this stop. Raises stop.NoInferior, process.NoPython."""
     return stop.per_stop(Model)
+
+
+# The process that was let go last, as it was then.
+_let_go: Optional[Model] = None
+
+
+def heap() -> Model:
+    """The model of this stop; where there is nothing to look at, of the process that was let go last.
+
+    For what reads memory only. Raises stop.NoInferior, process.NoPython.
+    """
+    try:
+        return current()
+    except stop.NoInferior:
+        if _let_go is None:
+            raise
+        return _let_go

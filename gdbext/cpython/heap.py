@@ -126,7 +126,7 @@ class Pools:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self.found: List[Pool] = []
-        self.damaged = 0
+        self.damaged = self._overwritten = 0
         # The addresses of pools in use, shifted.
         self.pages: Set[int] = set()
         self.shift = POOL_SIZES[0].bit_length() - 1
@@ -154,6 +154,7 @@ class Pools:
         if chosen:
             self.shift = chosen[0].pool_size.bit_length() - 1
             self.found = self._in_arenas(chosen)
+            self._overwritten = self._without_header()
             self.pages = {pool.address >> self.shift for pool in self.found}
 
     def _in_arenas(self, pools: List[Pool]) -> List[Pool]:
@@ -170,12 +171,26 @@ class Pools:
                 kept.append(pool)
         return kept
 
+    def _without_header(self) -> int:
+        """How many pages of arenas look like no pool, though they say that blocks of them are in use."""
+        count = 0
+        size = 1 << self.shift
+        for pool, following in zip(self.found, self.found[1:]):
+            if pool.arena == following.arena and following.address - pool.address < MAX_ARENA:
+                for address in range(pool.address + size, following.address, size):
+                    try:
+                        count += self._memory.u32(address) != 0
+                    except Unreadable:
+                        count += 1
+        return count
+
     def holds(self, address: int) -> bool:
         """Whether an address is within a pool in use."""
         return address >> self.shift in self.pages
 
     def runs(self) -> Iterator[Run]:
         """The blocks of each pool, free ones told."""
+        self.damaged = self._overwritten
         piece, start, end = memoryview(b"").cast("Q"), 0, 0
         for index, pool in enumerate(self.found):
             if not start <= pool.address < end:

@@ -79,7 +79,6 @@ class HeapWalk:
         """Every object once, those that lie together and are of one type at a time. Raises READ_ERRORS at first."""
         objects = self.prepare()
         self.listed, self.problems = False, []
-        self.pools.damaged = 0
         for blocks in chain(self.mimalloc.large(), self.malloc.blocks()):
             yield from self._counted(objects.in_blocks(blocks), 0)
         if not self._all_in_blocks():

@@ -44,8 +44,8 @@ _HEADS = {1: 0, 2: 0, 3: 16}
 class MiPage(NamedTuple):
     """A page with blocks in use: `count` blocks from `address` on, `block` bytes from one to the next.
 
-    `free` has the first block of each of its lists of free ones; `keys` and `null` decode their links.
-    `tag` numbers the kind of heap, None where there is but one. Of the blocks `used` are in use.
+    `free` has the first block of each of its lists of free ones; `keys` decode their links.
+    `entry` is where its segment's header tells of it. `tag` numbers the kind of heap, None where there is but one. Of the blocks `used` are in use.
     """
 
     address: int
@@ -56,7 +56,7 @@ class MiPage(NamedTuple):
     tag: Optional[int]
     free: Tuple[int, ...]
     keys: Optional[Tuple[int, int]]
-    null: int
+    entry: int
 
 
 class Mimalloc:
@@ -72,7 +72,7 @@ class Mimalloc:
         self._free_threaded = free_threaded
         self.found: List[MiPage] = []
         self.damaged = 0
-        self._damaged_segments = 0
+        self._faults = 0
         # The numbers of the slices that are a page in use, and of these the ones whose blocks are small.
         self._slices: Set[int] = set()
         self.small: Set[int] = set()
@@ -89,18 +89,18 @@ class Mimalloc:
                     segments.setdefault(header[2] ^ address, []).append((address, header))
         # One cookie, or one for each copy of mimalloc: those of other libraries have pages of another shape.
         for of_one in segments.values():
-            pages, intact = max((self._all_pages(of_one, keyed) for keyed in (False, True)),
-                                key=lambda found: (found[1], len(found[0])))
+            intact, faults, pages = max((self._all_pages(of_one, keyed) for keyed in (False, True)),
+                                        key=lambda found: (found[0], len(found[2])))
             if intact:
-                self._damaged_segments += len(of_one) - intact
+                self._faults += faults
                 self._add(pages, large)
         self.found.sort()
 
-    def _all_pages(self, segments: List[Tuple[int, Tuple[int, ...]]], keyed: bool) -> Tuple[List[MiPage], int]:
-        """The pages of segments, and how many of these are whole."""
+    def _all_pages(self, segments: List[Tuple[int, Tuple[int, ...]]], keyed: bool) -> Tuple[int, int, List[MiPage]]:
+        """(how many of the segments are whole, how many faults there are, the pages)."""
         found: List[MiPage] = []
-        intact = sum(self._pages(address, header, keyed, found) for address, header in segments)
-        return found, intact
+        results = [self._pages(address, header, keyed, found) for address, header in segments]
+        return sum(whole for whole, _faults in results), sum(faults for _whole, faults in results), found
 
     def _header(self, address: int) -> Optional[Tuple[int, ...]]:
         """(size, used, cookie, slices, slices of the header, kind, entries) of a segment, None where there is none."""
@@ -114,20 +114,23 @@ class Mimalloc:
             return None
         return header
 
-    def _pages(self, address: int, header: Tuple[int, ...], keyed: bool, found: List[MiPage]) -> bool:
-        """Add the pages in use of a segment; whether its slices follow each other as they ought to."""
+    def _pages(self, address: int, header: Tuple[int, ...], keyed: bool, found: List[MiPage]) -> Tuple[bool, int]:
+        """Add the pages in use of a segment.
+
+        Whether its slices follow each other up to the end, and how many of them can't be what they ought to be.
+        """
         _size, _used, _cookie, slices, info, _kind, entries = header
         size = _SIZES[self._free_threaded][keyed]
         try:
             data = self._memory.read(address + _HEADER.size, size * entries)
         except Unreadable:
-            return False
-        number = 0
+            return False, 1
+        number = faults = 0
         while number < entries:
             place = size * number
             count, offset, flags, capacity, reserved, _flags, free, used, block, local = _PAGE.unpack_from(data, place)
             if not count or offset or count > slices - number or not number and count != info:
-                return False
+                return False, faults + 1
             if number and block and used:
                 length = count * SLICE
                 if block >= _HUGE:
@@ -135,7 +138,9 @@ class Mimalloc:
                 # _mi_segment_page_start_from_slice()
                 start = 3 * block if block <= 64 else block if block <= 512 else 0
                 if block % 8 or not 0 < capacity <= reserved or start + capacity * block > length:
-                    return False
+                    faults += 1
+                    number += count
+                    continue
                 keys = struct.unpack_from("<QQ", data, place + _KEYS) if keyed else None
                 foreign, = struct.unpack_from("<Q", data, place + _KEYS + (_KEYS_SIZE if keyed else 0))
                 found.append(MiPage(
@@ -143,7 +148,7 @@ class Mimalloc:
                     flags >> _TAG_BIT & _TAG if self._free_threaded else None, (free, local, foreign & _LINK), keys,
                     address + _HEADER.size + place))
             number += count
-        return True
+        return True, faults
 
     def _add(self, pages: List[MiPage], large: int) -> None:
         self.found += pages
@@ -167,7 +172,7 @@ class Mimalloc:
 
         With `least` of those pages only whose blocks have room for so many bytes.
         """
-        self.damaged = self._damaged_segments
+        self.damaged = self._faults
         for page in self._with_objects():
             size = page.block * page.count
             if not least <= page.usable or size > PIECE:
@@ -208,7 +213,7 @@ class Mimalloc:
                     return None
                 found.append(number)
                 word = words[number * page.block // 8]
-                address = word if page.keys is None else _decoded(word, page.keys, page.null)
+                address = word if page.keys is None else _decoded(word, page.keys, page.entry)
         return found
 
 

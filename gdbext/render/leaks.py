@@ -1,7 +1,7 @@
 """What is on the heap, as lines of text and as JSON."""
 
 import re
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..analysis.census import Census, Row
 from ..analysis.garbage import Garbage
@@ -29,9 +29,12 @@ def type_text(name: str) -> str:
     return printable(name[len(BUILTINS):] if name.startswith(BUILTINS) else name)
 
 
-def census_text(census: Census, rows: Sequence[Row], limit: int, seconds: float,
+def census_text(census: Census, rows: Sequence[Row], limit: int, seconds: float, paused: Optional[float],
                 notes: Sequence[str]) -> Iterator[str]:
-    """A table of `limit` rows, the totals, how they came about, and the notes."""
+    """A table of `limit` rows, the totals, how they came about, and the notes.
+
+    `paused`: for how many seconds the process was held up, if it goes on.
+    """
     cells = [("Count", "Bytes", "Type")]
     cells += [(f"{row.count:,}", f"{row.bytes:,}", type_text(row.type)) for row in rows[:limit]]
     rest = rows[limit:]
@@ -42,6 +45,8 @@ def census_text(census: Census, rows: Sequence[Row], limit: int, seconds: float,
     partial = "PARTIAL, interrupted: " if census.partial else ""
     way = f", found in {census.how}," if census.how else ""
     yield f"{partial}{census.objects:,} objects, {census.bytes:,} bytes{way} in {seconds:.1f} s."
+    if paused is not None:
+        yield f"The process stood still for {paused:.2f} s while its memory was copied, and goes on."
     yield _NOT_IN_IT
     yield from notes
 
@@ -57,7 +62,8 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join([*cells, row[-1]]).rstrip()
 
 
-def census_document(target: Dict[str, Any], census: Census, rows: Sequence[Row]) -> str:
+def census_document(target: Dict[str, Any], census: Census, rows: Sequence[Row],
+                    paused: Optional[float] = None) -> str:
     """The same as one JSON document; totals are those of all types."""
     return document("py-leaks", target, {
         "types": [{"type": row.type, "count": row.count, "bytes": row.bytes} for row in rows],
@@ -67,6 +73,7 @@ def census_document(target: Dict[str, Any], census: Census, rows: Sequence[Row])
         "counted_from": census.how,
         "notes": census.notes,
         "partial": census.partial,
+        "paused": paused,
     })
 
 

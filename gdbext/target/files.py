@@ -72,12 +72,12 @@ class ProcessFile:
                 found.append(Region(start, end, path.startswith("/"), self._present(start, end)))
         return found
 
-    def constant(self) -> List[Tuple[int, int]]:
-        """The (start, end) of what is mapped of programs and libraries, not their code and not what was written to."""
+    def images(self) -> List[Tuple[int, int]]:
+        """The (start, end) of what is mapped of programs and libraries, but for their code."""
         mappings = self._mappings()
-        images = {path for _start, _end, flags, path in mappings if flags[2] == "x" and path.startswith("/")}
-        return [(start, end) for start, end, flags, path in mappings if flags.startswith("r-") and flags[2] != "x"
-                and path in images]
+        paths = {path for _start, _end, flags, path in mappings if flags[2] == "x" and path.startswith("/")}
+        return [(start, end) for start, end, flags, path in mappings
+                if flags[0] == "r" and flags[2] != "x" and path in paths]
 
     def _present(self, start: int, end: int) -> List[Tuple[int, int]]:
         """The parts of a mapping that are there, all of it where the kernel does not say."""

@@ -1,6 +1,6 @@
 """The selected inferior's memory."""
 
-from typing import List
+from typing import List, Union
 
 import gdb
 
@@ -15,13 +15,14 @@ class NotLive(Exception):
 class InferiorMemory(Memory):
     """The selected inferior's memory: a live process, a core or a remote target alike.
 
-    Read from `file`, the process's or the core's own, where there is one, and through gdb else.
+    Read from `file`, the process's or the core's own, where there is one, and through gdb else; from a copy
+    since copy() was called.
     """
 
     def __init__(self, file: files.MemoryFile = None) -> None:
         super().__init__()
         self._inferior = gdb.selected_inferior()
-        self._file = file
+        self._file: Union[files.MemoryFile, copied.MemoryCopy] = file
 
     def fetch(self, address: int, size: int) -> bytes:
         """Exactly `size` bytes from the inferior. Raises Unreadable."""

@@ -106,3 +106,8 @@ def target() -> Target:
 def process_number() -> Optional[int]:
     """The selected inferior's, also that of the process that a core is of; None where there is none."""
     return gdb.selected_inferior().pid or None
+
+
+def detach() -> None:
+    """Let the selected inferior go on, without a word. Raises gdb.error."""
+    gdb.execute("detach", to_string=True)

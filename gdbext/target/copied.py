@@ -1,0 +1,134 @@
+"""A copy of a live process's memory, to be read while the process goes on.
+
+What may have changed by then is copied, and what the images of programs and libraries have that does not change,
+names among it. The copy is in memory of the kernel's (memfd_create(2)) or, where that is too little, in a file.
+Facts: proc(5), memfd_create(2).
+"""
+
+import os
+import re
+import tempfile
+from bisect import bisect_right
+from typing import List, Optional, Tuple
+
+from ..cpython.memory import Region
+from .files import ProcessFile
+
+# Bytes that are read at one time: they fit into a processor's cache until they are written.
+_PIECE = 1 << 20
+# Of the memory or the disk that is free, at the most so much is taken.
+_SHARE = 0.8
+
+
+class NoRoom(Exception):
+    """The copy is larger than what is free; the message says how large, and what to do."""
+
+
+class MemoryCopy:
+    """What ProcessFile has of a process, as it was when this was made."""
+
+    def __init__(self, process: ProcessFile) -> None:
+        """Copy it. Raises NoRoom, OSError; a KeyboardInterrupt leaves nothing behind."""
+        self._regions = process.writable()
+        parts = _joined([*process.images(), *(part for region in self._regions for part in region.parts)])
+        self.size = sum(end - start for start, end in parts)
+        self._starts: List[int] = []
+        self._ends: List[int] = []
+        self._offsets: List[int] = []
+        self._region_starts = [region.start for region in self._regions]
+        self._file = _room_for(self.size)
+        try:
+            room = memoryview(bytearray(_PIECE))
+            offset = 0
+            for start, end in parts:
+                offset += self._copy(process, start, end, room, offset)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _copy(self, process: ProcessFile, start: int, end: int, room: memoryview, offset: int) -> int:
+        """Copy a part to an offset in the file, as far as it can be read, which is how far it gives."""
+        done = 0
+        while done < end - start:
+            wanted = room[:end - start - done]
+            size = process.read_into(start + done, wanted)
+            written = 0
+            while written < size:
+                written += os.pwrite(self._file, wanted[written:size], offset + done + written)
+            done += size
+            if size < len(wanted):
+                break
+        if done:
+            self._starts.append(start)
+            self._ends.append(start + done)
+            self._offsets.append(offset)
+        return done
+
+    def __del__(self) -> None:
+        try:
+            os.close(self._file)
+        except (AttributeError, OSError):
+            pass
+
+    def read(self, address: int, size: int) -> Optional[bytes]:
+        """The bytes at an address, None where not all of them were copied. What was never touched is zeros."""
+        found = []
+        end = address + size
+        while address < end:
+            index = bisect_right(self._starts, address) - 1
+            if index >= 0 and address < self._ends[index]:
+                length = min(end, self._ends[index]) - address
+                data = os.pread(self._file, length, self._offsets[index] + address - self._starts[index])
+                if len(data) != length:
+                    return None
+            else:
+                following = self._starts[index + 1] if index + 1 < len(self._starts) else end
+                length = min(end, following) - address
+                if not self._is_untouched(address, length):
+                    return None
+                data = bytes(length)
+            found.append(data)
+            address += length
+        return found[0] if len(found) == 1 else b"".join(found)
+
+    def _is_untouched(self, address: int, size: int) -> bool:
+        index = bisect_right(self._region_starts, address) - 1
+        return index >= 0 and address + size <= self._regions[index].end and not self._regions[index].file
+
+    def writable(self) -> List[Region]:
+        """The mappings that might be written to, lowest first."""
+        return self._regions
+
+
+def _joined(parts: List[Tuple[int, int]]) -> List[Tuple[int, int]]:
+    """Ranges that overlap or touch as one."""
+    found: List[Tuple[int, int]] = []
+    for start, end in sorted(parts):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
+def _room_for(size: int) -> int:
+    """The descriptor of a file without a name. Raises NoRoom, OSError."""
+    if size < _SHARE * _available():
+        return os.memfd_create("gdbext copy")
+    folder = tempfile.gettempdir()
+    free = os.statvfs(folder)
+    if size > _SHARE * free.f_bavail * free.f_frsize:
+        raise NoRoom(f"the copy takes {size >> 20:,} MB, for which there is neither memory nor room in {folder}: "
+                     "name a larger folder with TMPDIR before gdb is started, or leave out -detach")
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return os.dup(file.fileno())
+
+
+def _available() -> int:
+    """Bytes of memory that may be had without swapping, 0 where the kernel does not tell."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            match = re.search(r"(?m)^MemAvailable: +(\d+) kB", file.read())
+    except OSError:
+        return 0
+    return int(match.group(1)) << 10 if match else 0
