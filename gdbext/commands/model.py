@@ -8,7 +8,6 @@ from ..analysis.waits import NOTHING, Waits
 from ..cpython import process
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
-from ..layout.schema import STRUCTS
 from ..target import descriptors, files, frames, images, mapped, memory, objfiles, processes, stop, threads, types
 from .command import warn
 
@@ -90,8 +89,7 @@ class Model:
         global _let_go
         for python in self.pythons:
             # gdb forgets the types of the process's images.
-            for name in STRUCTS:
-                python.runtime.layout.find(name)
+            python.runtime.layout.load_all()
         self.memory.copy()
         stop.detach()
         _let_go = self

@@ -2,7 +2,7 @@
 
 from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
-from .schema import Field
+from .schema import STRUCTS, Field
 
 
 class MissingField(LookupError):
@@ -71,6 +71,11 @@ class Layout:
         except KeyError:
             struct = self._structs[name] = self._load(name)
             return struct
+
+    def load_all(self) -> None:
+        """Load all that have not been asked for: what they are loaded from is about to go."""
+        for name in STRUCTS:
+            self.find(name)
 
     def __getitem__(self, name: str) -> Struct:
         """The structure called `name`. Raises MissingField."""
