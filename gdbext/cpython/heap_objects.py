@@ -337,10 +337,9 @@ class HeapObjects:
             by_word: Mapping[int, Optional[List[int]]]
             if word is None:
                 column = chosen(source.column(place), numbers)
-                here = known.keys() & column
-                if not here:
+                if known.keys().isdisjoint(column):
                     continue
-                by_word, others = _by_word(column, here, numbers or range(source.number))
+                by_word, others = _by_word(column, known, range(source.number) if numbers is None else numbers)
             elif word in known:
                 by_word, others = {word: numbers}, []
             else:
@@ -443,15 +442,15 @@ def chosen(column: List[int], numbers: Optional[List[int]]) -> List[int]:
     return list(itemgetter(*numbers)(column)) if len(numbers) > 1 else [column[number] for number in numbers]
 
 
-def _by_word(column: List[int], here: Iterable[int], numbers: Sequence[int]
+def _by_word(column: List[int], known: Iterable[int], numbers: Sequence[int]
              ) -> Tuple[Dict[int, List[int]], List[int]]:
-    """For each word of `here` the numbers at which a column has it, and all other numbers.
+    """For each known word of a column the numbers at which it is there, and all other numbers.
 
     `numbers` are those of the column's words.
     """
-    found: Dict[int, List[int]] = {word: [] for word in here}
+    found: Dict[int, List[int]] = {word: [] for word in known}
     others: List[int] = []
     get = found.get
     for number, word in zip(numbers, column):
         get(word, others).append(number)
-    return found, others
+    return {word: of_word for word, of_word in found.items() if of_word}, others

@@ -307,24 +307,26 @@ class Sizes:
         # The empty keys and those that instances share are asked for again and again; each dict's own but once.
         shared: Dict[int, int] = {}
 
-        def size_of(keys: int, values: int) -> int:
-            size = shared.get(keys, -1) if not values else -1
-            if size < 0:
-                own, fits, count = self._keys(keys)
-                size = base + (own if count == 1 else 0) + (8 * fits if values else 0)
-                if count != 1 and not values:
+        def sizes(group: Group) -> List[int]:
+            found = []
+            keys_of = self._keys
+            for keys, values in zip(group.column(keys_at), group.column(values_at)):
+                if not values and keys in shared:
+                    found.append(shared[keys])
+                    continue
+                try:
+                    own, fits, count = keys_of(keys)
+                except READ_ERRORS:
+                    found.append(base)
+                    continue
+                size = base + own if count == 1 else base
+                if values:
+                    size += 8 * fits
+                elif count != 1:
                     if len(shared) >= MAX_MEMO:
                         shared.clear()
                     shared[keys] = size
-            return size
-
-        def sizes(group: Group) -> List[int]:
-            found = []
-            for keys, values in zip(group.column(keys_at), group.column(values_at)):
-                try:
-                    found.append(size_of(keys, values))
-                except READ_ERRORS:
-                    found.append(base)
+                found.append(size)
             return found
         return sizes
 

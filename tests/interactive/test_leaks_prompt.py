@@ -12,7 +12,7 @@ from tests.support import processes, stripped
 from tests.support.interpreters import Interpreter
 
 # As many as take gdb a second or more.
-TUPLES = 1_000_000
+TUPLES = 3_000_000
 PROGRESS = re.compile(r"counting: ([\d,]+) objects, ([\d,]+) MB, \d+ s")
 
 
