@@ -126,7 +126,7 @@ class Reports:
         report.message = self._messages.of(address)
         try:
             report.args = self._messages.args(address)
-            report.entries = list(self._exceptions.traceback(self._exceptions.field(address, "traceback")))
+            report.entries = list(self._exceptions.traceback(self._exceptions.traceback_of(address)))
             report.suppress_context = self._exceptions.suppresses_context(address)
             report.notes = self._notes(address)
             if self._classes.is_derived(type_, "SyntaxError"):
@@ -321,7 +321,6 @@ def _with_traceback(python: Python, lists: GcLists, name: Optional[str]) -> Iter
     runtime = python.runtime
     u64 = runtime.memory.u64
     type_at = runtime.layout["PyObject"].offset("ob_type")
-    traceback_at = runtime.layout["PyBaseExceptionObject"].offset("traceback")
     wanted: Dict[int, bool] = {}
     for head in lists.heads():
         found = []
@@ -331,7 +330,7 @@ def _with_traceback(python: Python, lists: GcLists, name: Optional[str]) -> Iter
                 is_wanted = wanted.get(type_)
                 if is_wanted is None:
                     is_wanted = wanted[type_] = _is_wanted(python, address, type_, name)
-                if is_wanted and u64(address + traceback_at):
+                if is_wanted and runtime.exceptions.traceback_of(address):
                     found.append(address)
         except READ_ERRORS as error:
             lists.problems.append(str(error))
@@ -357,7 +356,7 @@ def _owner(python: Python, address: int, owners: Dict[int, Thread]) -> Optional[
     """The thread that still runs a frame of an exception's traceback."""
     exceptions = python.runtime.exceptions
     try:
-        for entry in exceptions.traceback(exceptions.field(address, "traceback")):
+        for entry in exceptions.traceback(exceptions.traceback_of(address)):
             if entry.frame is not None and entry.frame.address in owners:
                 return owners[entry.frame.address]
     except READ_ERRORS:

@@ -119,7 +119,7 @@ class Classes:
                 owner, module = None, ""
             module = self._objects.text(owner) if owner else module or "builtins"
         except READ_ERRORS:
-            module = module or "?"
+            module = module or "<unknown>"
         return Name(module, qualname)
 
     def own(self, type_: Type, name: str) -> Optional[int]:

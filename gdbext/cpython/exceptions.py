@@ -15,6 +15,7 @@ from .lines import NO_POSITIONS, Positions
 from .memory import Damaged
 from .objects import BASE_EXCEPTION_SUBCLASS, LIST_SUBCLASS, Type
 from .reader import READ_ERRORS
+from .variables import handlers_of
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -83,8 +84,22 @@ class Exceptions:
         return self._objects.expect(address, BASE_EXCEPTION_SUBCLASS, "exception")
 
     def field(self, address: int, name: str) -> int:
-        """A field of PyBaseExceptionObject: args, traceback, context or cause; 0 for none."""
+        """A field of PyBaseExceptionObject: args, context or cause; 0 for none."""
         return self._reader.pointer(address, "PyBaseExceptionObject", name)
+
+    def traceback_of(self, address: int) -> int:
+        """The address of an exception's traceback, 0 for none.
+
+        Where it was set to None, that is there up to 3.11 (BaseException_set_tb).
+        """
+        traceback = self.field(address, "traceback")
+        return 0 if traceback and self._is_none(traceback) else traceback
+
+    def _is_none(self, address: int) -> bool:
+        try:
+            return self._objects.type_of(address).name == "NoneType"
+        except READ_ERRORS:
+            return False
 
     def suppresses_context(self, address: int) -> bool:
         """`__suppress_context__`, which `raise ... from` sets."""
@@ -104,7 +119,7 @@ class Exceptions:
             value = reader.pointer(thread_state, "PyThreadState", "current_exception")
             if not value:
                 return None
-            return Raising(self.expect(value).address, value, self.field(value, "traceback"))
+            return Raising(self.expect(value).address, value, self.traceback_of(value))
         type_ = reader.pointer(thread_state, "PyThreadState", "curexc_type")
         if not type_:
             return None
@@ -119,10 +134,14 @@ class Exceptions:
             if index >= MAX_HANDLER_FRAMES:
                 break
             try:
-                found += self._handlers.saved(frame)
+                saved = self._handlers.saved(frame)
                 if not self._handlers.is_generator(frame):
-                    continue
-                found.append(self._handlers.callers(frame) or next(items, 0))
+                    found += saved
+                elif self._has_chain:
+                    found += [*saved, next(items, 0)]
+                else:
+                    # What its outermost handler has saved was its caller's when that handler began, and may be no more.
+                    found += [*saved[:-1], self._handlers.callers(frame)]
             except READ_ERRORS:
                 # That frame's handlers are lost, and those further out are not.
                 continue
@@ -190,6 +209,7 @@ class _StackedHandlers:
 
     def __init__(self, runtime: "Runtime") -> None:
         self._runtime = runtime
+        self._objects = runtime.objects
         self._reader = runtime.reader
 
     def frame(self, frame_object: int, offset: int) -> Frame:
@@ -220,9 +240,7 @@ class _StackedHandlers:
         return bool(self._reader.pointer(frame.address, "PyFrameObject", "f_gen"))
 
     def callers(self, frame: Frame) -> int:
-        """What the one who resumed a generator was handling, as far as its frame knows: 3.6."""
-        if not self._reader.has("PyFrameObject", "f_exc_value"):
-            return 0
+        """What the one who has resumed a generator handles: 3.6, where the generator's frame keeps it."""
         return self._reader.pointer(frame.address, "PyFrameObject", "f_exc_value")
 
 
@@ -242,18 +260,19 @@ class _TabledHandlers(_StackedHandlers):
         return Frame(address, self._runtime.codes.at(code), offset)
 
     def saved(self, frame: Frame) -> List[int]:
-        """What the handlers that run in a frame have saved, innermost handler first."""
-        stack = self._runtime.variables.stack(frame)
-        exceptions = self._runtime.exceptions
+        """What the handlers that run in a frame have saved, innermost handler first.
+
+        Exceptions lie on the stack for other reasons too: the variable that a comprehension hides (PEP 709, 3.12).
+        """
+        stack = self._runtime.variables.stack_slots(frame)
         found = []
-        index = len(stack) - 1
-        while index >= 0:
-            if exceptions.is_exception(stack[index]):
-                if index >= 2 and self._is_list(stack[index - 1]) and exceptions.is_exception(stack[index - 2]):
-                    # `except*`: the whole group, what its handlers have raised, and what is left of it.
-                    index -= 2
-                found.append(stack[index])
-            index -= 1
+        for depth in dict.fromkeys(handler.depth for handler in handlers_of(self._objects, frame)
+                                   if handler.pushes_place and 0 < handler.depth <= len(stack)):
+            if depth >= 3 and self._is_list(stack[depth - 2]):
+                # `except*`: the whole group, what its handlers have raised, and what is left of it.
+                found.append(stack[depth - 3])
+            else:
+                found.append(stack[depth - 1])
         return found
 
     def _is_list(self, address: int) -> bool:

@@ -28,6 +28,8 @@ _INTEGER_TAG = 3
 
 # CO_MAXBLOCKS: so many blocks may be nested (Include/code.h, up to 3.10).
 _MAX_BLOCKS = 20
+# Handlers of one instruction. The compiler nests 40 statements at the most, and `except ... as` has three of them.
+MAX_NESTED = 200
 
 
 class Variable(NamedTuple):
@@ -146,10 +148,8 @@ class _InterpreterFrameSlots:
 
         What handles an exception at the last instruction finds so much on it.
         """
-        assert frame.code is not None
-        table = self._objects.data(
-            self._reader.pointer(frame.code.address, "PyCodeObject", "co_exceptiontable"))
-        return self.at(frame.address) + 8 * slots, handler_depth(table, frame.offset)
+        innermost = next(handlers_of(self._objects, frame), None)
+        return self.at(frame.address) + 8 * slots, innermost.depth if innermost is not None else 0
 
 
 class Variables:
@@ -277,31 +277,46 @@ class Variables:
             return cell
 
 
-def handler_depth(table: bytes, offset: int) -> int:
-    """How deep the evaluation stack is where an exception at `offset` is handled, 0 where it isn't.
+class Handler(NamedTuple):
+    """What handles an exception: where, in bytes from the start of the code, and at which depth of the stack.
+
+    `pushes_place` says that the place of the exception is pushed too: so it is for the body of a `with` or of a
+    handler, and not for that of a `try` or for a comprehension that is part of a function (PEP 709, 3.12).
+    """
+
+    offset: int
+    depth: int
+    pushes_place: bool
+
+
+def handler_at(table: bytes, offset: int) -> Optional[Handler]:
+    """What handles an exception at `offset`, in bytes, None where nothing does.
 
     `table` is co_exceptiontable (3.11 and later): entries of four numbers, the start and the length of a
     range in code units of two bytes, the handler, and twice the depth, plus 1 where the place is pushed.
     """
-    found = handler_at(table, offset)
-    return found.depth if found is not None else 0
-
-
-class Handler(NamedTuple):
-    """What handles an exception: where, in bytes from the start of the code, and at which depth of the stack."""
-
-    offset: int
-    depth: int
-
-
-def handler_at(table: bytes, offset: int) -> Optional[Handler]:
-    """What handles an exception at `offset`, None where nothing does. `table` is as handler_depth() has it."""
     numbers = _numbers(table)
     unit = offset // 2
     for start, length, handler, depth in zip(numbers, numbers, numbers, numbers):
         if start <= unit < start + length:
-            return Handler(2 * handler, depth >> 1)
+            return Handler(2 * handler, depth >> 1, bool(depth & 1))
     return None
+
+
+def handlers_of(objects: Objects, frame: Frame) -> Iterator[Handler]:
+    """What handles an exception at a frame's last instruction, innermost first: each handler is in the range of the next.
+
+    3.11 and later. Raises Unreadable, Damaged or MissingField.
+    """
+    assert frame.code is not None
+    table = objects.data(objects.reader.pointer(frame.code.address, "PyCodeObject", "co_exceptiontable"))
+    offset = frame.offset
+    for _ in range(MAX_NESTED):
+        found = handler_at(table, offset)
+        if found is None:
+            return
+        yield found
+        offset = found.offset
 
 
 def _numbers(table: bytes) -> Iterator[int]:

@@ -13,7 +13,7 @@ from .frames import Frame
 from .memory import Damaged
 from .objects import Objects
 from .reader import READ_ERRORS, Reader
-from .variables import Variables, handler_at
+from .variables import Variables, handlers_of
 
 _EXIT = "__exit__"
 
@@ -21,8 +21,8 @@ _EXIT = "__exit__"
 _SETUP_WITH = 143
 _EXTENDED_ARG = 144
 
-# Blocks within blocks: 20 up to 3.10, and no compiler nests deeper since.
-MAX_NESTED = 100
+# CO_MAXBLOCKS (Include/code.h, up to 3.10).
+_MAX_BLOCKS = 20
 
 
 class WithBlock(NamedTuple):
@@ -50,7 +50,7 @@ class _BlockStack:
         """The blocks, the outermost first."""
         reader = self._reader
         count = reader.integer(frame.address, "PyFrameObject", "f_iblock", signed=True)
-        if not 0 <= count <= MAX_NESTED:
+        if not 0 <= count <= _MAX_BLOCKS:
             raise Damaged(frame.address, f"frame with {count} blocks")
         size = reader.layout["PyTryBlock"].size
         for index in range(count):
@@ -80,16 +80,8 @@ class _ExceptionTable:
 
     def blocks(self, frame: Frame) -> Iterator[_Block]:
         """The handlers, the innermost first: each is itself in the range of the next one out."""
-        assert frame.code is not None
-        table = self._objects.data(
-            self._reader.pointer(frame.code.address, "PyCodeObject", "co_exceptiontable"))
-        offset = frame.offset
-        for _ in range(MAX_NESTED):
-            found = handler_at(table, offset)
-            if found is None:
-                return
+        for found in handlers_of(self._objects, frame):
             yield found.depth, found.offset
-            offset = found.offset
 
     def line(self, frame: Frame, handler: int) -> Optional[int]:
         """The line of a handler: that of the manager's expression."""

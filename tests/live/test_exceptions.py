@@ -117,7 +117,7 @@ def test_handled_text(answers: Dict[str, Any], where: str) -> None:
             place = "Being handled (%#x):" % each["address"]
             assert place + "\n" + each["text"] in shown or re.search(
                 re.escape(place) + " .*, which is shown above\n", shown), thread["key"]
-    assert last == "3 other threads of Python neither raise nor handle an exception.\n"
+    assert last == "4 other threads of Python neither raise nor handle an exception.\n"
 
 
 def test_locals(answers: Dict[str, Any]) -> None:

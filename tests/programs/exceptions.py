@@ -417,6 +417,11 @@ def diamond():
 
 
 @shape
+def raised_in_vain():
+    raise ValueError("its traceback is taken away")
+
+
+@shape
 def raised_again():
     try:
         one_text()
@@ -431,6 +436,17 @@ def with_other_traceback():
         one_text()
     except ValueError as error:
         raise Plain("borrowed").with_traceback(error.__traceback__)
+
+
+class WithoutModule(Exception):
+    """Of no module that has a name."""
+
+
+@shape
+def without_module():
+    # 3.6 can't print what has none.
+    WithoutModule.__module__ = None if sys.version_info >= (3, 7) else "__main__"
+    raise WithoutModule("from nowhere")
 
 
 def recurse(depth):
@@ -768,6 +784,7 @@ def collect():
             function()
         except BaseException as error:
             found[name] = error
+    found["traceback_set_to_none"] = found.pop("raised_in_vain").with_traceback(None)
     return found
 
 
@@ -881,6 +898,38 @@ def beside_a_generator(key):
     return generator
 
 
+def in_a_generator_that_handles_first(key):
+    """The generator's handler began before its caller's."""
+    def generate():
+        try:
+            raise KeyError("of the generator")
+        except KeyError as inner:
+            outer = yield 1
+            at_place(key, inner, outer)
+
+    generator = generate()
+    next(generator)
+    try:
+        raise ValueError("of the caller")
+    except ValueError as outer:
+        generator.send(outer)
+
+
+def in_a_comprehension_that_hides(key):
+    """A comprehension puts the variable aside that it hides (PEP 709, 3.12)."""
+    each = ValueError("a variable")
+    try:
+        raise KeyError("handled")
+    except KeyError as error:
+        return [at_place(key, error) for each in [each]]
+
+
+def in_an_expression_of_exceptions(key):
+    """Exceptions that are values of an expression are not handled."""
+    for each in [ValueError("of a loop")]:
+        print(ValueError("an argument"), [KeyError("an item"), at_place(key)], each)
+
+
 def in_a_coroutine(key):
     async def inner(outer):
         try:
@@ -913,8 +962,9 @@ def idle(key):
     at_place(key)
 
 
-PLACES = (handler_in_a_handler, finally_block, left_handler, in_a_generator, beside_a_generator, in_a_coroutine,
-          handles_again, idle)
+PLACES = (handler_in_a_handler, finally_block, left_handler, in_a_generator, beside_a_generator,
+          in_a_generator_that_handles_first, in_a_comprehension_that_hides, in_an_expression_of_exceptions,
+          in_a_coroutine, handles_again, idle)
 
 
 def main():

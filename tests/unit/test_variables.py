@@ -10,7 +10,7 @@ from gdbext.cpython.frames import Frame
 from gdbext.cpython.memory import Damaged, Unreadable
 from gdbext.cpython.objects import Objects
 from gdbext.cpython.reader import Reader
-from gdbext.cpython.variables import Variables, handler_depth
+from gdbext.cpython.variables import Variables, handler_at
 from tests.unit.builder import IDS, TABLES, Builder
 
 FROM_3_11 = [name for name in IDS if TABLES[name].name.version >= (3, 11)]
@@ -246,12 +246,12 @@ def test_the_running_python_reads_its_exception_tables_alike(table: str) -> None
     entries = dis.Bytecode(code).exception_entries
     assert len(entries) >= 2 * 90
     for offset in range(0, len(code.co_code), 2):
-        covering = [entry.depth for entry in entries if entry.start <= offset < entry.end]
-        assert handler_depth(code.co_exceptiontable, offset) == (covering[0] if covering else 0)
+        covering = [(entry.target, entry.depth, entry.lasti) for entry in entries if entry.start <= offset < entry.end]
+        assert handler_at(code.co_exceptiontable, offset) == (covering[0] if covering else None)
 
 
 def test_a_damaged_table_has_no_handler() -> None:
     for table in (b"", b"\x80", b"\xff" * 7, b"\x80\x01\x02"):
-        assert handler_depth(table, 0) == 0
+        assert handler_at(table, 0) is None
 
 
