@@ -43,7 +43,7 @@ class Exc(Command):
             return
         threads = current.threads() if options["all"] else current.selected()
         helds = [held(thread, compact=not options["json"]) for thread in threads if thread.state is not None]
-        end = ended(current)
+        end = ended(current, options["all"] or options["json"])
         if options["json"]:
             write([render.document(current.target(), helds, end, locals_of if options["locals"] else lambda _: None)])
             return
@@ -153,20 +153,26 @@ def held(thread: "Thread", compact: bool) -> "Held":
     return Held(thread, handling, raised, problem)
 
 
-def ended(current: "Model") -> Optional["Ended"]:
-    """The fatal signal that this stop or core is of; None where there is none."""
+def ended(current: "Model", everywhere: bool) -> Optional["Ended"]:
+    """The fatal signal that this stop or core is of; None where there is none.
+
+    What is at fault is told of the selected thread, with `everywhere` of any.
+    """
     from ..analysis.faults import fault
     from ..render.exceptions import Ended
     from ..target import signals
-    from ..target.threads import selected_number
+    from ..target.threads import selected_meanwhile, selected_number
 
     signal = signals.fatal()
     if signal is None:
         return None
     threads = [thread for thread in current.threads()
                if thread.native is not None and thread.native.number == signal.thread and thread.state is not None]
-    here = signal.thread == selected_number()
-    return Ended(signal, threads[0] if threads else None, fault(current.stack(), current.exports) if here else None)
+    found = None
+    if everywhere or signal.thread == selected_number():
+        with selected_meanwhile(signal.thread):
+            found = fault(current.stack(), current.exports, signal.address)
+    return Ended(signal, threads[0] if threads else None, found)
 
 
 def locals_of(python: "Python") -> "Locals":

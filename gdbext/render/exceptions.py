@@ -435,11 +435,15 @@ class Signal(Protocol):
     def sender(self) -> Optional[int]:
         """The other process that has sent it, None for a fault."""
 
+    @property
+    def reason(self) -> Optional[str]:
+        """Why the C library has aborted, None where it has not or does not tell."""
+
 
 class Ended(NamedTuple):
     """What a fatal signal has met. `thread` is that of Python which got it, None where Python never saw it.
 
-    `fault` is known for the selected thread only.
+    `fault` is None where it was not asked for.
     """
 
     signal: Signal
@@ -456,18 +460,28 @@ def ended_text(ended: Ended, selected: Optional[int]) -> Iterator[str]:
     here = " (this one)" if signal.thread == selected else ""
     yield (f"Fatal signal {signal.name} ({signal.meaning}){at}{sent}, in thread {signal.thread}{name}{here}, "
            f"{_gil_text(thread)}.")
+    if signal.reason is not None:
+        yield f"The C library aborted: {printable(signal.reason)}"
     if fault is None:
         return
+    if fault.is_overflow:
+        yield "Its stack is used up: the address is at the end of that."
     where = printable(fault.library) if fault.library else "code of no file"
     function = f", in {printable(fault.function)}()" if fault.function else ""
     if fault.extension and fault.extension != fault.library:
         yield f"The fault is in {where}{function}, called by the extension {printable(fault.extension)}."
     elif fault.extension:
         yield f"The fault is in the extension {where}{function}."
-    else:
+    elif fault.is_placed:
         yield f"The fault is in {where}{function}; no extension module is between it and Python code."
-    yield (f"Python called it at {frame_text(fault.frame)}." if fault.frame is not None
-           else "No Python code is on this thread's stack.")
+    else:
+        yield f"The fault is in {where}{function}; what is between it and Python code is not known."
+    if fault.frame is None:
+        yield "No Python code is on that thread's stack."
+    elif fault.is_placed:
+        yield f"Python called it at {frame_text(fault.frame)}."
+    else:
+        yield f"The innermost Python code is at {frame_text(fault.frame)}."
 
 
 def _gil_text(thread: Optional[Thread]) -> str:
@@ -488,9 +502,11 @@ def ended_json(ended: Optional[Ended]) -> Optional[Dict[str, Any]]:
         "name": signal.name,
         "address": f"{signal.address:#x}" if signal.address is not None else None,
         "sender": signal.sender,
+        "reason": signal.reason,
         "thread": signal.thread,
         "gil": thread.gil if thread is not None else None,
         "attachment": thread.attachment if thread is not None else None,
+        "stack_overflow": fault.is_overflow if fault else None,
         "library": fault.library if fault else None,
         "native_function": fault.function if fault else None,
         "extension": fault.extension if fault else None,

@@ -5,6 +5,9 @@ from typing import NamedTuple, Optional
 
 import gdb
 
+from ..cpython.memory import Unreadable
+from . import images
+from .memory import InferiorMemory
 from .threads import selected_number, selection_kept
 
 # Signals that a fault in the code raises (faulthandler enables itself for these, Modules/faulthandler.c), and
@@ -12,6 +15,11 @@ from .threads import selected_number, selection_kept
 _FATAL = (signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGSYS)
 # Of those, the ones whose information has the address at fault (man sigaction).
 _WITH_ADDRESS = (signal.SIGSEGV, signal.SIGFPE, signal.SIGBUS, signal.SIGILL)
+
+# glibc's variable for why it has aborted: a failed assert(), a damaged heap. It points to a number of four bytes
+# and a text (assert/assert.c; GLIBC_PRIVATE, of which debuggers are the users).
+_WHY_ABORTED = "__abort_msg"
+_MAX_REASON = 1024
 
 # Threads that are asked for their signal. In a kernel's core the first one has it.
 MAX_THREADS = 1000
@@ -30,6 +38,7 @@ class Fatal(NamedTuple):
     thread: int
     address: Optional[int]
     sender: Optional[int]
+    reason: Optional[str] = None
 
 
 def fatal() -> Optional[Fatal]:
@@ -60,7 +69,28 @@ def _of_selected() -> Optional[Fatal]:
     sender = _member("_sifields._kill.si_pid") if sent else None
     address = _member("_sifields._sigfault.si_addr") if number in _WITH_ADDRESS and not sent else None
     return Fatal(number, signal.Signals(number).name, signal.strsignal(number) or "", thread, address,
-                 None if sender == gdb.selected_inferior().pid else sender or None)
+                 None if sender == gdb.selected_inferior().pid else sender or None,
+                 _reason() if number == signal.SIGABRT else None)
+
+
+def _reason() -> Optional[str]:
+    memory = InferiorMemory()
+    for image in images.images(memory):
+        try:
+            symbol = image.symbol(_WHY_ABORTED)
+            message = memory.u64(symbol.address) if symbol is not None else 0
+            if message:
+                return _text(memory, message + 4)
+        except Unreadable:
+            continue
+    return None
+
+
+def _text(memory: InferiorMemory, address: int) -> str:
+    found = b""
+    while b"\0" not in found and len(found) < _MAX_REASON:
+        found += memory.read(address + len(found), 1)
+    return found.partition(b"\0")[0].decode("utf-8", "backslashreplace").strip()
 
 
 def _member(path: str) -> Optional[int]:

@@ -160,6 +160,16 @@ def selection_kept() -> Iterator[None]:
                 frame.select()
 
 
+@contextmanager
+def selected_meanwhile(number: int) -> Iterator[None]:
+    """Select a thread by gdb's number, and put the selection back at the end."""
+    with selection_kept():
+        for thread in gdb.selected_inferior().threads():
+            if thread.num == number:
+                thread.switch()
+        yield
+
+
 def selected_number() -> Optional[int]:
     """gdb's number of the selected thread, None where none is selected."""
     thread = gdb.selected_thread()
