@@ -1,4 +1,4 @@
-"""The kernel's core of a crash: py-exc names the signal, the library, the GIL and the Python line."""
+"""Crashes: py-exc names the signal, the library, the GIL and the Python line, in the kernel's core and before."""
 
 from pathlib import Path
 from typing import Any, Dict, NamedTuple
@@ -78,6 +78,35 @@ def test_crash(interpreter: Interpreter, extension: Path, way: str, stripped_fol
     others = [each for each in everywhere["threads"] if each["number"] != thread["number"]]
     assert [(each["name"], each["handling"], each["raising"]) for each in others] == [("bystander", [], None)]
     check_text(text, document["signal"], expected, interpreter)
+
+
+def test_at_the_signal(interpreter: Interpreter, extension: Path, tmp_path: Path) -> None:
+    """A process that gdb has stopped at its fatal signal, and gdb's core of that; from another thread as well."""
+    expected = WAYS["while_raising"]
+    core = tmp_path / "core"
+    asked = ["py-exc -json", "py-exc", "thread 2", "py-exc -json", "py-exc -all", "py-exc", "output $_thread"]
+    with processes.running_python(stripped.as_installed(interpreter), "crashes.py", expected.function,
+                                  str(extension)) as program:
+        executable = program.executable
+        live = gdb.run(["shell echo >/proc/%d/fd/0" % program.pid, "continue", "gcore %s" % core, *asked],
+                       mode="hidden", pid=program.pid)
+    later = gdb.run(asked, mode="hidden", core=core, executable=executable)
+    core.unlink()
+    for answers in (live.answers[-len(asked):], later.answers):
+        document, text, _selected, elsewhere, everywhere, other, still = answers
+        signal = document.document()["signal"]
+        check_signal(signal, expected, interpreter)
+        check_text(text.stdout, signal, expected, interpreter)
+        thread, = document.document()["threads"]
+        assert (thread["raising"]["type"], [each["type"] for each in thread["handling"]]) == ("ValueError", ["KeyError"])
+        # Of the thread that is selected now: its exceptions, and nobody else's.
+        assert elsewhere.document()["signal"] == signal
+        assert [each["name"] for each in elsewhere.document()["threads"]] == ["bystander"]
+        first, *more = text.stdout.split("\n")[:3]
+        assert everywhere.stdout.split("\n")[:3] == [first.replace(" (this one)", ""), *more]
+        assert other.stdout == "%s\n\nThis thread neither raises nor handles an exception.\n" % (
+            first.replace(" (this one)", ""))
+        assert still.stdout == "2"
 
 
 def check_signal(signal: Dict[str, Any], expected: Crash, interpreter: Interpreter) -> None:
