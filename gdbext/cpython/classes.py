@@ -25,7 +25,10 @@ FIELD_FORMATS = {0: "<h", 1: "<i", 2: "<q", 3: "<f", 4: "<d", 7: "<c", 8: "<b", 
 
 
 class Name(NamedTuple):
-    """`__module__` and `__qualname__` of a class; the module is "builtins" for a static type that names none."""
+    """`__module__` and `__qualname__` of a class.
+
+    The module is "builtins" for a static type that names none, "" where `__module__` is no str.
+    """
 
     module: str
     qualname: str
@@ -33,7 +36,7 @@ class Name(NamedTuple):
     @property
     def full(self) -> str:
         """As `<class '...'>` has it: with the module unless that is builtins."""
-        return self.qualname if self.module == "builtins" else f"{self.module}.{self.qualname}"
+        return self.qualname if self.module in ("builtins", "") else f"{self.module}.{self.qualname}"
 
 
 class Slot(NamedTuple):
@@ -116,7 +119,7 @@ class Classes:
         try:
             owner = self.own(type_, "__module__")
             if owner and not self._objects.type_of(owner).flags & UNICODE_SUBCLASS:
-                owner, module = None, ""
+                return Name("", qualname)
             module = self._objects.text(owner) if owner else module or "builtins"
         except READ_ERRORS:
             module = module or "<unknown>"

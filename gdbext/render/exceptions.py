@@ -64,7 +64,9 @@ def type_name(report: Report) -> str:
     name = report.name
     if name is None:
         return f"<unreadable exception at {report.address or 0:#x}: {report.problem}>"
-    return visible(name.qualname if name.module in ("__main__", "builtins") else f"{name.module}.{name.qualname}")
+    if name.module in ("__main__", "builtins"):
+        return visible(name.qualname)
+    return visible(f"{name.module or '<unknown>'}.{name.qualname}")
 
 
 def headline(report: Report) -> str:
@@ -367,7 +369,7 @@ def to_json(report: Optional[Report], locals_of: Optional[Locals] = None) -> Opt
         name = report.name
         made.update({
             "type": name.qualname if name else None,
-            "module": name.module if name else None,
+            "module": name.module or None if name else None,
             "message": None if report.problem or report.message.of_args else report.message.text,
             "args": report.args,
             "address": f"{report.address:#x}" if report.address is not None else None,

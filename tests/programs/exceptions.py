@@ -444,8 +444,12 @@ class WithoutModule(Exception):
 
 @shape
 def without_module():
-    # 3.6 can't print what has none.
-    WithoutModule.__module__ = None if sys.version_info >= (3, 7) else "__main__"
+    WithoutModule.__module__ = None
+    try:
+        traceback.format_exception_only(WithoutModule, WithoutModule())
+    except TypeError:
+        # Older ones can't print what has none.
+        WithoutModule.__module__ = "__main__"
     raise WithoutModule("from nowhere")
 
 
