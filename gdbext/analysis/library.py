@@ -14,30 +14,34 @@ from ..cpython.objects import HEAP_TYPE
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Interpreter, Runtime
 
+# What a ThreadPoolExecutor's worker runs a work item in: what is further in is the program's.
+WORK_ITEM = "concurrent.futures.thread._WorkItem.run"
+
 # By module, as sys.modules has it: functions, and methods with their class.
 FUNCTIONS = {
     "threading": (
         "Condition.wait", "Condition._acquire_restore", "Condition.__exit__", "Event.wait", "Semaphore.acquire",
         "Barrier.wait", "Thread.join", "Thread._wait_for_tstate_lock", "Thread.start", "_shutdown"),
     "queue": ("Queue.get", "Queue.put", "Queue.join", "_PySimpleQueue.get"),
-    "concurrent.futures._base": ("Future.result", "Future.exception", "wait"),
+    "concurrent.futures._base": ("Future.result", "Future.exception", "wait", "as_completed"),
     "concurrent.futures.thread": ("_worker", "_WorkItem.run"),
     "_frozen_importlib": ("_ModuleLock.acquire", "_get_module_lock", "_ImportLockContext.__enter__"),
     "multiprocessing.synchronize": (
         "SemLock.__enter__", "SemLock.__exit__", "Condition.wait", "Condition.__exit__", "Event.wait"),
     "contextlib": ("_GeneratorContextManager.__exit__",),
     "multiprocessing.queues": (
-        "Queue.get", "Queue.put", "JoinableQueue.join", "SimpleQueue.get", "SimpleQueue.put"),
+        "Queue.get", "Queue.put", "Queue._feed", "JoinableQueue.put", "JoinableQueue.join", "SimpleQueue.get",
+        "SimpleQueue.put"),
     "multiprocessing.connection": ("_ConnectionBase.recv", "_ConnectionBase.recv_bytes", "_ConnectionBase.send",
                                    "_ConnectionBase.send_bytes", "_ConnectionBase.poll", "wait", "Listener.accept"),
     "multiprocessing.process": ("BaseProcess.join",),
-    "multiprocessing.pool": ("ApplyResult.get", "Pool.join"),
+    "multiprocessing.pool": ("ApplyResult.get", "IMapIterator.next"),
     "subprocess": ("Popen.wait", "Popen.communicate"),
 }
 
 # Modules whose frames stand between a program and what it waits for: a lock is named as their caller does.
-_BETWEEN = ("threading", "queue", "concurrent.futures", "multiprocessing", "importlib", "_frozen_importlib",
-            "contextlib")
+_BETWEEN = ("threading", "queue", "concurrent.futures", "multiprocessing", "subprocess", "selectors", "importlib",
+            "_frozen_importlib", "contextlib")
 
 
 class Call(NamedTuple):
@@ -157,6 +161,8 @@ class Library:
                     found = names.get(outer)
                     if found is not None and method:
                         found = self._classes.own(self._classes.type(found), method)
+                    if found is not None and runtime.objects.type_of(found).name == "staticmethod":
+                        found = reader.pointer(found, "staticmethod", "sm_callable")
                     if found is not None:
                         runtime.objects.expect_exactly(found, "function")
                         yield reader.pointer(found, "PyFunctionObject", "func_code"), f"{module}.{function}"

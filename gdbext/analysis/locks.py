@@ -7,10 +7,11 @@ inferred from a `with` statement whose body runs. A lock that was taken by a bar
 from typing import Dict, Hashable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..cpython.frames import Frame
-from ..cpython.locks import LOCK, PROCESS_LOCK, RLOCK, SIMPLE_QUEUE, LockState
+from ..cpython.locks import LOCK, PROCESS_LOCK, RLOCK, SIMPLE_QUEUE
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Interpreter
 from . import deadlocks
+from .library import WORK_ITEM
 from .threads import Thread
 from .waits import Tools, Wait, Waits
 
@@ -210,12 +211,12 @@ class _Analysis:
             problem = None if holders else f"held by LWP {wait.lwp}, which is no thread of this process"
         elif wait.kind in ("join", "shutdown", "import") and (wait.lock is None):
             holders, problem, ident = self._of_ident(wait.ident, RUNS if wait.kind != "import" else OWNER_FIELD)
+        elif wait.kind == "semaphore":
+            holders, problem = self._of_semaphore(thread, wait)
         elif wait.lock is not None and thread.python is not None:
             holders, problem, ident = self._of_lock(thread, wait, wait.lock)
         elif wait.kind == "future":
             holders, problem = self._of_future(thread, wait)
-        elif wait.kind == "semaphore":
-            holders, problem = self._of_semaphore(thread, wait)
         return Waited(wait.kind, _address(wait), waiters, holders, problem, ident, [])
 
     def _of_ident(self, ident: Optional[int], evidence: str
@@ -243,15 +244,15 @@ class _Analysis:
             return self._of_plain_lock(lock, withs)
         if kind in (RLOCK, PROCESS_LOCK) and state.owner is not None:
             holders, problem, ident = self._of_ident(state.owner, OWNER_FIELD)
-            return [_placed(holder, withs) for holder in holders], problem, ident
+            holders = [_placed(holder, withs) for holder in holders]
+            if kind == PROCESS_LOCK and not tools.runtime.locks.shared_semaphore(lock).recursive:
+                # Its thread is the last of this process to take it; nothing tells of those of others.
+                holders = [holder if holder.frame is not None else holder._replace(
+                    doubt="another process may have let it go since it was taken") for holder in holders]
+            return holders, problem, ident
         if kind == PROCESS_LOCK:
-            return [], self._elsewhere(wait, state), None
+            return [], "held by another process, or one that has ended: no thread of this one holds it", None
         return [], "holder not known", None
-
-    def _elsewhere(self, wait: Wait, state: LockState) -> str:
-        if wait.subject is not None and wait.note == "full":
-            return "full: other processes have to get from it"
-        return "held by another process, or one that has ended: no thread of this one holds it"
 
     def _of_plain_lock(self, lock: int, withs: List[_Held]) -> Tuple[List[Holder], Optional[str], Optional[int]]:
         threads = {id(held.thread) for held in withs}
@@ -275,12 +276,20 @@ class _Analysis:
         if wait.subject is None or thread.python is None:
             return [], None
         withs = self._with_blocks().get(wait.subject, [])
-        library = self._tools_of(thread.python).library
-        bound = library.number(library.attribute(wait.subject, "_initial_value"))
-        value = library.number(library.attribute(wait.subject, "_value"))
+        tools = self._tools_of(thread.python)
+        library = tools.library
+        shared = library.attribute(wait.subject, "_semlock")
+        if shared is not None:
+            # Of multiprocessing.
+            value, bound, _recursive = tools.runtime.locks.shared_semaphore(shared)
+        else:
+            bound = library.number(library.attribute(wait.subject, "_initial_value"))
+            value = library.number(library.attribute(wait.subject, "_value"))
         if bound is None or value != 0 or len(withs) != bound:
-            return [], (f"{len(withs)} threads are inside a with statement on it" if withs else None)
-        return [Holder(held.thread, WITH_BLOCK, held.frame, held.line) for held in withs], None
+            inside = "1 thread is" if len(withs) == 1 else f"{len(withs)} threads are"
+            return [], (f"{inside} inside a with statement on it" if withs else None)
+        return [Holder(held.thread, WITH_BLOCK, held.frame, held.line, self._doubt(wait.subject, held))
+                for held in withs], None
 
     def _with_blocks(self) -> Dict[int, List[_Held]]:
         """The `with` statements of all threads by their lock objects, innermost first."""
@@ -299,7 +308,7 @@ class _Analysis:
         releasing: Tuple[Frame, ...] = ()
         for frame, _count in zip(thread.frames(), range(MAX_FRAMES)):
             name = tools.library.name_of(interpreter, frame)
-            if name == "threading.Condition.wait":
+            if name in ("threading.Condition.wait", "multiprocessing.synchronize.Condition.wait"):
                 # It has let the lock go, and takes it again before it returns.
                 given_up.update(_locks_of(tools, interpreter, tools.library.local(frame, "self")))
             if name is None and tools.names.uses(frame, "release") and not tools.library.is_between(frame):
@@ -330,7 +339,7 @@ class _Analysis:
                 frames += 1
                 innermost = innermost or frame
                 name = tools.library.name_of(each.state.interpreter, frame)
-                if name == "concurrent.futures.thread._WorkItem.run":
+                if name == WORK_ITEM:
                     item = tools.library.local(frame, "self")
                     if tools.library.attribute(item, "future") == future:
                         return [Holder(each, RUNS, frame)], None

@@ -96,12 +96,12 @@ class Names:
             return "object"
 
     def _is_instance(self, address: int) -> bool:
-        """Whether an object is more to a reader than its path: no module, class or container."""
+        """Whether an object is more to a reader than its path: no module, class, method or container."""
         try:
             type_ = self._runtime.objects.type_of(address)
         except READ_ERRORS:
             return False
-        return type_.name != "module" and not type_.flags & (
+        return type_.name not in ("module", "method", "builtin_function_or_method") and not type_.flags & (
             TYPE_SUBCLASS | DICT_SUBCLASS | LIST_SUBCLASS | TUPLE_SUBCLASS)
 
     def _variables(self, frame: Frame, names: Container[str]) -> Iterator[Step]:

@@ -19,7 +19,7 @@ _DESCRIPTOR_FIRST = {
     "read": "read", "readv": "read", "pread64": "read", "preadv": "read", "recvfrom": "recv", "recvmsg": "recv",
     "recvmmsg": "recv", "write": "write", "writev": "write", "pwrite64": "write", "pwritev": "write",
     "sendto": "send", "sendmsg": "send", "sendmmsg": "send", "accept": "accept", "accept4": "accept",
-    "connect": "connect", "fsync": "fsync", "fdatasync": "fdatasync", "flock": "flock", "ioctl": "ioctl",
+    "fsync": "fsync", "fdatasync": "fdatasync", "flock": "flock", "ioctl": "ioctl",
     "sendfile": "sendfile", "splice": "splice", "copy_file_range": "copy_file_range",
     "io_uring_enter": "io_uring_enter",
 }
@@ -27,11 +27,16 @@ _UNNAMED = {
     "semop": "a System V semaphore", "semtimedop": "a System V semaphore", "msgrcv": "a System V message",
     "msgsnd": "room in a System V message queue", "mq_timedreceive": "a POSIX message",
     "mq_timedsend": "room in a POSIX message queue", "io_getevents": "asynchronous I/O",
-    "pause": "a signal", "rt_sigsuspend": "a signal", "rt_sigtimedwait": "a signal", "open": "open of a file",
-    "openat": "open of a file", "getrandom": "random numbers",
+    "pause": "a signal", "rt_sigsuspend": "a signal", "getrandom": "random numbers",
 }
 # fcntl(2): F_SETLKW, F_OFD_SETLKW.
 _LOCKING = (7, 38)
+
+# The longest path, PATH_MAX, and address of a socket, struct sockaddr_storage: bytes.
+MAX_PATH = 4096
+MAX_SOCKET_ADDRESS = 128
+# Signals in a sigset_t.
+SIGNALS = 64
 
 # clock_nanosleep(2) and futex(2).
 CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
@@ -83,6 +88,14 @@ def describe(name: str, arguments: Sequence[Optional[int]], memory: Memory, arou
         if values[1] in _LOCKING:
             return Call("io", f"file lock (fcntl) on {_described(values[0], around)}" + _holders(values[0], around))
         return Call("io", f"fcntl on {_described(values[0], around)}")
+    if name == "connect":
+        to = _socket_address(values[1], values[2], memory)
+        return Call("io", f"connect {f'to {to} ' if to else ''}on {_described(values[0], around)}")
+    if name in ("open", "openat"):
+        path = _path(values[0] if name == "open" else values[1], memory)
+        return Call("io", f"open of {path or 'a file'}")
+    if name == "rt_sigtimedwait":
+        return Call("native", _signals(values[0], memory), *_time(values[2], memory))
     if name in ("poll", "ppoll"):
         return _poll(name, values, memory, around)
     if name in ("select", "pselect6"):
@@ -98,7 +111,7 @@ def describe(name: str, arguments: Sequence[Optional[int]], memory: Memory, arou
         if _may_be_poll(values, memory):
             return _poll("poll", values, memory, around)
         return Call("native", "a system call that an earlier stop interrupted", None)
-    if name in ("semtimedop", "mq_timedreceive", "mq_timedsend", "rt_sigtimedwait", "io_getevents"):
+    if name in ("semtimedop", "mq_timedreceive", "mq_timedsend", "io_getevents"):
         return Call("native", _UNNAMED[name], None)
     if name in _UNNAMED:
         return Call("native", _UNNAMED[name])
@@ -158,6 +171,51 @@ def _time(pointer: Optional[int], memory: Memory, unit: float = 1e9) -> Timeout:
         return True, memory.integer(pointer, 8, signed=True) + memory.integer(pointer + 8, 8, signed=True) / unit
     except Unreadable:
         return True, None
+
+
+def _path(pointer: Optional[int], memory: Memory) -> Optional[str]:
+    """A path as the caller gave it, None where it can't be read."""
+    try:
+        return memory.c_string(pointer, MAX_PATH).decode("utf-8", "surrogateescape") if pointer else None
+    except Unreadable:
+        return None
+
+
+def _socket_address(pointer: Optional[int], size: Optional[int], memory: Memory) -> Optional[str]:
+    """A struct sockaddr of the internet or of this machine (ip(7), ipv6(7), unix(7)), None for any other."""
+    import socket
+
+    if not pointer or size is None or not 2 < size <= MAX_SOCKET_ADDRESS:
+        return None
+    try:
+        raw = memory.read(pointer, size)
+    except Unreadable:
+        return None
+    family = int.from_bytes(raw[:2], "little")
+    port = int.from_bytes(raw[2:4], "big")
+    if family == socket.AF_INET and size >= 8:
+        return f"{socket.inet_ntop(socket.AF_INET, raw[4:8])}:{port}"
+    if family == socket.AF_INET6 and size >= 24:
+        return f"[{socket.inet_ntop(socket.AF_INET6, raw[8:24])}]:{port}"
+    if family == socket.AF_UNIX:
+        # An abstract address begins with a null byte, and has no end but the size.
+        path = b"@" + raw[3:] if not raw[2] else raw[2:].partition(b"\0")[0]
+        return path.decode("utf-8", "surrogateescape")
+    return None
+
+
+def _signals(pointer: Optional[int], memory: Memory) -> str:
+    """A sigset_t by the names of its signals."""
+    import signal
+
+    try:
+        bits = memory.u64(pointer) if pointer else 0
+    except Unreadable:
+        bits = 0
+    names = {each.value: each.name for each in signal.Signals}
+    found = [names.get(number, f"signal {number}") for number in range(1, SIGNALS + 1) if bits >> number - 1 & 1]
+    more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    return f"a signal: {', '.join(found[:MAX_NAMED])}{more}" if found else "a signal"
 
 
 def _until(deadline: float, clock: int, around: Surroundings) -> Optional[float]:
@@ -242,7 +300,12 @@ def _sleep(name: str, values: Sequence[Optional[int]], memory: Memory, around: S
 def _child(name: str, values: Sequence[Optional[int]], around: Surroundings) -> Call:
     # wait4(pid, ...); waitid(idtype, id, ...) where P_PID is 1.
     pid = values[0] if name == "wait4" else values[1] if values[0] == 1 else None
-    if pid is None or _signed(pid) <= 0:
-        return Call("child", "any child process")
-    text = around.process(_signed(pid))
-    return Call("child", f"child process {_signed(pid)}" + (f" ({text})" if text else ""))
+    return Call("child", child(_signed(pid) if pid is not None else None, around))
+
+
+def child(pid: Optional[int], around: Surroundings) -> str:
+    """ "child process 44 (python3, sleeping)", "any child process". """
+    if pid is None or pid <= 0:
+        return "any child process"
+    text = around.process(pid)
+    return f"child process {pid}" + (f" ({text})" if text else "")

@@ -12,7 +12,7 @@ from ..cpython.process import Python
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Gil, Interpreter
 from . import syscalls
-from .library import Call, Library
+from .library import WORK_ITEM, Call, Library
 from .naming import Name, Names
 from .syscalls import Surroundings
 from .threads import WAITS, NativeThread, Thread, futex_word, waits_in_kernel
@@ -103,10 +103,15 @@ class Tools:
         self._threads: Dict[int, Dict[int, int]] = {}
 
     def calls(self, interpreter: Interpreter, frames: Sequence[Frame]) -> Tuple[List[Call], List[Frame]]:
-        """The library's functions that the innermost frames are in, and the frames of their callers."""
-        found = []
+        """The library's functions that the innermost frames are in, and the frames of their callers.
+
+        A pool's worker that runs a work item is no caller: it does not wait for what the work waits for.
+        """
+        found: List[Call] = []
         for index, frame in enumerate(frames):
             name = self.library.name_of(interpreter, frame)
+            if name == WORK_ITEM:
+                return found, []
             if name is not None:
                 found.append(Call(name, frame))
             elif not self.library.is_between(frame):
@@ -184,14 +189,19 @@ class Waits:
 
     def _named_call(self, tools: Tools, calls: List[Call], own: List[Frame], wait: Wait) -> Wait:
         """A system call that a function of multiprocessing or subprocess makes."""
-        if not calls or wait.kind in ("mutex", "native"):
+        outer = next((call for call in reversed(calls) if call.name.startswith(("multiprocessing.", "subprocess."))),
+                     None)
+        if outer is None or wait.kind in ("mutex", "native"):
             return wait
-        outer = calls[-1]
         owner = tools.library.local(outer.frame, "self")
         name = _name(tools, own, owner)
-        short = outer.name.rpartition(".")[2]
+        short = outer.name
         if owner is not None:
-            short = f"{tools.names.type_name(owner)}.{short}"
+            short = f"{tools.names.type_name(owner)}.{outer.name.rpartition('.')[2]}"
+        if wait.kind == "sleep" and outer.name.startswith("subprocess."):
+            # With a timeout it asks again and again whether the child has ended (Popen._wait).
+            pid = tools.library.number(tools.library.attribute(owner, "pid"))
+            wait = wait._replace(kind="child", what=syscalls.child(pid, self._around), left=None)
         return wait._replace(what=f"{short}(){' of ' + name if name else ''}: {wait.what}", subject=owner, name="")
 
     def _in_futex(self, native: NativeThread, at: Optional[Frame]) -> Wait:
@@ -287,7 +297,7 @@ class _OfLock:
         if kind == SIMPLE_QUEUE:
             return self._simple_queue(lock)
         if kind == PROCESS_LOCK:
-            return self._process_lock(lock, woken)
+            return self._process_lock(lock)._replace(woken=woken)
         return (self._of_condition(lock) or self._of_thread(lock) or self._of_import(lock)
                 or self._plain(lock, kind or LOCK))._replace(woken=woken)
 
@@ -323,7 +333,11 @@ class _OfLock:
             "concurrent.futures._base.Future.result": self._future,
             "concurrent.futures._base.Future.exception": self._future,
             "concurrent.futures._base.wait": self._futures,
+            "concurrent.futures._base.as_completed": self._futures,
             "concurrent.futures.thread._worker": self._idle_worker,
+            "multiprocessing.queues.Queue._feed": self._feeder,
+            "multiprocessing.pool.ApplyResult.get": self._pool_result,
+            "multiprocessing.pool.IMapIterator.next": self._pool_result,
         }
         for call in reversed(self._calls):
             make = makers.get(call.name)
@@ -386,9 +400,20 @@ class _OfLock:
                     state.lower() if state else None, address=future, subject=future)
 
     def _futures(self, call: Call, _none: Optional[int]) -> Wait:
-        pending = self._size_of_set(self._library.local(call.frame, "not_done"))
-        return Wait("future", "concurrent.futures.wait()", "", f"{pending} not done" if pending else None,
+        function = call.name.rpartition(".")[2]
+        pending = self._size_of_set(self._library.local(
+            call.frame, "not_done" if function == "wait" else "pending"))
+        return Wait("future", f"concurrent.futures.{function}()", "", f"{pending} not done" if pending else None,
                     subject=self._library.local(call.frame, "waiter"))
+
+    def _pool_result(self, call: Call, result: Optional[int]) -> Wait:
+        """Of a multiprocessing.pool.Pool, or of a ThreadPool."""
+        return Wait("future", f"multiprocessing.pool {'.'.join(call.name.split('.')[2:])}() of",
+                    self._name({result}) or self._instance(result), address=result, subject=result)
+
+    def _feeder(self, call: Call, _none: Optional[int]) -> Wait:
+        return Wait("queue", "work: the idle feeder thread of a multiprocessing Queue", "",
+                    subject=self._library.local(call.frame, "buffer"))
 
     def _size_of_set(self, address: Optional[int]) -> Optional[int]:
         try:
@@ -401,33 +426,87 @@ class _OfLock:
         return Wait("queue", "work: an idle worker of a ThreadPoolExecutor", "", address=queue, subject=queue)
 
     def _simple_queue(self, queue: int) -> Wait:
-        if self._calls and self._calls[-1].name == "concurrent.futures.thread._worker":
-            return self._idle_worker(self._calls[-1], None)
+        worker = self._called("concurrent.futures.thread._worker")
+        if worker is not None:
+            return self._idle_worker(worker, None)
         return Wait("queue", "SimpleQueue.get() of", self._name({queue}) or self._instance(queue), "empty",
                     address=queue, subject=queue)
 
-    def _process_lock(self, lock: int, woken: bool) -> Wait:
+    # What multiprocessing makes of its one kind of semaphore.
+
+    def _process_lock(self, lock: int) -> Wait:
         """A lock of multiprocessing, or one within a Queue, Semaphore or Condition of it."""
         library = self._library
+        call = self._calls[0] if self._calls else None
+        if call is not None and call.name == "multiprocessing.synchronize.Condition.wait":
+            condition = library.local(call.frame, "self")
+            if self._semlock(condition, "_wait_semaphore") == lock:
+                return self._of_process_condition(condition)
         if self._calls and self._calls[-1].name.startswith("multiprocessing.queues."):
-            call = self._calls[-1]
-            queue = library.local(call.frame, "self")
-            short = call.name[len("multiprocessing.queues."):]
-            which = {library.attribute(library.attribute(queue, field), "_semlock"): text for field, text in (
-                ("_rlock", "the lock of its readers"), ("_wlock", "the lock of its writers"), ("_sem", "full"))}
-            return Wait("process lock", f"multiprocessing {short}() of",
-                        self._name({queue}) or self._instance(queue), which.get(lock),
-                        address=lock, lock=lock, subject=queue, woken=woken)
-        wrapper = next((found for found in map(self._wrapper, self._own[:1] + [call.frame for call in self._calls])
-                        if found is not None), None)
-        name = self._name({lock, wrapper} if wrapper is not None else {lock})
-        return Wait("process lock", "multiprocessing lock", name, address=lock, lock=lock, subject=wrapper,
-                    woken=woken)
+            return self._of_process_queue(self._calls[-1], lock)
+        shared = self._locks.shared_semaphore(lock)
+        wrapper = self._wrapper(lock)
+        class_ = self._process_class(wrapper) or ("RLock" if shared.recursive else "Lock" if shared.limit == 1
+                                                  else "Semaphore")
+        what = f"multiprocessing {class_}"
+        name = self._name({lock if wrapper is None else wrapper})
+        if class_ not in ("Semaphore", "BoundedSemaphore"):
+            return Wait("process lock", what, name, address=lock, lock=lock, subject=wrapper)
+        of = f" of {shared.limit}" if class_ == "BoundedSemaphore" else ""
+        return Wait("semaphore", what, name, f"{shared.value}{of} free", address=lock, lock=lock, subject=wrapper)
 
-    def _wrapper(self, frame: Frame) -> Optional[int]:
-        """The multiprocessing object whose method this frame runs."""
-        owner = self._library.local(frame, "self")
-        return owner if self._library.attribute(owner, "_semlock") is not None else None
+    def _of_process_condition(self, condition: Optional[int]) -> Wait:
+        """Whoever notifies lets it go, and so the semaphore that it waits at has no holder."""
+        for call in reversed(self._calls):
+            owner = self._library.local(call.frame, "self")
+            if call.name == "multiprocessing.synchronize.Event.wait":
+                return Wait("event", "multiprocessing Event", self._name({owner}), address=owner, subject=owner)
+            if call.name == "threading.Barrier.wait":
+                return Wait("barrier", "multiprocessing Barrier", self._name({owner}), address=owner, subject=owner)
+            if call.name == "multiprocessing.queues.JoinableQueue.join":
+                return self._process_queue(call, "tasks are not done")
+        return Wait("condition", "multiprocessing Condition", self._name({condition}), address=condition,
+                    subject=condition)
+
+    def _of_process_queue(self, call: Call, lock: int) -> Wait:
+        queue = self._library.local(call.frame, "self")
+        if self._semlock(queue, "_sem") == lock:
+            shared = self._locks.shared_semaphore(lock)
+            return self._process_queue(call, _queue_note(shared.limit - shared.value, shared.limit))
+        which = {self._semlock(queue, "_rlock"): "the lock of its readers",
+                 self._semlock(queue, "_wlock"): "the lock of its writers"}
+        return self._process_queue(call, which.get(lock))._replace(kind="process lock", address=lock, lock=lock)
+
+    def _process_queue(self, call: Call, note: Optional[str]) -> Wait:
+        queue = self._library.local(call.frame, "self")
+        return Wait("queue", f"multiprocessing {call.name[len('multiprocessing.queues.'):]}() of",
+                    self._name({queue}) or self._instance(queue), note, address=queue, subject=queue)
+
+    def _semlock(self, owner: Optional[int], field: str) -> Optional[int]:
+        """The lock object of a multiprocessing object that another one has in this attribute."""
+        return self._library.attribute(self._library.attribute(owner, field), "_semlock")
+
+    def _wrapper(self, lock: int) -> Optional[int]:
+        """The multiprocessing object whose lock object this is: a frame runs its method, or has a name for it."""
+        owners = [self._library.local(frame, "self") for frame in [call.frame for call in self._calls] + self._own[:1]]
+        owners += [name.owner for name in (self._tools.names.find(frame, {lock})
+                                           for frame in self._own[:MAX_NAMING_FRAMES]) if name is not None]
+        return next((owner for owner in owners if owner is not None
+                     and self._library.attribute(owner, "_semlock") == lock), None)
+
+    def _process_class(self, wrapper: Optional[int]) -> Optional[str]:
+        """Which class of multiprocessing.synchronize it is or is derived from, None where that is not known."""
+        if wrapper is None:
+            return None
+        classes = self._tools.classes
+        try:
+            for base in classes.order(self._tools.runtime.objects.type_of(wrapper)):
+                name = classes.name(base)
+                if name.module == "multiprocessing.synchronize":
+                    return name.qualname
+        except READ_ERRORS:
+            pass
+        return None
 
     def _of_thread(self, lock: int) -> Optional[Wait]:
         """Up to 3.12 a thread holds a lock until it ends (Thread._tstate_lock)."""

@@ -54,14 +54,21 @@ class LockState(NamedTuple):
     """What a lock object says of itself; None for what it does not say.
 
     `owner` is the ident of the thread that holds it, of those kinds that know, and `level` how many times it
-    does. `woken` says that it has
-    been released, and a thread that stands there has yet to notice.
+    does. `woken` says that it has been released, and a thread that stands there has yet to notice.
     """
 
     locked: Optional[bool]
     owner: Optional[int] = None
     level: Optional[int] = None
     woken: bool = False
+
+
+class SharedSemaphore(NamedTuple):
+    """The semaphore of a multiprocessing object: what it counts now and at most; `recursive` of an RLock."""
+
+    value: int
+    limit: int
+    recursive: bool
 
 
 class _Semaphores:
@@ -192,12 +199,19 @@ class Locks:
     def _process_lock(self, lock: int) -> LockState:
         """A lock that processes share: its value is in the semaphore, what this process has of it in the object."""
         reader = self._reader
-        value = self._memory.u32(reader.pointer(lock, "SemLockObject", "handle"))
+        shared = self.shared_semaphore(lock)
         count = reader.integer(lock, "SemLockObject", "count", signed=True)
-        most = reader.integer(lock, "SemLockObject", "maxvalue", signed=True)
-        owned = count > 0 and (most == 1 or reader.integer(lock, "SemLockObject", "kind") == _RECURSIVE_MUTEX)
+        owned = count > 0 and (shared.limit == 1 or shared.recursive)
         owner = reader.integer(lock, "SemLockObject", "last_tid") if owned else None
-        return LockState(value == 0, owner, count)
+        return LockState(shared.value == 0, owner, count)
+
+    def shared_semaphore(self, lock: int) -> SharedSemaphore:
+        """The semaphore of a PROCESS_LOCK."""
+        reader = self._reader
+        return SharedSemaphore(
+            self._memory.u32(reader.pointer(lock, "SemLockObject", "handle")),
+            reader.integer(lock, "SemLockObject", "maxvalue", signed=True),
+            reader.integer(lock, "SemLockObject", "kind") == _RECURSIVE_MUTEX)
 
     def simple_queue_items(self, queue: int) -> List[int]:
         """The objects in a SimpleQueue: the rest of a list, or since 3.13 a ring."""

@@ -53,6 +53,9 @@ SYSCALLS = {
     "epoll": (232, 281),
     "child": (61, 247),
     "pause": (34,),
+    "open": (2, 257),
+    "connect": (42,),
+    "signal": (128,),
 }
 # A wait that is meant to last ends so many seconds from now; one for the GIL has milliseconds.
 LONG = 1000

@@ -10,6 +10,7 @@ lines are those that are marked in this file with "# @ name".
 import contextlib
 import concurrent.futures
 import fcntl
+import functools
 import importlib
 import logging
 import multiprocessing
@@ -423,6 +424,37 @@ def starved_pool():
     deadlocks.append(["pool/0", "pool/1"])
 
 
+def in_turn(*calls):
+    """A function that makes the calls from C code, so that the last one has no Python frame of this program."""
+    return functools.partial(list, map(functools.partial.__call__, calls))
+
+
+@scenario
+def work_without_a_frame():
+    """What a work item waits for is not what an idle worker waits for."""
+    jobs = getattr(queue, "SimpleQueue", queue.Queue)()
+    pool = concurrent.futures.ThreadPoolExecutor(2)
+    partial = functools.partial
+    kept.append([pool, [
+        pool.submit(in_turn(partial(arrive, "item/get", "lock"), partial(jobs.get))),
+        pool.submit(in_turn(partial(arrive, "item/read"), partial(os.read, HOLD_FD, 1)))]])
+    waits("item/get", "queue", id(jobs), name=instance(jobs))
+    waits("item/read", "io", descriptor=HOLD_FD, what="read on fd")
+
+
+@scenario
+def as_completed():
+    futures = [concurrent.futures.Future() for _ in range(3)]
+
+    def waiter():
+        arrive("future/any", "lock")
+        for _future in concurrent.futures.as_completed(futures):  # @ future/any waits
+            raise AssertionError
+
+    start("future/any", waiter)
+    waits("future/any", "future", at="future/any waits", what="concurrent.futures.as_completed()", note="3 not done")
+
+
 @scenario
 def running_future():
     pool = concurrent.futures.ThreadPoolExecutor(1)
@@ -539,7 +571,94 @@ def processes():
     waits("process/lock", "process lock", id(process_lock._semlock), name="__main__.process_lock",
           at="process/lock waits",
           problem="held by another process, or one that has ended: no thread of this one holds it")
-    waits("process/pipe", "io", descriptor=reader.fileno(), what="read", at="process/pipe waits")
+    waits("process/pipe", "io", descriptor=reader.fileno(), what="Connection.recv() of reader: read on fd",
+          at="process/pipe waits")
+
+
+class Fed:
+    """Is pickled by the thread that feeds a queue of multiprocessing."""
+
+    def __reduce__(self):
+        arrive("shared/feeder", "lock")
+        return int, ()
+
+
+@scenario
+def shared_synchronizers():
+    """What multiprocessing makes of semaphores, which nobody holds, and locks that threads of this process have."""
+    event, changed, barrier = context.Event(), context.Condition(), context.Barrier(3)
+    semaphore, bounded, twice = context.Semaphore(0), context.BoundedSemaphore(1), context.Lock()
+    tasks = context.JoinableQueue(1)
+    tasks.put(Fed())
+
+    def wait(key, function):
+        arrive(key, "shared lock")
+        function()  # @ shared waits
+
+    def wait_on_condition():
+        with changed:
+            arrive("shared/condition", "shared lock")
+            changed.wait()  # @ shared/condition waits
+
+    def take_twice(key, mutex):
+        with mutex:  # @ shared takes
+            arrive(key, "shared lock")
+            mutex.acquire()  # @ shared waits again
+
+    start("shared/condition", wait_on_condition)
+    waits("shared/condition", "condition", id(changed), name="changed", at="shared/condition waits",
+          what="multiprocessing Condition")
+    waits("shared/feeder", "queue", what="work: the idle feeder thread")
+    for key, function, kind, thing, what, note in (
+            ("event", event.wait, "event", event, "multiprocessing Event", None),
+            ("barrier", barrier.wait, "barrier", barrier, "multiprocessing Barrier", None),
+            ("semaphore", semaphore.acquire, "semaphore", semaphore, "multiprocessing Semaphore", "0 free"),
+            ("put", lambda: tasks.put(2), "queue", tasks, "multiprocessing JoinableQueue.put() of", "full: 1 item, limit 1"),
+            ("join", tasks.join, "queue", tasks, "multiprocessing JoinableQueue.join() of",
+             "tasks are not done")):
+        key = "shared/" + key
+        start(key, wait, key, function)
+        address = id(thing._semlock) if thing is semaphore else id(thing)
+        waits(key, kind, address, at=None if key == "shared/put" else "shared waits", what=what, note=note)
+    for key, mutex, kind, address, evidence in (
+            ("shared/twice", twice, "process lock", id(twice._semlock), "owner-field"),
+            ("shared/bounded", bounded, "semaphore", id(bounded._semlock), "with-block")):
+        start(key, take_twice, key, mutex)
+        waits(key, kind, address, key, evidence, "shared takes", "mutex", "shared waits again")
+        deadlocks.append([key])
+
+
+@scenario
+def shared_and_not():
+    """A ring over locks of both kinds; where a bare acquire() took the shared one, another process may have it."""
+    def ring(takes):
+        shared, local = context.Lock(), threading.Lock()
+        both = threading.Barrier(2)
+
+        def take_shared():
+            with shared if takes == "with" else contextlib.suppress():  # @ ring takes shared
+                if takes != "with":
+                    shared.acquire()
+                both.wait()
+                arrive("ring/%s/shared" % takes, "lock")
+                local.acquire()  # @ ring waits for local
+
+        def take_local():
+            with local:  # @ ring takes local
+                both.wait()
+                arrive("ring/%s/local" % takes, "shared lock")
+                shared.acquire()  # @ ring waits for shared
+
+        keys = ["ring/%s/shared" % takes, "ring/%s/local" % takes]
+        start(keys[0], take_shared)
+        start(keys[1], take_local)
+        waits(keys[0], "lock", id(local), keys[1], "with-block", "ring takes local", "local", "ring waits for local")
+        waits(keys[1], "process lock", id(shared._semlock), keys[0], "owner-field",
+              "ring takes shared" if takes == "with" else None, "shared", "ring waits for shared")
+        (deadlocks if takes == "with" else possible).append(keys)
+
+    ring("with")
+    ring("bare")
 
 
 # --- system calls ------------------------------------------------------------------------------------
@@ -563,8 +682,14 @@ def system_calls():
     poll = select.poll()
     poll.register(HOLD_FD, select.POLLIN)
     poll.register(idle.fileno(), select.POLLIN)
-    child = subprocess.Popen([sys.executable, "-c", "import os; os.read(0, 1)"], stdin=subprocess.PIPE)
-    kept.extend([listener, other, child])
+    child, popen = (subprocess.Popen([sys.executable, "-c", "import os; os.read(0, 1)"], stdin=subprocess.PIPE)
+                    for _ in range(2))
+    os.mkfifo("fifo")
+    queued = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    queued[0].bind("full")
+    queued[0].listen(0)
+    queued[1].connect("full")
+    kept.extend([listener, other, child, queued])
 
     def call(key, settled, function, *arguments):
         arrive(key, settled)
@@ -584,9 +709,15 @@ def system_calls():
              dict(what="select", descriptor=HOLD_FD)),
             ("call/sleep", "sleep", "sleep", time.sleep, (FOREVER,), dict(seconds=FOREVER)),
             ("call/child", "child", "child", os.waitpid, (child.pid, 0),
-             dict(what="child process %d" % child.pid, text="sleeping"))):
+             dict(what="child process %d" % child.pid, text="sleeping")),
+            ("call/popen", "child", "child", popen.wait, (),
+             dict(what="Popen.wait() of function.__self__: child process %d" % popen.pid, text="sleeping")),
+            ("call/open", "io", "open", os.open, ("fifo", os.O_RDONLY), dict(what="open of fifo")),
+            ("call/connect", "io", "connect", queued[2].connect, ("full",),
+             dict(what="connect to full on fd", descriptor=queued[2].fileno())),
+            ("call/signal", "native", "signal", signal.sigwait, ({signal.SIGUSR2},), dict(what="a signal: SIGUSR2"))):
         start(key, call, key, settled, function, *arguments)
-        waits(key, kind, at=None if key == "call/accept" else "call waits", **facts)
+        waits(key, kind, at=None if key in ("call/accept", "call/signal") else "call waits", **facts)
 
 
 # --- a signal handler that logs: in the main thread, last --------------------------------------------
