@@ -11,11 +11,13 @@ import contextlib
 import importlib
 import itertools
 import logging
+import multiprocessing
 import os
 import queue
 import random
 import sys
 import threading
+import time
 
 import common
 
@@ -217,6 +219,55 @@ def logs():
     log.warning("%d", next(numbers))
 
 
+context = multiprocessing.get_context("fork")
+shared, handed, room = context.Lock(), context.Lock(), context.BoundedSemaphore(1)
+shared_jobs = context.Queue(1)
+MOMENT = 1  # seconds that the other process waits at most, so that it ends with this one
+
+
+@worker(2)
+def puts_shared():
+    """Into a queue that processes share, and that has room for one."""
+    shared_jobs.put(1)
+
+
+@worker(2)
+def gets_shared():
+    """Out of it."""
+    shared_jobs.get()
+
+
+@worker(2)
+def in_order_with_a_shared_one():
+    """A lock that the other process takes, too."""
+    with shared:
+        with ordered[0]:
+            pass
+
+
+@worker(2)
+def one_at_a_time():
+    """A semaphore that is one more lock."""
+    with room:
+        sum(range(50))
+
+
+@worker()
+def is_let_go_by_the_other_process():
+    """Waits for a lock that it has taken itself."""
+    handed.acquire()
+
+
+def other_process(parent):
+    """Takes what is shared, and lets go what it has not taken."""
+    while os.getppid() == parent:
+        if shared.acquire(timeout=MOMENT):
+            shared.release()
+        with contextlib.suppress(ValueError):
+            handed.release()
+        time.sleep(PAUSE)
+
+
 def forever(function):
     """One thread."""
     while True:
@@ -225,6 +276,7 @@ def forever(function):
 
 def main():
     """Start them all."""
+    context.Process(target=other_process, args=(os.getpid(),), daemon=True).start()
     sys.setswitchinterval(0.0005)
     for function in workers:
         threading.Thread(target=common.or_die(forever), args=(function,), name=function.__name__).start()
