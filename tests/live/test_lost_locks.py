@@ -1,19 +1,52 @@
-"""Locks that C code is part of, and that a fork has left behind: programs/inversion.py, programs/forked.py."""
+"""Locks that C code is part of, that a fork has left behind, that the interpreter's end waits for, that are damaged.
 
-import os
-import signal
+programs/inversion.py, forked.py, shutdown.py and damaged_locks.py.
+"""
+
+import contextlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from tests.support import compare, embedding, gdb, processes
+from tests.support import compare, embedding, processes
 from tests.support.stripped import Launch
+from tests.support.subject import Subject
 
 FUTEX = "202"  # x86-64
-COMMANDS = ["py-locks -json", "py-locks", "py-threads -json"]
+COMMANDS = ["py-locks -json", "py-threads -json", "py-locks", "py-threads", "py-locks -dot"]
 
-pytestmark = pytest.mark.parametrize("mode", ["symbols", "hidden"], scope="session")
+# Every way to look at a process once: with each of the others test_locks.py looks at more locks than these.
+pytestmark = pytest.mark.parametrize(
+    "mode, where", [("symbols", "live"), ("hidden", "gcore"), ("stripped", "kernel core")], scope="session")
+
+
+class Asked:
+    """What gdb says of a subject, and what is true."""
+
+    def __init__(self, subject: Subject, where: str) -> None:
+        reason = processes.no_kernel_core() if where == "kernel core" else None
+        if reason:
+            pytest.skip(reason)
+        run = subject.run(where, COMMANDS)
+        for answer in run.answers:
+            assert answer.stderr == "", "%s printed to stderr: %s" % (answer.command, answer.stderr)
+        locks, threads, self.text, self.listing, self.graph = run.answers
+        self.truth: Dict[str, Any] = subject.place(where).truth
+        self.true = {thread["key"]: thread for thread in self.truth["threads"]}
+        self.idents = {key: thread["ident"] for key, thread in self.true.items()}
+        self.document: Dict[str, Any] = locks.document()
+        by_lwp = compare.by_lwp(threads.document()["threads"])
+        self.waits = {key: by_lwp[thread["lwp"]]["waiting_on"] for key, thread in self.true.items()}
+
+    def locks_of(self, key: str) -> List[Dict[str, Any]]:
+        """What py-locks says of what a thread waits for."""
+        return [lock for lock in self.document["locks"]
+                if self.idents[key] in [waiter["ident"] for waiter in lock["waiters"]]]
+
+    def lines(self, lock: Dict[str, Any]) -> Dict[int, int]:
+        """Where each waiter waits for it, by ident."""
+        return {waiter["ident"]: waiter["line"] for waiter in lock["waiters"]}
 
 
 @pytest.fixture(scope="session")
@@ -26,94 +59,93 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="module")
-def inversion(launch: Launch, library: Path) -> Iterator[processes.Program]:
+@pytest.fixture
+def inversion(launch: Launch, mode: str, library: Path) -> Iterator[Subject]:
     """The program, hanging; a free-threaded interpreter has to be told to have a GIL."""
     if launch.root is not None:
         pytest.skip("the library is built for this system, not for %s" % launch.root)
     launch = launch._replace(variables={**launch.variables, "PYTHON_GIL": "1"})
-    with processes.running_python(launch, "inversion.py", str(library)) as program:
+    with contextlib.closing(Subject(launch, mode, "inversion.py", str(library))) as subject:
+        program = subject.program()
         for thread in program.truth["threads"]:
             processes.wait_for(
                 lambda lwp=thread["lwp"]: processes.system_call(program.pid, lwp)[0] == FUTEX,
                 "%s in a futex" % thread["key"])
-        yield program
+        yield subject
 
 
-def asked(mode: str, **target: Any) -> List[gdb.Answer]:
-    """gdb's answers."""
-    run = gdb.run(COMMANDS, mode=mode, **target)
-    for answer in run.answers:
-        assert answer.stderr == "", answer.stderr
-    return run.answers
-
-
-@pytest.mark.parametrize("where", ["live", "gcore"])
-def test_a_mutex_and_the_gil(inversion: processes.Program, mode: str, where: str, tmp_path: Path) -> None:
+def test_a_mutex_and_the_gil(inversion: Subject, where: str) -> None:
     """The mutex's owner is in the mutex, the GIL's in the interpreter: a ring of two, and who else wants the GIL."""
-    if where == "live":
-        document, text, threads = asked(mode, pid=inversion.pid)
-    else:
-        core = gdb.gcore(inversion.pid, tmp_path / "core")
-        document, text, threads = asked(mode, core=core, executable=inversion.executable)
-        core.unlink()
-    truth = {thread["key"]: thread for thread in inversion.truth["threads"]}
-    idents = {key: thread["ident"] for key, thread in truth.items()}
-    [deadlock] = document.document()["deadlocks"]
+    asked = Asked(inversion, where)
+    idents, true = asked.idents, asked.true
+    [deadlock] = asked.document["deadlocks"]
     assert set(deadlock["threads"]) == {idents["keeper"], idents["owner"]}
     # The main thread waits for the workers' end, or already for the GIL.
     assert set(deadlock["behind"]) == {idents["bystander"], idents["main"]}
-    locks = {lock["kind"]: lock for lock in document.document()["locks"] if lock["kind"] in ("mutex", "gil")}
-    assert locks["mutex"]["address"] == inversion.truth["mutex"]
-    assert locks["mutex"]["holder"]["ident"] == idents["owner"]
-    assert [waiter["ident"] for waiter in locks["mutex"]["waiters"]] == [idents["keeper"]]
-    assert locks["gil"]["holder"]["ident"] == idents["keeper"]
-    waiters = {waiter["ident"] for waiter in locks["gil"]["waiters"]}
-    assert {idents["owner"], idents["bystander"]} <= waiters
-    waits = {lwp: thread["waiting_on"]["kind"]
-             for lwp, thread in compare.by_lwp(threads.document()["threads"]).items()}
-    assert waits[truth["keeper"]["lwp"]] == "mutex" and waits[truth["owner"]["lwp"]] == "gil"
-    assert "pthread mutex at %s" % inversion.truth["mutex"] in text.stdout
-    assert text.stdout.startswith("Deadlock: 2 threads wait for each other.\n")
+    [mutex], [gil] = asked.locks_of("keeper"), asked.locks_of("owner")
+    assert (mutex["kind"], mutex["address"]) == ("mutex", asked.truth["mutex"])
+    assert (mutex["holder"]["ident"], mutex["holder"]["evidence"]) == (idents["owner"], "owner-field")
+    assert asked.lines(mutex) == {idents["keeper"]: true["keeper"]["line"]}
+    assert (gil["kind"], gil["holder"]["ident"], gil["holder"]["evidence"]) == (
+        "gil", idents["keeper"], "owner-field")
+    lines = asked.lines(gil)
+    lines.pop(idents["main"], None)
+    assert lines == {idents[key]: true[key]["line"] for key in ("owner", "bystander")}
+    waits = {key: asked.waits[key]["kind"] for key in ("keeper", "owner", "bystander")}
+    assert waits == {"keeper": "mutex", "owner": "gil", "bystander": "gil"}
+    text = asked.text.stdout
+    assert text.startswith("Deadlock: 2 threads wait for each other.\n")
+    for key, wait in (("keeper", "pthread mutex at %s" % asked.truth["mutex"]), ("owner", "the GIL")):
+        section = text[text.index('"%s" waits for %s\n' % (key, wait)):].split("\n")
+        assert "inversion.py:%d)" % true[key]["line"] in section[1]
+    assert '"keeper"' in section[2]
 
 
-@pytest.fixture(scope="module")
-def forked(launch: Launch) -> Iterator[processes.Program]:
-    """The program; its child hangs."""
-    with processes.running_python(launch, "forked.py") as program:
-        try:
-            processes.wait_for(lambda: len(processes.thread_ids(program.truth["pid"])) == 2,
-                               "only the threads that the truth tells of")
-            yield program
-        finally:
-            os.kill(program.truth["pid"], signal.SIGKILL)
-
-
-def test_a_lock_of_a_thread_that_the_fork_left_behind(forked: processes.Program, mode: str) -> None:
+def test_a_lock_of_a_thread_that_the_fork_left_behind(make_subject: Callable[..., Subject], where: str) -> None:
     """It is held, and nobody here holds it: no guess, no deadlock."""
-    document, text, _threads = asked(mode, pid=forked.truth["pid"])
-    truth: Dict[str, Any] = forked.truth
-    found = document.document()
-    assert found["deadlocks"] == [] and found["possible_deadlocks"] == []
-    locks = {lock["address"]: lock for lock in found["locks"]}
-    plain, owned = locks[truth["plain"]], locks[truth["owned"]]
+    with contextlib.closing(make_subject("forked.py")) as subject:
+        asked = Asked(subject, where)
+    assert asked.document["deadlocks"] == [] and asked.document["possible_deadlocks"] == []
+    [plain], [owned] = asked.locks_of("plain"), asked.locks_of("owned")
     assert plain["holder"] is None and plain["problem"] == "held, and no live thread's frame holds it"
-    assert owned["holder"] is None and owned["owner_without_thread"] == truth["holder"]
-    idents = {thread["key"]: thread["ident"] for thread in truth["threads"]}
-    assert [[waiter["ident"] for waiter in lock["waiters"]] for lock in (plain, owned)] == [
-        [idents["plain"]], [idents["owned"]]]
-    assert "held, and no live thread's frame holds it" in text.stdout
+    assert owned["holder"] is None and owned["owner_without_thread"] == asked.truth["holder"]
+    for key, lock, kind in (("plain", plain, "lock"), ("owned", owned, "rlock")):
+        assert (lock["kind"], lock["address"], lock["name"]) == (kind, asked.truth[key], "__main__." + key)
+        assert asked.lines(lock) == {asked.idents[key]: asked.true[key]["line"]}
+    assert "held, and no live thread's frame holds it" in asked.text.stdout
+    assert "held by thread %#x, which is no thread of this process" % asked.truth["holder"] in asked.text.stdout
 
 
-def test_the_interpreters_shutdown(launch: Launch, mode: str) -> None:
+def test_the_interpreters_shutdown(make_subject: Callable[..., Subject], where: str) -> None:
     """It joins a thread, and says which."""
-    with processes.running_python(launch, "shutdown.py") as program:
-        document, text, threads = asked(mode, pid=program.pid)
-    truth = {thread["key"]: thread for thread in program.truth["threads"]}
-    [lock] = document.document()["locks"]
+    with contextlib.closing(make_subject("shutdown.py")) as subject:
+        asked = Asked(subject, where)
+    [lock] = asked.document["locks"]
     assert (lock["kind"], lock["holder"]["ident"], lock["holder"]["evidence"]) == (
-        "shutdown", truth["worker"]["ident"], "call")
-    assert [waiter["ident"] for waiter in lock["waiters"]] == [truth["main"]["ident"]]
-    assert "interpreter shutdown, which joins thread 'worker'" in text.stdout.lower()
-    waiting_on = compare.by_lwp(threads.document()["threads"])[truth["main"]["lwp"]]["waiting_on"]
-    assert waiting_on["kind"] == "shutdown" and waiting_on["owner"] == truth["worker"]["ident"]
+        "shutdown", asked.idents["worker"], "call")
+    assert [waiter["ident"] for waiter in lock["waiters"]] == [asked.idents["main"]]
+    assert "interpreter shutdown, which joins thread 'worker'" in asked.text.stdout.lower()
+    wait = asked.waits["main"]
+    assert wait["kind"] == "shutdown" and wait["owner"] == asked.idents["worker"]
+
+
+def test_damaged_locks(make_subject: Callable[..., Subject], where: str) -> None:
+    """What is whole is told, nothing is made of what is damaged, and no command fails."""
+    with contextlib.closing(make_subject("damaged_locks.py")) as subject:
+        asked = Asked(subject, where)
+    truth, idents = asked.truth, asked.idents
+    assert asked.document["deadlocks"] == [] and asked.document["possible_deadlocks"] == []
+    [whole], [owned] = asked.locks_of("whole"), asked.locks_of("owned")
+    assert (whole["address"], whole["holder"]["ident"], whole["holder"]["evidence"]) == (
+        truth["whole"], idents["holder"], "with-block")
+    assert whole["holder"]["taken"]["line"] == truth["takes"]
+    assert asked.lines(whole) == {idents["whole"]: truth["waits"]}
+    assert (owned["address"], owned["holder"], owned["owner_without_thread"]) == (
+        truth["owned"], None, truth["stranger"])
+    assert "held by thread %#x, which is no thread of this process" % truth["stranger"] in asked.text.stdout
+    # The memory of a lock that is freed is no lock.
+    assert asked.locks_of("freed") == [] and asked.waits["freed"]["kind"] == "native"
+    for key in ("event", "future", "queue", "semaphore", "barrier"):
+        assert asked.waits[key]["kind"] == key
+        assert [lock["holder"] for lock in asked.locks_of(key)] == [None], key
+    assert asked.waits["join"]["kind"] == "join"

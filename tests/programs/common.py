@@ -8,6 +8,7 @@ import _thread
 import functools
 import json
 import os
+import re
 import sys
 import time
 
@@ -30,6 +31,13 @@ class Arrival:
         self.ident = _thread.get_ident()
         # threading.get_native_id() came with 3.8.
         self.native_id = int(os.readlink("/proc/thread-self").rpartition("/")[2])
+
+
+def marked(file):
+    """The lines of a program that end with "# @ MARK", by their marks."""
+    with open(os.path.abspath(file), encoding="utf-8") as lines:
+        return {found[1]: number for number, text in enumerate(lines, 1)
+                for found in [re.search(r"# @ (.*)$", text)] if found}
 
 
 def arrive(key, waits="read"):

@@ -3,7 +3,7 @@
 
     python forked.py TRUTH.json
 
-What the truth tells of is the child; the parent waits for its end.
+What the truth tells of is the child, which ends with the parent; the parent waits for its end.
 """
 
 import os
@@ -12,28 +12,35 @@ import threading
 
 import common
 
+LINES = common.marked(__file__)
 plain, owned = threading.Lock(), threading.RLock()
 
 
-def child(path, holder):
+def child(path, holder, parent):
     """Wait for the lock without an owner field, a second thread for the one that has it."""
     def waiter():
         common.arrive("owned", "lock")
-        owned.acquire()
+        owned.acquire()  # @ owned
+
+    def watch():
+        common.arrive("watcher", "any read")
+        os.read(parent, 1)
+        os._exit(0)
 
     def write():
-        common.settle({"owned", "plain"})
+        common.settle({"owned", "plain", "watcher"})
         common.write(path, common.process(
-            [{"key": key, "ident": arrival.ident, "lwp": arrival.native_id, "frames": []}
+            [{"key": key, "ident": arrival.ident, "lwp": arrival.native_id, "line": LINES.get(key)}
              for key, arrival in common.arrivals.items()],
             holder=holder, plain=hex(id(plain)), owned=hex(id(owned))))
         os.write(1, b"ready\n")
 
     # The first new thread has the stack of the one that is not here, and so its ident, until it ends.
     threading.Thread(target=common.or_die(write)).start()
+    threading.Thread(target=watch, name="watcher").start()
     threading.Thread(target=waiter, name="owned").start()
     common.arrive("plain", "lock")
-    plain.acquire()
+    plain.acquire()  # @ plain
 
 
 def main():
@@ -48,10 +55,13 @@ def main():
     thread = threading.Thread(target=holder)
     thread.start()
     taken.wait()
+    parent, writer = os.pipe()
     pid = os.fork()
     if not pid:
-        child(sys.argv[1], thread.ident)
+        os.close(writer)
+        child(sys.argv[1], thread.ident, parent)
     os.waitpid(pid, 0)
+    os._exit(0)
 
 
 if __name__ == "__main__":

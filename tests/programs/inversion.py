@@ -13,17 +13,21 @@ import threading
 
 import common
 
+LINES = common.marked(__file__)
 ROOM = 64  # a pthread_mutex_t has 40 bytes, a sem_t 32
 
 
 def thread(key):
     """What is true of the calling thread."""
     return {"key": key, "ident": threading.get_ident(), "name": threading.current_thread().name,
-            "lwp": int(os.readlink("/proc/thread-self").rpartition("/")[2])}
+            "line": LINES.get(key), "lwp": int(os.readlink("/proc/thread-self").rpartition("/")[2])}
 
 
 def main():
-    """One thread takes the mutex; another one waits for it with the GIL; a third one only wants the GIL."""
+    """One thread takes the mutex and then wants the GIL back; another one waits for the mutex and keeps the GIL.
+
+    A third one only wants the GIL.
+    """
     path, library = sys.argv[1:]
     mutex, semaphore = ctypes.create_string_buffer(ROOM), ctypes.create_string_buffer(ROOM)
     keeps, lets_go = ctypes.PyDLL(library), ctypes.CDLL(library)
@@ -35,11 +39,11 @@ def main():
         lets_go.take(mutex)
         threads.append(thread("owner"))
         taken.set()
-        lets_go.wait_until_told(semaphore)  # then it wants the GIL back
+        lets_go.wait_until_told(semaphore)  # @ owner
 
     def bystander():
         threads.append(thread("bystander"))
-        lets_go.wait_until_told(semaphore)
+        lets_go.wait_until_told(semaphore)  # @ bystander
 
     def keeper():
         taken.wait()
@@ -47,7 +51,7 @@ def main():
         told.wait()
         # Who waits for the GIL wakes up this often to ask for it: from now on, hardly ever.
         sys.setswitchinterval(1000)
-        keeps.tell_and_take(semaphore, 2, mutex)
+        keeps.tell_and_take(semaphore, 2, mutex)  # @ keeper
 
     workers = [threading.Thread(target=function, name=function.__name__) for function in (owner, bystander, keeper)]
     for worker in workers:

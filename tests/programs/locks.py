@@ -16,7 +16,6 @@ import logging
 import multiprocessing
 import os
 import queue
-import re
 import select
 import signal
 import socket
@@ -30,8 +29,7 @@ import common
 from common import HOLD_FD, arrive
 
 FOREVER = 10 ** 6  # seconds
-LINES = {found[1]: number for number, text in enumerate(open(os.path.abspath(__file__), encoding="utf-8"), 1)
-         for found in [re.search(r"# @ (.*)$", text)] if found}
+LINES = common.marked(__file__)
 
 scenarios = []
 expected = {}  # key of a thread -> what it waits for

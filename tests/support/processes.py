@@ -213,4 +213,4 @@ def wait_until_told(program: Program) -> None:
     """Wait until the thread that wrote the truth is gone, so that the process has the threads it told of."""
     threads = {thread["lwp"] for thread in program.truth["threads"]}
     threads.update(program.truth.get("native_threads", ()))
-    wait_for(lambda: thread_ids(program.pid) == sorted(threads), "only the threads that the truth tells of")
+    wait_for(lambda: thread_ids(program.truth["pid"]) == sorted(threads), "only the threads that the truth tells of")

@@ -1,6 +1,8 @@
 """A program under test in each of the ways that gdb can look at it: alive, gcore's core, the kernel's."""
 
 import contextlib
+import os
+import signal
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
@@ -48,13 +50,15 @@ class Subject:
         if where not in self._places:
             program = self.program()
             executable = program.executable
+            # What the truth tells of may be a child.
+            told: int = program.truth["pid"]
             pid, core = None, None
             if where == "live":
-                pid = program.pid
+                pid = told
             elif where == "gcore":
-                core = gdb.gcore(program.pid, program.folder / "gcore")
+                core = gdb.gcore(told, program.folder / "gcore")
             else:
-                core = program.die_with_core()
+                core = program.die_with_core(lambda: os.kill(told, signal.SIGABRT))
                 self._program = None
                 self._places.pop("live", None)
             self._places[where] = Place(program.truth, pid, core, executable)
