@@ -67,10 +67,15 @@ def inversion(launch: Launch, mode: str, library: Path) -> Iterator[Subject]:
     launch = launch._replace(variables={**launch.variables, "PYTHON_GIL": "1"})
     with contextlib.closing(Subject(launch, mode, "inversion.py", str(library))) as subject:
         program = subject.program()
-        for thread in program.truth["threads"]:
-            processes.wait_for(
-                lambda lwp=thread["lwp"]: processes.system_call(program.pid, lwp)[0] == FUTEX,
-                "%s in a futex" % thread["key"])
+        truth = program.truth
+
+        def hangs() -> bool:
+            calls = {thread["key"]: processes.system_call(program.pid, thread["lwp"])
+                     for thread in truth["threads"]}
+            return (all(call[0] == FUTEX for call in calls.values()) and calls["keeper"][1] == truth["mutex"]
+                    and truth["semaphore"] not in (calls["owner"][1], calls["bystander"][1]))
+
+        processes.wait_for(hangs, "the keeper at the mutex, the others waiting for the GIL")
         yield subject
 
 

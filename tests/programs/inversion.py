@@ -58,7 +58,8 @@ def main():
         worker.start()
     common.wait_for(lambda: len(threads) == len(workers), lambda: "threads are missing")
     threads.append(thread("main"))
-    common.write(path, common.process(threads, mutex=hex(ctypes.addressof(mutex))))
+    common.write(path, common.process(
+        threads, mutex=hex(ctypes.addressof(mutex)), semaphore=hex(ctypes.addressof(semaphore))))
     os.write(1, b"ready\n")
     told.set()
     for worker in workers:
