@@ -36,6 +36,8 @@ APT::Install-Recommends "false";
 BUILD_PACKAGES = ("dpkg-dev", "gcc", "libc6-dev", "libffi-dev", "libssl-dev", "make", "xz-utils",
                   "zlib1g-dev")
 SOURCES = "/usr/src/gdbext"
+# Its wheels have CPython 3.14.9 and 3.15.1; see unpack_python().
+FROZEN = "freeze-core==0.8.1"
 # Compilers at a time.
 JOBS = 2
 
@@ -207,6 +209,60 @@ class Root:
         self.step("source of " + package, package, fetch)
         self.step("build of " + name, (minor, options, flags), compile_it)
         return self.path / prefix.lstrip("/") / "bin"
+
+    def unpack_python(self, minor: int, name: str) -> Path:
+        """A CPython without the GIL from a wheel of PyPI's, as /opt/NAME there.
+
+        freeze_core brings a program that executables are made from: all of CPython, linked statically as it is
+        for manylinux and stripped, and its extension modules. Its main() runs a frozen application; it is
+        changed to Python's own. The modules written in Python are those of Debian's package of that minor
+        version. Gives its folder of executables, below the root. Raises NotToBeHad, Failed.
+        """
+        debian, python = "python3.%d" % minor, "python3.%dt" % minor
+        prefix = "/opt/" + name
+        home = self.path / prefix.lstrip("/")
+
+        def unpack() -> None:
+            _remove(self.path, prefix)
+            wheel = home / "wheel"
+            _run([sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps",
+                  "--only-binary", ":all:", "--implementation", "cp", "--python-version", "3.%d" % minor,
+                  "--abi", "cp3%dt" % minor, "--platform", "manylinux2014_x86_64", "--dest", str(wheel), FROZEN],
+                 dict(os.environ), fetches=True)
+            shutil.unpack_archive(str(next(wheel.iterdir())), str(wheel), "zip")
+            library, headers = home / "lib" / python, home / "include" / python
+            shutil.copytree(self.path / "usr/lib" / debian, library, ignore=shutil.ignore_patterns(
+                "__pycache__", "lib-dynload", "config-*", "_sysconfigdata*", "sitecustomize.py"))
+            shutil.move(str(wheel / "freeze_core/lib"), str(library / "lib-dynload"))
+            # What these are linked to; they look for it beside them, and so would not find it from a copy.
+            shutil.move(str(wheel / "freeze_core.libs"), str(home / "lib"))
+            (self.path / "etc/ld.so.conf.d" / (name + ".conf")).write_text(prefix + "/lib/freeze_core.libs\n")
+            self.run("ldconfig")
+            (library / "_sysconfigdata_t_linux_x86_64-linux-gnu.py").write_text("build_time_vars = %r\n" % {
+                "Py_GIL_DISABLED": 1, "DESTSHARED": "%s/lib/%s/lib-dynload" % (prefix, python)})
+            shutil.copytree(self.path / "usr/include" / debian, headers)
+            (headers / "pyconfig.h").write_text(
+                "#include <x86_64-linux-gnu/%s/pyconfig.h>\n#define Py_GIL_DISABLED 1\n" % debian)
+            (home / "bin").mkdir()
+            shutil.move(str(next(wheel.glob("freeze_core/bases/console-*"))), str(home / "bin" / python))
+            shutil.rmtree(wheel)
+            self._run_python_instead("%s/bin/%s" % (prefix, python))
+
+        self.step("unpacked " + name, (minor, FROZEN), unpack)
+        return home / "bin"
+
+    def _run_python_instead(self, program: str) -> None:
+        """Have a program that CPython is linked into run Py_BytesMain() where it would run its main()."""
+        symbols = dict(re.findall(r"(?m)^([0-9a-f]+) T (main|Py_BytesMain)$", self.run("nm", "-D", program)))
+        addresses = {symbol: int(address, 16).to_bytes(4, "little") for address, symbol in symbols.items()}
+        path = self.path / program.lstrip("/")
+        code = path.read_bytes()
+        # mov $main,%rdi, of the program's start.
+        before, after = (b"\x48\xc7\xc7" + addresses.get(symbol, b"") for symbol in ("main", "Py_BytesMain"))
+        if len(before) != len(after) or code.count(before) != 1:
+            raise Failed("%s does not start as expected" % program)
+        path.write_bytes(code.replace(before, after))
+        path.chmod(0o755)
 
     def _shell(self, script: str, *arguments: str, fetches: bool = False) -> None:
         self.run("sh", "-euc", script, "sh", *arguments, fetches=fetches)

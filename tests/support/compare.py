@@ -122,8 +122,8 @@ def text_frames(lines: Iterable[str]) -> List[TextFrame]:
 
 
 def thread_rows(text: str) -> List[str]:
-    """The lines of py-threads' table without those that tell what a thread does; the headings come first."""
-    return [line for line in text.splitlines() if not re.match(r" +(waits|runs|sleeps)\b", line)]
+    """The lines of py-threads' table that have a thread's number, or that are its headings, which come first."""
+    return [line for line in text.splitlines() if re.match(r"[* ] +(Id|\d+|-) ", line)]
 
 
 def control_characters(text: str) -> Optional[str]:

@@ -79,10 +79,11 @@ def _headers(told: Dict[str, str]) -> List[str]:
 def build_static(output: Path, interpreter: Interpreter, pie: bool, source: str = "embed.c") -> Path:
     """With the interpreter itself in the executable, which is stripped. Raises CannotBuild."""
     told = _ask(interpreter)
-    archives = [Path(told["LIBPL"]) / told["LIBRARY"]]
+    names = [told["LIBRARY"]]
     # Debian's plain archive is for its own executable, which is no PIE.
     if pie:
-        archives.insert(0, archives[0].with_name(archives[0].stem + "-pic.a"))
+        names.insert(0, Path(names[0]).stem + "-pic.a")
+    archives = [Path(told["LIBPL"]) / name for name in names]
     archive = next((path for path in archives if path.suffix == ".a" and path.exists()), None)
     if archive is None:
         raise CannotBuild("%s comes without libpython.a" % interpreter.id)
