@@ -33,16 +33,21 @@ def lwps():
     return sorted(int(name) for name in os.listdir("/proc/self/task"))
 
 
+def begun():
+    """The threads that have come so far as to know their idents; a pool may be starting another one."""
+    return [thread for thread in threading.enumerate() if thread.ident is not None]
+
+
 def tell(count, named):
     """Everything about this worker, once its blocked requests are at their places."""
     common.wait_for(lambda: len(common.arrivals) >= count, lambda: "only %d blocked" % len(common.arrivals))
-    common.wait_for(lambda: threading.active_count() >= named, lambda: str(threading.enumerate()))
+    common.wait_for(lambda: len(begun()) >= named, lambda: str(threading.enumerate()))
     common.settle(list(common.arrivals))
     teller = int(os.readlink("/proc/thread-self").rpartition("/")[2])
     first = busy.__code__.co_firstlineno
     hosted.write(
         os.environ["TRUTH"], lwps=lwps(), teller=teller,
-        names=dict((str(thread.ident), thread.name) for thread in threading.enumerate()),
+        names=dict((str(thread.ident), thread.name) for thread in begun()),
         busy=dict((str(ident), frames) for ident, frames in busy_chains.items()),
         busy_lines=list(range(first + 2, first + 7)))
 
