@@ -20,8 +20,8 @@ def versions() -> Versions:
 
 
 def columns() -> Optional[int]:
-    """How wide gdb takes the terminal to be (`set width`), None for without limit, as for a file or a pipe."""
-    return gdb.parameter("width") or None if os.isatty(1) and not _is_piped() else None
+    """How wide gdb takes the terminal to be (`set width`), None for without limit, as in a pipe."""
+    return gdb.parameter("width") or None if not _is_piped() else None
 
 
 # Names of gdb's colours, in the order of their numbers in the terminal's language (ECMA-48, SGR).

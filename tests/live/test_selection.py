@@ -88,7 +88,7 @@ def test_conditions_of_breakpoints(program: processes.Program, mode: str) -> Non
     run = gdb.run([
         "py-up-plus 3",
         "break mkdir if $_regex($_pyfile(), \".*calls.py\") && $_streq($_pyfunction(), \"wanted\") "
-        "&& $_pyvalue(\"number\") == -5 && $_pyvalue(\"no such name\") != 5",
+        "&& $_pyvalue(\"number\") == -5 && $_pyvalue(\"no such name\", 0) != 5",
         "shell (true > %s) &" % (program.folder / "release"), "continue", "py-frame-plus",
         "print $_pyline()", "print $_pyfile()", "print $_pyfunction()", "print $_pyvalue(\"name\")",
         "print $_pyvalue(\"flag\")", "print $_pyvalue(\"large\")", "print $_pyvalue(\"nothing\")",

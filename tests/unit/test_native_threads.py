@@ -12,7 +12,7 @@ from gdbext.cpython.memory import PAGE
 from tests.unit import test_dynamic
 from tests.unit.builder import FakeMemory
 
-MODULES = ("gdbext.target.memory", "gdbext.target.images", "gdbext.target.threads")
+MODULES = ("gdbext.target.console", "gdbext.target.memory", "gdbext.target.images", "gdbext.target.threads")
 CODE = 0x40_0000
 SVC = b"\x01\x00\x00\xd4"
 DESCRIPTOR = 1776
