@@ -8,6 +8,7 @@ import pytest
 from tests.support import compare, embedding, gdb, processes, stripped
 from tests.support.interpreters import Interpreter
 from tests.support.processes import PROGRAMS
+from tests.support.stripped import Launch
 
 SOURCE = PROGRAMS / "crashes.py"
 
@@ -48,16 +49,20 @@ def extension(interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory
         pytest.skip(str(error))
 
 
+def as_built(interpreter: Interpreter, launch: Launch) -> Launch:
+    """A module that does not say that it needs no GIL would bring it to a free-threaded build; others refuse this."""
+    if not interpreter.free_threaded:
+        return launch
+    return launch._replace(variables={**launch.variables, "PYTHON_GIL": "0"})
+
+
 @pytest.mark.parametrize("way", list(WAYS))
 def test_crash(interpreter: Interpreter, extension: Path, way: str, stripped_folder: Path) -> None:
     """What has crashed, in JSON and in words."""
     reason = processes.no_kernel_core()
     if reason:
         pytest.skip(reason)
-    launch = stripped.stripped(interpreter, stripped_folder)
-    # Else a module that does not say that it needs none brings the GIL to a free-threaded build.
-    launch = launch._replace(variables={**launch.variables, "PYTHON_GIL": "0"} if interpreter.free_threaded
-                             else launch.variables)
+    launch = as_built(interpreter, stripped.stripped(interpreter, stripped_folder))
     with processes.running_python(launch, "crashes.py", way, str(extension)) as program:
         executable = program.executable
         core = program.die_with_core(lambda: program.write(b"\n"))
@@ -85,8 +90,8 @@ def test_at_the_signal(interpreter: Interpreter, extension: Path, tmp_path: Path
     expected = WAYS["while_raising"]
     core = tmp_path / "core"
     asked = ["py-exc -json", "py-exc", "thread 2", "py-exc -json", "py-exc -all", "py-exc", "output $_thread"]
-    with processes.running_python(stripped.as_installed(interpreter), "crashes.py", expected.function,
-                                  str(extension)) as program:
+    launch = as_built(interpreter, stripped.as_installed(interpreter))
+    with processes.running_python(launch, "crashes.py", expected.function, str(extension)) as program:
         executable = program.executable
         live = gdb.run(["shell echo >/proc/%d/fd/0" % program.pid, "continue", "gcore %s" % core, *asked],
                        mode="hidden", pid=program.pid)
