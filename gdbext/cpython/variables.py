@@ -306,9 +306,10 @@ def handler_at(table: bytes, offset: int) -> Optional[Handler]:
 def handlers_of(objects: Objects, frame: Frame) -> Iterator[Handler]:
     """What handles an exception at a frame's last instruction, innermost first: each handler is in the range of the next.
 
-    3.11 and later. Raises Unreadable, Damaged or MissingField.
+    3.11 and later. Nothing for a frame whose code is not known. Raises Unreadable, Damaged or MissingField.
     """
-    assert frame.code is not None
+    if frame.code is None:
+        return
     table = objects.data(objects.reader.pointer(frame.code.address, "PyCodeObject", "co_exceptiontable"))
     offset = frame.offset
     for _ in range(MAX_NESTED):

@@ -162,6 +162,17 @@ def test_handling(table: tables.Table) -> None:
 
 
 @each_table
+def test_handling_with_a_frame_that_cannot_be_read(table: tables.Table) -> None:
+    """As in a core that lacks a part of the memory: its handlers are lost, and the others are not."""
+    heap = Heap(table)
+    error = heap.exception(heap.value_error)
+    heap.handle(error)
+    heap.made.set_frames(heap.state, 0x1000)
+    assert [frame.code for frame in heap.python.runtime.frames.walk(heap.state)] == [None]
+    assert heap.python.runtime.exceptions.handling(heap.state) == [error]
+
+
+@each_table
 def test_a_traceback_without_an_end(table: tables.Table) -> None:
     heap = Heap(table)
     b = heap.b
