@@ -44,6 +44,9 @@ MAX_GAP = 512
 # Known to have changed within a minor release, with no offset that tells (3.13.8: a field more in the
 # thread state before it).
 _UNSTATED = frozenset({"_PyThreadStateImpl"})
+# Not in the headers that extension modules are compiled with: these may change from one micro release to the next.
+# All others stay, lest modules break that were built for an earlier one.
+_INTERNAL = frozenset({"_PyRuntimeState", "PyInterpreterState", "PyThreadState", "_PyInterpreterFrame"})
 # One byte of a frame, which debug builds of 3.14 and later divide (pycore_interpframe_structs.h).
 _DIVIDED = frozenset({"visited", "lltrace"})
 
@@ -112,20 +115,20 @@ def _known_places(struct: Struct, section: str, offsets: DebugOffsets) -> Tuple[
     return known, size
 
 
-def corrected(struct: Struct, section: str, offsets: DebugOffsets, same_release: bool = False) -> Struct:
+def corrected(struct: Struct, section: str, offsets: DebugOffsets, same: bool = False) -> Struct:
     """The structure with the process's own offsets in place of the table's.
 
     A field that is not among them moves with its neighbours, where those on both sides of it are
     near and moved by the same number of bytes; else it is left out, as is what a debug build divides.
-    All else stays where the process says nothing, or where nothing at all has moved since a table of the
-    `same_release`.
+    All else stays where the process says nothing, or where nothing at all has moved of a structure that is
+    to be the `same`.
     """
     struct = Struct(struct.name, struct.size, {
         path: field for path, field in struct.fields.items() if path.rpartition(".")[2] not in _DIVIDED})
     known, size = _known_places(struct, section, offsets)
     moves: List[Tuple[int, int]] = sorted(
         [(0, 0), (struct.size, size)] + [(struct.fields[path][0], place) for path, place in known.items()])
-    if not known or same_release and all(old == new for old, new in moves):
+    if not known or same and all(old == new for old, new in moves):
         return struct
     anchors = [old for old, _new in moves]
     fields = {}
@@ -149,12 +152,14 @@ def layout(table: Table, offsets: DebugOffsets, machine: Optional[int] = None) -
     """
     section_of = {struct: section for section, struct in _STRUCT_OF_SECTION.items()}
     same_release = table.hexversion == offsets.hexversion
+    same_minor = table.hexversion >> 16 == offsets.hexversion >> 16
     others = table.layout(machine)
 
     def load(name: str) -> Optional[Struct]:
         struct = table.struct(name)
         if struct is not None and name in section_of:
-            return corrected(struct, section_of[name], offsets, same_release)
+            same = same_release or same_minor and name not in _INTERNAL
+            return corrected(struct, section_of[name], offsets, same)
         return others.find(name) if same_release or name not in _UNSTATED else None
 
     return Layout(table.source("table+debug-offsets"), load)
