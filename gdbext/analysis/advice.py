@@ -13,13 +13,14 @@ from .symbols import EXECUTABLE, INTERPRETER, NOT_HERE, Image, Report
 # Images that one piece of advice names.
 MAX_NAMED = 3
 
-# Where a distribution's debuginfod is, by ID in os-release(5).
+# Where a distribution's debuginfod is, by ID in os-release(5), and those of which others, by their ID_LIKE, have
+# the very packages.
 _SERVERS = {
     "debian": "https://debuginfod.debian.net", "ubuntu": "https://debuginfod.ubuntu.com",
     "fedora": "https://debuginfod.fedoraproject.org", "centos": "https://debuginfod.centos.org",
-    "opensuse": "https://debuginfod.opensuse.org", "suse": "https://debuginfod.opensuse.org",
-    "arch": "https://debuginfod.archlinux.org",
+    "opensuse": "https://debuginfod.opensuse.org", "arch": "https://debuginfod.archlinux.org",
 }
+_SERVE_OTHERS = ("ubuntu", "opensuse", "arch")
 
 # A coredump_filter with private and shared anonymous memory, and the headers of ELF files.
 ALL_THAT_IS_NEEDED = 0x33
@@ -44,8 +45,8 @@ class Machine(NamedTuple):
     path of a core. `root` is where the process's files are, "" for this machine's own. `debuginfod` is gdb's
     setting, `servers` the URLs that are configured. `cut` is how many bytes the core lacks at its end,
     `lacks` how many bytes of memory that the process had written it was made without, `filtered` how many
-    images' headers. `traced` says why the process may not be looked into, None where it may. `program` is the
-    file that gdb has for the program.
+    images' headers. `executable` is the program that was started, as the process names it, and `program` the
+    file that gdb has for it. `in_the_way` are the reasons why no process may be looked into.
     """
 
     release: Optional[Mapping[str, str]] = None
@@ -54,12 +55,13 @@ class Machine(NamedTuple):
     root: str = ""
     sysroot: str = ""
     debuginfod: Optional[str] = None
-    traced: Optional[str] = None
     servers: str = ""
     cut: int = 0
     lacks: int = 0
     filtered: int = 0
+    executable: Optional[str] = None
     program: Optional[str] = None
+    in_the_way: Sequence[str] = ()
 
 
 def release_of(text: str) -> Mapping[str, str]:
@@ -78,7 +80,7 @@ def release_of(text: str) -> Mapping[str, str]:
 def advise(report: Report, machine: Machine) -> List[Advice]:
     """All that is true here, what costs most first."""
     return [*_not_allowed(machine), *_wrong_files(report, machine), *_container(report, machine), *_core(machine),
-            *_missing(report, machine), *_lines_only(report), *_not_read(report)]
+            *_missing(report, machine), *_lines_only(report), *_not_read(report, machine)]
 
 
 def _names(images: Sequence[Image]) -> str:
@@ -87,8 +89,7 @@ def _names(images: Sequence[Image]) -> str:
 
 
 def _not_allowed(machine: Machine) -> Iterator[Advice]:
-    if machine.traced is not None:
-        yield Advice(machine.traced, _REMEDIES.get(machine.traced, []))
+    yield from (Advice(reason, _REMEDIES.get(reason, [])) for reason in machine.in_the_way)
 
 
 # Why a process may not be looked into, and what helps (ptrace(2)).
@@ -97,53 +98,73 @@ SCOPE_NONE = "kernel.yama.ptrace_scope is 3, which forbids it to everybody until
 SECCOMP = "System calls are filtered (seccomp), as in a container, which has to be started with:"
 CAPABILITY = "This is root without CAP_SYS_PTRACE, as in a container, which has to be started with:"
 OTHER_USER = "The process is another user's."
+NOT_DUMPABLE = "The process is not dumpable: it has changed its user, or asked for that by prctl(PR_SET_DUMPABLE)."
 _REMEDIES = {
     SCOPE_ROOT: ["sudo gdb", "sudo sysctl kernel.yama.ptrace_scope=0"],
     SECCOMP: ["--cap-add=SYS_PTRACE --security-opt seccomp=unconfined"],
     CAPABILITY: ["--cap-add=SYS_PTRACE"],
     OTHER_USER: ["sudo gdb"],
+    NOT_DUMPABLE: ["sudo gdb"],
 }
 
 
-def in_the_way(scope: int, seccomp: int, is_root: bool, may_trace: bool) -> Optional[str]:
-    """What of a machine forbids this process to look into another one; None for nothing that is known.
+def in_the_way(scope: int, seccomp: int, is_root: bool, may_trace: bool, is_own: Optional[bool] = None) -> List[str]:
+    """All of a machine that may forbid this process to look into another one.
 
     `scope` is kernel.yama.ptrace_scope, `seccomp` this process's Seccomp in /proc/self/status, `may_trace`
-    whether it has CAP_SYS_PTRACE.
+    whether it has CAP_SYS_PTRACE. `is_own` tells whether a certain process that can't be looked into is of the
+    same user, None where none is asked about.
     """
     if scope == 3:
-        return SCOPE_NONE
-    if is_root and not may_trace:
-        return CAPABILITY
-    if seccomp == 2 and not may_trace:
-        return SECCOMP
-    if scope and not may_trace:
-        return SCOPE_ROOT
-    return None if may_trace else OTHER_USER
+        return [SCOPE_NONE]
+    if may_trace:
+        return []
+    if is_root:
+        return [CAPABILITY]
+    if is_own is False:
+        return [OTHER_USER]
+    found = [reason for reason, there in ((SCOPE_ROOT, scope), (SECCOMP, seccomp == 2)) if there]
+    return found or [NOT_DUMPABLE if is_own else OTHER_USER]
 
 
 def _wrong_files(report: Report, machine: Machine) -> Iterator[Advice]:
     """The core's binary is another one, or an upgrade has replaced what runs."""
-    wrong = [image for image in report.images if image.is_of_another_build]
+    # gdb may have read another file than the one in its place, the right one.
+    wrong = sorted((image for image in report.images if image.is_of_another_build and not image.read_by_gdb),
+                   key=lambda image: image.path != machine.executable)
     if wrong and machine.core is not None:
-        program = [image for image in wrong if image.role in (EXECUTABLE, INTERPRETER)] or wrong
-        yield Advice(f"{_names(wrong)}: not the build that the core is of. Get the file of build id "
-                     f"{program[0].loaded_build_id}, then:",
-                     [f"file /path/to/{program[0].path.rpartition('/')[2]}", f"core-file {machine.core}"])
+        right = wrong[0].mapped_file
+        yield Advice(f"{_names(wrong)}: not the build that the core is of. " + (
+            "A file of that build is here:" if right else f"Get the file of build id {wrong[0].loaded_build_id}, then:"),
+            _read_instead(wrong[0], right or f"/path/to/{wrong[0].path.rpartition('/')[2]}", machine))
     elif wrong:
         yield Advice(f"{_names(wrong)}: replaced since the process has started. What runs is of build id "
-                     f"{wrong[0].loaded_build_id}: take its debug file, not the new one's.",
-                     _file_of_process(wrong, machine))
+                     f"{_id(wrong[0])}" + (f" and {len(wrong) - 1} more" if len(wrong) > 1 else "") +
+                     ", of which gdb has to be told:", _files_of_process(wrong, machine))
     gone = [image for image in report.images if image.deleted and not image.is_of_another_build
             and image.problem is not None and image.is_python]
     if gone and machine.pid is not None:
-        yield Advice(f"{_names(gone)}: deleted, and only the process still has it.", _file_of_process(gone, machine))
+        yield Advice(f"{_names(gone)}: deleted, and only the process still has it.", _files_of_process(gone, machine))
 
 
-def _file_of_process(images: Sequence[Image], machine: Machine) -> List[str]:
-    """The kernel keeps the program's file as long as it runs."""
-    runs = any(image.role == EXECUTABLE for image in images) or len(images) == 1 and images[0].role == INTERPRETER
-    return [f"file /proc/{machine.pid}/exe"] if runs and machine.pid is not None else []
+def _read_instead(image: Image, file: str, machine: Machine) -> List[str]:
+    """Have gdb take a file for an image. It finds libraries by the program, and reads a core with it."""
+    if image.path != machine.executable:
+        return [f"py-symbols -use {file}"]
+    return [f"file {file}"] + ([f"core-file {machine.core}"] if machine.core is not None else [])
+
+
+def _files_of_process(images: Sequence[Image], machine: Machine) -> List[str]:
+    """The kernel keeps what is mapped as long as the process runs."""
+    commands = []
+    for image in images[:MAX_NAMED]:
+        file = image.mapped_file or (f"/proc/{machine.pid}/exe" if image.path == machine.executable else None)
+        commands += _read_instead(image, file, machine) if file is not None else [_use(image)]
+    return commands
+
+
+def _use(image: Image) -> str:
+    return f"py-symbols -use /path/to/debug-file   (of build id {_id(image)})"
 
 
 def _container(report: Report, machine: Machine) -> Iterator[Advice]:
@@ -191,46 +212,57 @@ def _id(image: Image) -> str:
 def _package(image: Image, machine: Machine) -> Iterator[str]:
     """How the target's distribution has the debug file of an image."""
     release = machine.release or {}
-    families = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+    like = release.get("ID_LIKE", "").split()
+    families = [release.get("ID", ""), *like]
     build_id, path = _id(image), image.path
-    family = next((each for each in families if each in _COMMANDS), None)
     # What is under these was not installed by the distribution's packages.
     own = path.startswith(("/usr/local/", "/opt/", "/home/", "/root/", "/srv/")) or not path.startswith(
         ("/usr/", "/lib", "/bin/"))
     if own:
-        yield f"py-symbols -use /path/to/debug-file   (of build id {build_id})"
+        yield _use(image)
         return
-    if family is not None:
-        interpreter = _INTERPRETER_OF_DEBIAN.search(path) if family in ("debian", "ubuntu") else None
-        if interpreter is not None:
-            yield f"apt install {interpreter.group(1)}-dbg"
-        else:
-            # What others have made of Ubuntu or Debian tells of both names.
-            codename = release.get(f"{family.upper()}_CODENAME") or release.get("VERSION_CODENAME") or "CODENAME"
-            yield from (line.format(id=build_id, path=path, codename=codename) for line in _COMMANDS[family])
-    server = next((_SERVERS[each] for each in families if each in _SERVERS), None)
-    if server is not None and build_id != "unknown":
+    is_known = build_id != "unknown"
+    family = next((each for each in families if each in _BY_FILE or each in _BY_BUILD_ID and is_known), None)
+    if family in _BY_BUILD_ID:
+        yield _BY_BUILD_ID[family].format(first=build_id[:2], rest=build_id[2:])
+    elif family is not None and not (image.deleted or image.is_of_another_build):
+        # A package that is installed has other files by now than those that are mapped, where these were replaced.
+        yield _of_debian(path, family, release) if family in _ARCHIVES else _BY_FILE[family].format(path=path)
+    server = next((_SERVERS[each] for each in [families[0], *(each for each in like if each in _SERVE_OTHERS)]
+                   if each in _SERVERS), None)
+    if server is not None and is_known:
         yield f"DEBUGINFOD_URLS={server} debuginfod-find debuginfo {build_id}"
 
 
-# By ID or ID_LIKE in os-release(5).
-# find-dbgsym-packages looks into apt's lists, which have debug packages only with an archive of their own, by means
-# of packages that its own recommends.
-_DEBIAN = "apt install --install-recommends debian-goodies; find-dbgsym-packages {path}   (with \"deb %s\" in " \
-          "/etc/apt/sources.list, after apt update)"
-_COMMANDS = {
-    "ubuntu": (_DEBIAN % "http://ddebs.ubuntu.com {codename} main universe",),
-    "debian": (_DEBIAN % "http://deb.debian.org/debian-debug {codename}-debug main",),
-    "fedora": ("dnf debuginfo-install $(rpm -qf {path})",),
-    "rhel": ("dnf debuginfo-install $(rpm -qf {path})",),
-    "centos": ("dnf debuginfo-install $(rpm -qf {path})",),
-    "suse": ("zypper install -C 'debuginfo(build-id)={id}'",),
-    "opensuse": ("zypper install -C 'debuginfo(build-id)={id}'",),
-    "alpine": ("apk info --who-owns {path}   (then: apk add NAME-dbg)",),
-    "arch": (),
+def _of_debian(path: str, family: str, release: Mapping[str, str]) -> str:
+    """The package with a file's debug file, of the version that is installed: of any other it is of no use."""
+    match = _INTERPRETER_OF_DEBIAN.search(path)
+    if match is not None:
+        library, name = match.groups()
+        package = f"lib{name}" if library else f"{name}-minimal"
+        return f"apt install {name}-dbg=$(dpkg-query -Wf '${{Version}}' {package})"
+    # What others have made of Ubuntu or Debian tells of both names.
+    codename = release.get(f"{family.upper()}_CODENAME") or release.get("VERSION_CODENAME") or "CODENAME"
+    # find-dbgsym-packages looks into apt's lists, which have debug packages only with an archive of their own, by
+    # means of packages that its own recommends.
+    return (f"apt install --install-recommends debian-goodies; find-dbgsym-packages {path}   (with "
+            f"\"deb {_ARCHIVES[family].format(codename=codename)}\" in /etc/apt/sources.list, after apt update)")
+
+
+# By ID or ID_LIKE in os-release(5). Debian's and Ubuntu's archives of debug packages:
+_ARCHIVES = {
+    "ubuntu": "http://ddebs.ubuntu.com {codename} main universe",
+    "debian": "http://deb.debian.org/debian-debug {codename}-debug main",
 }
 # Debian and Ubuntu have the debug files of their interpreters in packages of their own.
-_INTERPRETER_OF_DEBIAN = re.compile(r"/(?:lib)?(python3\.\d+)(?:\.so[.\d]*)?$")
+_INTERPRETER_OF_DEBIAN = re.compile(r"/(lib)?(python3\.\d+)(?:\.so[.\d]*)?$")
+# What finds the package by the file that is installed; and by the build id, whatever is installed.
+_BY_FILE = {**_ARCHIVES, "alpine": 'apk add "$(apk info -qW {path})-dbg"'}
+_BY_BUILD_ID = {
+    **dict.fromkeys(("fedora", "rhel", "centos"),
+                    "dnf --enablerepo='*debug*' install /usr/lib/debug/.build-id/{first}/{rest}.debug"),
+    **dict.fromkeys(("suse", "opensuse"), "zypper install -C 'debuginfo(build-id)={first}{rest}'"),
+}
 
 
 def _lines_only(report: Report) -> Iterator[Advice]:
@@ -241,12 +273,21 @@ def _lines_only(report: Report) -> Iterator[Advice]:
                      "frames: py-bt-plus does.", ["py-bt-plus"])
 
 
-def _not_read(report: Report) -> Iterator[Advice]:
+def _not_read(report: Report, machine: Machine) -> Iterator[Advice]:
     images = [image for image in report.images if image.is_python and image.read_by_gdb is False
               and image.debug is not None and image.debug.status in ("embedded", "separate")
               and not image.is_of_another_build and not image.deleted]
-    if images:
-        separate = images[0].debug is not None and images[0].debug.status == "separate"
-        command = (f"py-symbols -use {images[0].debug.path}" if separate and images[0].debug is not None
-                   else "sharedlibrary" if images[0].role != EXECUTABLE else f"file {images[0].file}")
-        yield Advice(f"gdb has not read the debug information that there is for {_names(images)}.", [command])
+    if not images:
+        return
+    program = next((image.file for image in report.images if image.path == machine.executable), None)
+    first = images[0].debug
+    if machine.program is None and program is not None:
+        # It looks for libraries as the program asks for them.
+        commands = [f"file {program}"] + ([f"core-file {machine.core}"] if machine.core is not None else [])
+    elif first is not None and first.status == "separate":
+        commands = [f"py-symbols -use {first.path}"]
+    elif images[0].path == machine.executable:
+        commands = [f"file {images[0].file}"]
+    else:
+        commands = ["sharedlibrary"]
+    yield Advice(f"gdb has not read the debug information that there is for {_names(images)}.", commands)

@@ -48,9 +48,11 @@ class Loop(NamedTuple):
 class Image(NamedTuple):
     """A mapped file: `path` as the process names it, `file` where that is on this machine, None if nowhere.
 
-    `build_id` is the file's, `loaded_build_id` that of what is mapped. `problem` says why the file could not
-    be looked into. `read_by_gdb` tells whether gdb has read debug information for it, None where no gdb runs.
-    `debug` is None where the file could not be looked into, or was not because there is no pyelftools.
+    `build_id` is the file's, `loaded_build_id` that of what is mapped. Where the file is not what is mapped,
+    `mapped_file` is one that is, None where there is none. `problem` says why the file could not be looked
+    into. `debug` and `loop` are those of what is mapped; `debug` is None where nothing could be looked into,
+    or was not because there is no pyelftools. `read_by_gdb` tells whether gdb has read debug information for
+    it, None where no gdb runs.
     """
 
     path: str
@@ -63,6 +65,7 @@ class Image(NamedTuple):
     debug: Optional[Debug]
     loop: Optional[Loop] = None
     read_by_gdb: Optional[bool] = None
+    mapped_file: Optional[str] = None
 
     @property
     def is_python(self) -> bool:

@@ -4,8 +4,8 @@ import argparse
 import os
 from typing import Any, Iterator, Tuple
 
-from ..analysis import advice
-from . import OK, PARTIAL, host, init_file, install, tracing
+from ..analysis import advice, tracing
+from . import OK, PARTIAL, host, init_file, install
 
 # What `help py-threads` has in it where gdbext is loaded.
 _LOADED = "py-threads"

@@ -10,10 +10,11 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any, Iterator, List, NamedTuple, Optional, Tuple
 
+from ..analysis import tracing
 from ..cpython.memory import Memory, Unreadable
 from ..elf import dynamic, pyelftools
 from ..elf.core import Core, CoreError
-from . import NOT_OPENED, Failed, host, init_file, tracing
+from . import NOT_OPENED, Failed, host, init_file
 
 OPTIONS = (("locals", "with the variables of each frame"),
            ("native", "with the frames of C functions between those of Python"),
@@ -197,7 +198,7 @@ def _ended(what: str, is_core: bool, status: int, errors: str, mark: str) -> int
         said = [line for line in parts[0].splitlines() if line.strip()]
         reason = said[-1] if said else f"gdb ended with {status}"
         raise Failed(NOT_OPENED, f"gdb can't open {what}: {reason}" if is_core
-                     else f"gdb can't attach to process {what}: {reason}", *([] if is_core else tracing.in_the_way()))
+                     else f"gdb can't attach to process {what}: {reason}", *([] if is_core else tracing.in_the_way(int(what))))
     for line in filter(lambda line: not _NOISE.match(line), ours):
         print(f"gdbext dump: {line}", file=sys.stderr)
     return status

@@ -9,6 +9,8 @@ import gdb
 if TYPE_CHECKING:
     from ..render.theme import Theme
 
+NO_INFERIOR = "no process and no core. Attach to a process (attach PID) or open a core (core-file FILE)."
+
 # The classes of gdb's commands under which `help` lists ours.
 STACK = gdb.COMMAND_STACK
 STATUS = gdb.COMMAND_STATUS
@@ -92,8 +94,7 @@ class Command(gdb.Command):
             with theme.using(self._theme(options, from_tty)):
                 self.run(options)
         except NoInferior:
-            raise gdb.GdbError(f"{self.NAME}: no process and no core. "
-                               "Attach to a process (attach PID) or open a core (core-file FILE).") from None
+            raise gdb.GdbError(f"{self.NAME}: {NO_INFERIOR}") from None
         except (NoPython,) + READ_ERRORS as error:
             # The names of mapped files are in it, and those are the inferior's.
             raise gdb.GdbError(f"{self.NAME}: {printable(str(error))}") from None

@@ -18,7 +18,8 @@ from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
 from ..elf import calls, pyelftools
 from ..elf.core import Core
-from ..elf.places import Places
+from ..elf.places import Places, by_build_id
+from ..target import processes
 from ..target.mapped import MappedImage
 
 # An extension module by its name, where the file can't be asked.
@@ -39,11 +40,11 @@ MAX_CONFIGURATION = 1 << 20
 class Subject(NamedTuple):
     """What is looked at: a process or a core, of which `core` is what its file itself holds.
 
-    `locate` gives the path on this machine of a mapped image's file, None if it is not here; `root` the
-    folder that has the process's file system below it, "" where that is this machine's. `executable` is the
-    path of the program that was started, `executable_file` where that is here. `read_by_gdb` tells whether
-    gdb has opened an image's file, and `debug_file_of_gdb` the separate debug file that it has read for it;
-    None where no gdb runs.
+    `locate` gives the path on this machine of a mapped image's file, None if it is not here; `kept` what the
+    kernel has of it, though it may have been deleted since. `root` is the folder that has the process's file
+    system below it, "" where that is this machine's. `executable` is the path of the program that was
+    started, `executable_file` where that is here. `read_by_gdb` tells whether gdb has opened an image's file,
+    and `debug_file_of_gdb` the separate debug file that it has read for it; None where no gdb runs.
     """
 
     memory: Memory
@@ -54,6 +55,7 @@ class Subject(NamedTuple):
     executable: Optional[str]
     core: Optional[Core] = None
     executable_file: Optional[str] = None
+    kept: Callable[[MappedImage], Optional[str]] = lambda image: None
     read_by_gdb: Callable[[MappedImage], Optional[bool]] = lambda image: None
     debug_file_of_gdb: Callable[[MappedImage], Optional[str]] = lambda image: None
 
@@ -120,20 +122,59 @@ def _mapped_only(subject: Subject, image: MappedImage, role: str) -> Image:
 def _image(subject: Subject, image: MappedImage, role: str, has_pyelftools: bool) -> Image:
     mapped = _mapped_only(subject, image, role)
     file = subject.locate(image)
-    if file is None:
-        return mapped._replace(problem=NOT_HERE)
     if not has_pyelftools:
-        return mapped._replace(file=file)
+        return mapped._replace(file=file, problem=NOT_HERE if file is None else None)
+
+    def look(path: str) -> File:
+        return look_into(Path(path), subject.places, _loop_code(image, subject.memory), loaded)
+
     loaded = subject.debug_file_of_gdb(image)
-    found = look_into(Path(file), subject.places, _loop_code(image, subject.memory), loaded)
+    found = look(file) if file is not None else File(None, NOT_HERE, None, None, False)
+    mapped = mapped._replace(file=file, build_id=found.build_id, problem=found.problem)
+    if file is None or not _is_mapped(image, found.build_id, mapped.loaded_build_id):
+        mapped = mapped._replace(mapped_file=_file_of_mapped(subject, image, mapped.loaded_build_id))
+        if mapped.mapped_file is not None:
+            found = look(mapped.mapped_file)
+        elif file is not None:
+            # What it tells is not of what runs.
+            problem = f"its build id is {found.build_id}" if mapped.is_of_another_build else "it is not what is mapped"
+            found = found._replace(debug=Debug("mismatch", file, found.build_id, problem=problem), loop=None)
     is_read = subject.read_by_gdb(image)
     if is_read and found.debug is not None and found.debug.status == "separate":
         is_read = loaded is not None
     if found.is_extension and role == OTHER:
         role = EXTENSION
-    return mapped._replace(file=file, role=role, build_id=found.build_id, problem=found.problem,
-                           debug=found.debug, loop=found.loop,
-                           read_by_gdb=is_read)
+    return mapped._replace(role=role, debug=found.debug, loop=found.loop, read_by_gdb=is_read)
+
+
+def _is_mapped(image: MappedImage, build_id: Optional[str], loaded_build_id: Optional[str]) -> bool:
+    """Whether the file in an image's place is what is mapped, by build ids where both have one."""
+    return build_id == loaded_build_id if build_id and loaded_build_id else not image.deleted
+
+
+def _file_of_mapped(subject: Subject, image: MappedImage, build_id: Optional[str]) -> Optional[str]:
+    """A file that is what is mapped, where that in its place is not; None if there is none. There has to be pyelftools.
+
+    It is what the kernel keeps of a live process; of a core, the file as the core names it, or one that has
+    been put under its build id.
+    """
+    from ..elf.image import Image as ElfFile
+    from ..elf.image import ImageError
+
+    kept = subject.kept(image)
+    if kept is not None or build_id is None:
+        return kept
+    places = subject.places
+    for path in [Path(below_root(subject.root, image.path)),
+                 *(by_build_id(folder, build_id, "") for folder in places.folders()),
+                 *(folder / build_id / "executable" for folder in places.fetched)]:
+        try:
+            with ElfFile(path) as file:
+                if file.build_id() == build_id:
+                    return str(path)
+        except ImageError:
+            continue
+    return None
 
 
 def _loop_code(image: MappedImage, memory: Memory) -> bytes:
@@ -310,8 +351,10 @@ def _configured(prefix: Optional[str], python: process.Python, subject: Subject)
     return None
 
 
-def files_of_process(pid: int) -> Tuple[str, Callable[[MappedImage], Optional[str]]]:
-    """Of a process of this machine: the folder that is its root, "" for this machine's own, and what finds files.
+def files_of_process(pid: int) -> Tuple[str, Callable[[MappedImage], Optional[str]],
+                                        Callable[[MappedImage], Optional[str]]]:
+    """Of a process of this machine: the folder that is its root, "" for this machine's own, what finds files,
+    and what finds those that have lost their names.
 
     The kernel names mapped files as this process sees them, but for those of another mount namespace.
     """
@@ -330,7 +373,7 @@ def files_of_process(pid: int) -> Tuple[str, Callable[[MappedImage], Optional[st
             path = below_root(root, inside)
         return path if os.path.exists(path) else None
 
-    return root, locate
+    return root, locate, lambda image: processes.kept_file(pid, image.base)
 
 
 def machine(subject: Subject, report: Report, pid: Optional[int], core: Optional[str]) -> Machine:
@@ -348,7 +391,7 @@ def machine(subject: Subject, report: Report, pid: Optional[int], core: Optional
         image.build_id and image.build_id == image.loaded_build_id for image in report.images if image.is_python)
     return Machine(release=release(subject.root) if here else None, pid=pid, core=core, root=subject.root,
                    servers=os.environ.get("DEBUGINFOD_URLS", ""), cut=cut, lacks=lacks, filtered=filtered,
-                   program=subject.executable)
+                   executable=subject.executable)
 
 
 def release(root: str) -> Optional[Dict[str, str]]:
@@ -371,15 +414,12 @@ def importers(subject: Subject, pythons: List[process.Python], function: str) ->
     modules = _modules_by_file(pythons)
     found, needed, notes = {}, {}, []
     for image, loaded in loaded_build_ids(subject):
-        file = subject.locate(image)
-        if file is None:
-            notes.append(f"{image.path}: {NOT_HERE}")
-            continue
         try:
+            file = file_to_read(subject, image, loaded)
+            if file is None:
+                notes.append(f"{image.path}: what is mapped is no file that is here")
+                continue
             with ElfFile(Path(file)) as elf:
-                if loaded and elf.build_id() not in (loaded, None):
-                    notes.append(f"{image.path}: the file is of another build than what is mapped")
-                    continue
                 needed[image.path] = elf.needed()
                 how = imported(elf, function)
         except ImageError as error:
@@ -389,6 +429,23 @@ def importers(subject: Subject, pythons: List[process.Python], function: str) ->
             found[image.path] = how.by, [slot + image.bias for slot in how.slots]
     return [Importer(path, by, slots, path in modules, modules.get(path) or _modules_that_need(path, needed, modules))
             for path, (by, slots) in sorted(found.items(), key=lambda each: (each[0] not in modules, each[0]))], notes
+
+
+def file_to_read(subject: Subject, image: MappedImage, build_id: Optional[str]) -> Optional[str]:
+    """A file that is what is mapped, None where there is none. There has to be pyelftools."""
+    from ..elf.image import Image as ElfFile
+    from ..elf.image import ImageError
+
+    file = subject.locate(image)
+    if file is not None:
+        try:
+            with ElfFile(Path(file)) as elf:
+                found = elf.build_id()
+            if _is_mapped(image, found, build_id):
+                return file
+        except ImageError:
+            pass
+    return _file_of_mapped(subject, image, build_id)
 
 
 def _modules_that_need(path: str, needed: Dict[str, List[str]], modules: Dict[str, List[str]]) -> List[str]:

@@ -3,13 +3,15 @@
 import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
-from .command import JSON, SUPPORT, Command, Option, refuse, write
+from .command import JSON, NO_INFERIOR, SUPPORT, Command, Option, refuse, write
 
 if TYPE_CHECKING:
     from ..analysis.libpython import LibPython
     from ..cpython.process import Python
     from ..target.mapped import MappedImage
     from .survey import Subject
+
+    _Finds = Callable[[MappedImage], Optional[str]]
 
 
 class Symbols(Command):
@@ -32,7 +34,13 @@ class Symbols(Command):
 
     def run(self, options: Dict[str, Any]) -> None:
         """Answer for the selected inferior."""
-        subject, pythons, refusal, target = _look()
+        from ..target.stop import NoInferior
+
+        try:
+            subject, pythons, refusal, target = _look()
+        except NoInferior:
+            self._tell_what_forbids()
+            raise
         try:
             if options["use"]:
                 self._use(subject, options["use"])
@@ -47,6 +55,14 @@ class Symbols(Command):
         finally:
             if subject.core is not None:
                 subject.core.close()
+
+    def _tell_what_forbids(self) -> None:
+        """Why there may be no process. Raises gdb.GdbError where there is something to say."""
+        from ..analysis import tracing
+
+        forbidden = tracing.in_the_way()
+        if forbidden:
+            refuse("\n  ".join([f"{self.NAME}: {NO_INFERIOR} If attaching is refused:", *forbidden]))
 
     def _report(self, subject: "Subject", pythons: "List[Python]", refusal: Optional[str],
                 target: Dict[str, Any], options: Dict[str, Any]) -> None:
@@ -142,11 +158,10 @@ class Symbols(Command):
             image = wanted.get(each.build_id or "")
             if image is None or each.problem:
                 continue
-            try:
-                objfiles.add_debug_file(image, str(each.path))
-            except objfiles.NotRead:
-                refuse(f"{self.NAME}: {each.path} is that of {image.path}, which gdb has not read: "
-                       f"sharedlibrary {os.path.basename(image.path)}")
+            if image.path == subject.executable and not objfiles.has_read(image.path, each.build_id):
+                refuse(f"{self.NAME}: {each.path} is that of the program. First have gdb read the program of that "
+                       "build: file FILE")
+            objfiles.add_debug_file(image, str(each.path), survey.file_to_read(subject, image, each.build_id))
             lines += list(symbols.used(image.path, each.build_id or "", str(each.path)))
         if not lines:
             refuse(f"{self.NAME}: " + symbols.unusable(
@@ -215,7 +230,7 @@ def _look() -> "Tuple[Subject, List[Python], Optional[str], Dict[str, Any]]":
         target = {"pid": where.pid, "core": where.core, "python": None, "free_threaded": None, "debug_build": None,
                   "layout": None, "runtimes": []}
     program = images.executable(mapped)
-    root, locate = _files(target["pid"], program)
+    root, locate, kept = _files(target["pid"], program)
     core = None
     if target["core"] is not None:
         try:
@@ -226,15 +241,17 @@ def _look() -> "Tuple[Subject, List[Python], Optional[str], Dict[str, Any]]":
     subject = survey.Subject(
         memory_, mapped, locate, root,
         Places([Path(path) for path in objfiles.debug_directories()], fetched_by_debuginfod(os.environ), root),
-        program.path if program is not None else None, core, locate(program) if program is not None else None,
+        program.path if program is not None else None, core, locate(program) if program is not None else None, kept,
         lambda image: objfiles.has_read(image.path, image.build_id()),
         lambda image: objfiles.debug_file(image.path, image.build_id()))
     return subject, pythons, refusal, target
 
 
 def _files(pid: Optional[int],
-           program: "Optional[MappedImage]") -> "Tuple[str, Callable[[MappedImage], Optional[str]]]":
-    """The folder of the process's file system, "" for this machine's, and what finds an image's file."""
+           program: "Optional[MappedImage]") -> "Tuple[str, _Finds, _Finds]":
+    """The folder of the process's file system, "" for this machine's, what finds an image's file, and what finds
+    that of an image which has lost it.
+    """
     from ..target import objfiles, processes, sources
     from . import survey
 
@@ -249,4 +266,4 @@ def _files(pid: Optional[int],
         path = survey.below_root(sysroot, image.path)
         return path if os.path.exists(path) else None
 
-    return sysroot, locate
+    return sysroot, locate, lambda image: None

@@ -19,6 +19,8 @@ MANY_JUMPS = 60
 MIN_WHOLE = 16 << 10
 MAX_LOOP = 1 << 20
 MAX_NAMES = 64 << 20
+# Functions of Python/jit.c, of which link-time optimisation leaves one or the other.
+_JIT = re.compile(rb"(?<!\w)(?:_PyJIT_Compile|jit_error)(?!\w)")
 
 
 class EvaluationLoop(NamedTuple):
@@ -60,6 +62,6 @@ def of(image: Image, debug: Optional[Image] = None, part: bytes = b"") -> Option
     return EvaluationLoop(
         dispatch,
         True if dispatch == "computed gotos" and not whole else split,
-        b"_PyJIT_Compile" in names if names else None,
+        _JIT.search(names) is not None if names else None,
         b".lto_priv" in names if names else None,
         symbol.size)

@@ -215,16 +215,19 @@ def details(image: Image) -> Iterator[str]:
     if image.is_of_another_build:
         yield f"the file is of another build: it has build id {image.build_id}, mapped is {image.loaded_build_id}"
     elif image.deleted:
-        yield "the file that is mapped was deleted" + (", and one of the same build is there" if image.build_id else "")
+        same = image.build_id is not None and image.build_id == image.loaded_build_id
+        yield "the file that is mapped was deleted" + (", and one of the same build is there" if same else "")
     if image.file is not None and image.file != image.path and not image.file.startswith("/proc/"):
         yield f"file {image.file}"
+    if image.mapped_file is not None:
+        yield f"what is mapped is {image.mapped_file}"
     if debug is None:
         return
     if debug.status == "separate":
         yield f"{debug.path} ({debug.how})"
-    if debug.status == "mismatch":
+    if debug.status == "mismatch" and debug.path != image.file:
         yield f"{debug.path}: {debug.problem}"
-    elif debug.problem:
+    elif debug.problem and debug.status != "mismatch":
         yield debug.problem
     if debug.compression:
         yield f"compressed ({debug.compression})"
@@ -268,6 +271,7 @@ def _image_json(image: Image) -> Dict[str, Any]:
         "role": image.role,
         "deleted": image.deleted,
         "replaced": image.is_of_another_build,
+        "mapped_file": image.mapped_file,
         "problem": image.problem,
         "read_by_gdb": image.read_by_gdb,
         "debug": image.debug._asdict() if image.debug is not None else None,

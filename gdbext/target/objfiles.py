@@ -1,6 +1,7 @@
 """What gdb itself knows of files: the program, where debug files are, and for which images it has read any."""
 
 import os
+import re
 import sys
 from typing import Iterable, Iterator, List, NamedTuple, Optional
 
@@ -17,10 +18,6 @@ class Mismatch(NamedTuple):
     file: str
     build_id: str
     loaded_build_id: str
-
-
-class NotRead(Exception):
-    """gdb has not read the file of an image, and so takes no debug file for it."""
 
 
 def program() -> Optional[str]:
@@ -66,13 +63,43 @@ def mismatches(images: Iterable[MappedImage], executable: Optional[MappedImage])
             yield Mismatch(found.filename or path, found.build_id, loaded)
 
 
-def add_debug_file(image: MappedImage, path: str) -> None:
-    """Have gdb read a debug file for an image, whose build id the caller has compared. Raises NotRead, gdb.error."""
+def add_debug_file(image: MappedImage, path: str, file: Optional[str]) -> None:
+    """Have gdb read a debug file for an image, whose build id the caller has compared. Raises gdb.error.
+
+    `file` is one that is what is mapped, None where there is none. Of an image for which gdb has read no file, or
+    that of another build, it is read first: code is unwound by it.
+    """
     found = objfile(image.path, image.build_id())
     if found is None:
-        raise NotRead()
-    if debug_file(image.path, image.build_id()) != os.path.realpath(path):
+        _drop_library(image.path)
+        gdb.execute(f"add-symbol-file {_quoted(file or path)} -o {image.bias:#x}", to_string=True)
+        found = objfile(image.path, image.build_id())
+    has = (found.filename if found is not None else path, debug_file(image.path, image.build_id()))
+    if found is not None and not {path, os.path.realpath(path)} & set(has):
         found.add_separate_debug_file(path)
+
+
+def _drop_library(path: str) -> None:
+    """Have gdb drop what it has read for a library. It can drop all of them only."""
+    try:
+        wrong = gdb.lookup_objfile(path)
+    except ValueError:
+        return
+    others = [each.filename for each in gdb.objfiles() if each.filename and each.owner is None and each != wrong]
+    gdb.execute("nosharedlibrary", to_string=True)
+    for name in others:
+        # What is no library matches none.
+        gdb.execute(f"sharedlibrary {_pattern(os.path.basename(name))}$", to_string=True)
+
+
+def _pattern(text: str) -> str:
+    """A text as a regular expression of any kind, for gdb's own kinds differ."""
+    return "".join(each if each.isalnum() or each in "_-" else "\\^" if each == "^" else f"[{each}]" for each in text)
+
+
+def _quoted(path: str) -> str:
+    """A path as one word of a command."""
+    return '"%s"' % re.sub(r'(["\\])', r"\\\1", path)
 
 
 def has_libpython() -> bool:

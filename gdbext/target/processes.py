@@ -5,7 +5,7 @@ A child's memory may be read by whoever may attach to its parent.
 
 import os
 import re
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from ..cpython.memory import Memory, Unreadable
 from ..elf import dynamic
@@ -73,6 +73,28 @@ def images_of(pid: int, memory: ProcessMemory) -> List[MappedImage]:
         except (dynamic.NotAnImage, Unreadable):
             continue
     return found
+
+
+def has_memory(pid: int) -> bool:
+    """Whether a process has any: none is left when it has ended, though its parent has not waited for it."""
+    return "\nVmSize:" in _text(pid, "status")
+
+
+def kept_file(pid: int, base: int) -> Optional[str]:
+    """Where the kernel has the file that is mapped from an address on, also if it was deleted or replaced.
+
+    None where this process may not open it: but for the program's own that is root's right (proc(5), map_files).
+    """
+    found = re.search(rf"(?m)^0*{base:x}-([0-9a-f]+) .*?(/.*)$", _text(pid, "maps"))
+    if found is None:
+        return None
+    exe, mapped = f"/proc/{pid}/exe", f"/proc/{pid}/map_files/{base:x}-{int(found.group(1), 16):x}"
+    try:
+        if os.readlink(exe) == found.group(2):
+            return exe
+    except OSError:
+        pass
+    return mapped if os.access(mapped, os.R_OK) else None
 
 
 def _text(pid: int, name: str) -> str:

@@ -159,6 +159,9 @@ def test_replaced_while_it_runs(interpreter: Interpreter, copy: Path, script: Pa
         after = elf_files.build_id(copy)
         run = ask(program.pid, "py-symbols -json", "py-symbols", "set width 60", "py-symbols")
         executable = by_role(run.answers[0].document(), "executable")
+        kept = "/proc/%d/exe" % program.pid
+        assert executable["mapped_file"] == executable["debug"]["path"] == kept
+        assert any(each.endswith("\nfile %s" % kept) for each in run.answers[0].document()["advice"])
         assert before != after
         assert executable["deleted"] and executable["replaced"]
         assert (executable["loaded_build_id"], executable["build_id"]) == (before, after)
@@ -173,6 +176,52 @@ def test_replaced_while_it_runs(interpreter: Interpreter, copy: Path, script: Pa
         executable = by_role(ask(program.pid, "py-symbols -json").answers[0].document(), "executable")
         assert executable["deleted"] and not executable["replaced"] and executable["problem"] is not None
         assert executable["loaded_build_id"] == before and executable["file"] is None
+
+
+def test_library_replaced_while_it_runs(interpreter: Interpreter, copy: Path, script: Path, tmp_path: Path) -> None:
+    """An upgrade of libpython: gdb takes the new file for the old one, until it is told of what the kernel keeps."""
+    (tmp_path / "lib").mkdir()
+    library = tmp_path / "lib" / interpreter.image.name
+    shutil.copy(interpreter.image, library)
+    variables = {"PYTHONHOME": str(interpreter.prefix), "LD_LIBRARY_PATH": str(library.parent)}
+    with processes.running([str(copy), str(script)], variables) as program:
+        before = elf_files.build_id(library)
+        # Code is at other places in this one.
+        elf_files.compile_to(tmp_path / "new.so", "-shared", "-fPIC", "-g", source="int here(void) { return 1; }\n")
+        os.replace(tmp_path / "new.so", library)
+        after = elf_files.build_id(library)
+        first = ask(program.pid, "py-symbols -json", "py-symbols -imports readlink -json").answers
+        document = first[0].document()
+        image = by_role(document, "interpreter")
+        kept = image["mapped_file"]
+        if kept is None:
+            pytest.skip("the kernel lets this user have no file of map_files")
+        known = "python print([o.filename for o in gdb.objfiles() if o.build_id in (%r, %r)])" % (before, after)
+        libc = "python print(gdb.lookup_objfile('libc.so.6').is_valid())"
+        told = ask(program.pid, known, "py-symbols -use %s" % kept, known, "py-symbols -use %s" % kept, known, "bt", libc,
+                   "py-symbols -json").answers
+        alone = check_symbols(program.pid)
+        assert image["file"] == str(library) and image["replaced"] and image["deleted"]
+        assert (image["loaded_build_id"], image["build_id"]) == (before, after)
+        assert elf_files.build_id(Path(kept)) == before
+    # What is told is told of what runs.
+    expected = debuginfo.has_dwarf(interpreter.image)
+    assert (image["debug"]["status"] == "embedded") == expected and image["read_by_gdb"] is False
+    assert image["evaluation_loop"]["size"] > 0
+    assert str(library) in [each["path"] for each in first[1].document()["imports"]]
+    command = "py-symbols -use %s" % kept
+    for advice in (document["advice"], alone["advice"]):
+        about, = [each for each in advice if str(library) in each]
+        assert about.endswith("\n" + command) and str(before) in about
+    # The program is the right one.
+    assert not any("/exe" in each for each in document["advice"])
+    assert told[1].stdout == told[3].stdout == "Loaded %s\n  for %s, build id %s\n" % (kept, library, before)
+    assert told[0].stdout == "[%r]\n" % str(library) and told[2].stdout == told[4].stdout == "[%r]\n" % kept
+    assert "Py_RunMain" in told[5].stdout or "Py_BytesMain" in told[5].stdout
+    assert told[6].stdout == "True\n"
+    mended = told[7].document()
+    assert by_role(mended, "interpreter")["read_by_gdb"] is True
+    assert [each for each in mended["advice"] if str(library) in each] == []
 
 
 def test_without_pyelftools(interpreter: Interpreter, script: Path) -> None:
@@ -242,6 +291,10 @@ def test_warns_once_of_a_core_and_another_binary(
                      % (rebuilt, *ids))
     assert [answer.stdout for answer in wrong.answers][1:3] == [answer.stdout for answer in right.answers][1:3]
     executable = by_role(wrong.answers[3].document(), "executable")
+    # The right one is where the core says.
+    assert executable["mapped_file"] == str(copy)
+    assert any(each.endswith("\nfile %s\ncore-file %s" % (copy, core))
+               for each in wrong.answers[3].document()["advice"])
     assert executable["replaced"] and (executable["build_id"], executable["loaded_build_id"]) == ids
     assert not by_role(right.answers[3].document(), "executable")["replaced"]
     # What gdb was given says nothing of how the process ran.
