@@ -505,11 +505,22 @@ def test_check_symbols_refuses(tmp_path: Path) -> None:
     """One line, and status 1."""
     (tmp_path / "text").write_text("no ELF file")
     os.mkfifo(tmp_path / "fifo")
-    for what in (tmp_path / "text", tmp_path / "fifo", tmp_path, tmp_path / "nothing", "999999999"):
-        ended = subprocess.run([sys.executable, str(CHECK_SYMBOLS), str(what)], capture_output=True, text=True,
-                               check=False)
-        assert ended.returncode == 1 and ended.stdout == ""
-        assert ended.stderr.startswith("check_symbols: ") and ended.stderr.count("\n") == 1
+    zombie = subprocess.Popen(["true"])
+    try:
+        # It has ended, and nobody has asked for its status.
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        said = {what: _refused(what) for what in (
+            tmp_path / "text", tmp_path / "fifo", tmp_path, tmp_path / "nothing", "999999999", str(zombie.pid))}
+    finally:
+        zombie.wait()
+    assert "has ended" in said[str(zombie.pid)]
+
+
+def _refused(what: object) -> str:
+    ended = subprocess.run([sys.executable, str(CHECK_SYMBOLS), str(what)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert ended.stderr.startswith("check_symbols: ") and ended.stderr.count("\n") == 1
+    return ended.stderr
 
 
 def test_cores(interpreter: Interpreter, copy: Path, script: Path, tmp_path: Path) -> None:
