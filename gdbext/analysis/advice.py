@@ -134,9 +134,10 @@ def _wrong_files(report: Report, machine: Machine) -> Iterator[Advice]:
                    key=lambda image: image.path != machine.executable)
     if wrong and machine.core is not None:
         right = wrong[0].mapped_file
-        yield Advice(f"{_names(wrong)}: not the build that the core is of. " + (
-            "A file of that build is here:" if right else f"Get the file of build id {wrong[0].loaded_build_id}, then:"),
-            _read_instead(wrong[0], right or f"/path/to/{wrong[0].path.rpartition('/')[2]}", machine))
+        what = "A file of that build is here:" if right else f"Get the file of build id {_id(wrong[0])}, then:"
+        file = right or f"/path/to/{wrong[0].path.rpartition('/')[2]}"
+        yield Advice(f"{_names(wrong)}: not the build that the core is of. {what}",
+                     _read_instead(wrong[0], file, machine))
     elif wrong:
         yield Advice(f"{_names(wrong)}: replaced since the process has started. What runs is of build id "
                      f"{_id(wrong[0])}" + (f" and {len(wrong) - 1} more" if len(wrong) > 1 else "") +

@@ -153,9 +153,9 @@ def _is_mapped(image: MappedImage, build_id: Optional[str], loaded_build_id: Opt
 
 
 def _file_of_mapped(subject: Subject, image: MappedImage, build_id: Optional[str]) -> Optional[str]:
-    """A file that is what is mapped, where that in its place is not; None if there is none. There has to be pyelftools.
+    """A file that is what is mapped, where that in its place is not; None if there is none.
 
-    It is what the kernel keeps of a live process; of a core, the file as the core names it, or one that has
+    There has to be pyelftools. It is what the kernel keeps of a live process; of a core, the file as the core names it, or one that has
     been put under its build id.
     """
     from ..elf.image import Image as ElfFile

@@ -198,8 +198,8 @@ def test_library_replaced_while_it_runs(interpreter: Interpreter, copy: Path, sc
             pytest.skip("the kernel lets this user have no file of map_files")
         known = "python print([o.filename for o in gdb.objfiles() if o.build_id in (%r, %r)])" % (before, after)
         libc = "python print(gdb.lookup_objfile('libc.so.6').is_valid())"
-        told = ask(program.pid, known, "py-symbols -use %s" % kept, known, "py-symbols -use %s" % kept, known, "bt", libc,
-                   "py-symbols -json").answers
+        use = "py-symbols -use %s" % kept
+        told = ask(program.pid, known, use, known, use, known, "bt", libc, "py-symbols -json").answers
         alone = check_symbols(program.pid)
         assert image["file"] == str(library) and image["replaced"] and image["deleted"]
         assert (image["loaded_build_id"], image["build_id"]) == (before, after)
@@ -209,10 +209,9 @@ def test_library_replaced_while_it_runs(interpreter: Interpreter, copy: Path, sc
     assert (image["debug"]["status"] == "embedded") == expected and image["read_by_gdb"] is False
     assert image["evaluation_loop"]["size"] > 0
     assert str(library) in [each["path"] for each in first[1].document()["imports"]]
-    command = "py-symbols -use %s" % kept
     for advice in (document["advice"], alone["advice"]):
         about, = [each for each in advice if str(library) in each]
-        assert about.endswith("\n" + command) and str(before) in about
+        assert about.endswith("\n" + use) and str(before) in about
     # The program is the right one.
     assert not any("/exe" in each for each in document["advice"])
     assert told[1].stdout == told[3].stdout == "Loaded %s\n  for %s, build id %s\n" % (kept, library, before)
