@@ -10,6 +10,7 @@ from .frames import Down, Frame, Up
 from .functions import PyFile, PyFunction, PyLine, PyValue
 from .gdbext import Gdbext, Version
 from .leaks import Leaks
+from .leaks_counts import LeaksCounts
 from .leaks_garbage import LeaksGarbage
 from .leaks_graph import LeaksExport, LeaksRetained
 from .leaks_objects import LeaksBiggest, LeaksInstances, LeaksShow
@@ -25,7 +26,7 @@ from .threads import Threads
 # A prefix before its own.
 COMMANDS = (Gdbext, Version, Dump, Backtrace, Exc, Catch, Up, Down, Frame, Locals, List, Print, Threads, Locks, Leaks,
             LeaksSnapshot, LeaksDiff, LeaksInstances, LeaksBiggest, LeaksShow, LeaksReferrers, LeaksPath,
-            LeaksGarbage, LeaksRetained, LeaksExport, Symbols)
+            LeaksGarbage, LeaksCounts, LeaksRetained, LeaksExport, Symbols)
 FUNCTIONS = (PyValue, PyFile, PyLine, PyFunction, PyExc, Raised)
 
 # What gdb's machine interface has them as, for IDEs.

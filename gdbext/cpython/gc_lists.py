@@ -3,7 +3,7 @@
 Facts: Modules/gcmodule.c (up to 3.12), Python/gc.c, Include/internal/pycore_gc.h, Include/objimpl.h (3.6-3.7).
 """
 
-from typing import Iterator, List
+from typing import Iterator, List, Optional
 
 from ..layout.layout import MissingField
 from .memory import Damaged
@@ -93,3 +93,15 @@ class GcLists:
                 landmark, steps, lap = address, 0, 2 * lap
             address = u64(address + following) & _LINK_MASK
         raise Damaged(head, "list of objects without an end")
+
+    def is_linked(self, address: int) -> Optional[bool]:
+        """Whether an object with a collector's head is in a list: the next one's head leads back to it.
+
+        None for one that is not tracked. Raises Unreadable.
+        """
+        u64 = self._runtime.memory.u64
+        struct = self._runtime.layout["PyGC_Head"]
+        following, before = struct.offset("_gc_next", "gc.gc_next"), struct.offset("_gc_prev", "gc.gc_prev")
+        head = address - struct.size
+        following_head = u64(head + following) & _LINK_MASK
+        return u64(following_head + before) & _LINK_MASK == head if following_head else None

@@ -41,6 +41,9 @@ _IMMORTAL = 1 << 31
 _STATIC_COUNT = 999_999_999
 # Of a free-threaded build's shared count (_Py_REF_SHARED_SHIFT in Include/refcount.h, 3.13's object.h): flags.
 _SHARED_SHIFT = 2
+# Of free-threaded builds (Include/refcount.h): ob_ref_local of an immortal object, and _Py_REF_DEFERRED.
+_IMMORTAL_LOCAL = (1 << 32) - 1
+_DEFERRED = ((1 << 63) - 1) // 8
 # Nothing is mapped below (vm.mmap_min_addr).
 _LOWEST_POINTER = 1 << 16
 
@@ -199,9 +202,12 @@ class HeapObjects:
         self._free_threaded = layout.free_threaded
         head = layout["PyObject"]
         self.type_at = head.offset("ob_type")
+        self.size_at = layout["PyVarObject"].offset("ob_size")
         # Of a free-threaded build two counts, the first of which is the upper half of a word.
         self._count_at = head.offset("ob_ref_local") & ~7 if layout.free_threaded else head.offset("ob_refcnt")
         self._shared_at = head.offset("ob_ref_shared") if layout.free_threaded else 0
+        # 3.13 has one reference more to what has the bit _PyGC_BITS_DEFERRED, no constant.
+        self._deferring = int(layout.free_threaded and not layout.has("PyObject", "ob_flags"))
         gc_head = 0 if layout.free_threaded else layout["PyGC_Head"].size
         self._gc_head = gc_head
         # 3.6 and 3.7.
@@ -414,12 +420,36 @@ class HeapObjects:
         if self._free_threaded:
             local = reader.integer(address, "PyObject", "ob_ref_local")
             # It may be negative.
-            shared = reader.integer(address, "PyObject", "ob_ref_shared", signed=True) >> _SHARED_SHIFT
-            return local + shared, local == 0xFFFFFFFF
+            shared = reader.integer(address, "PyObject", "ob_ref_shared", signed=True)
+            return local + _shared_count(shared), local == _IMMORTAL_LOCAL
         count = self._runtime.memory.u64(address + self._count_at)
         if not self._immortal:
             return count, abs(count - _STATIC_COUNT) < _LOWEST_POINTER
         return count & 0xFFFFFFFF, bool(count & _IMMORTAL)
+
+    def counts(self, group: Group) -> List[int]:
+        """The reference count of each of a group's objects, -1 for an immortal's."""
+        if self._free_threaded:
+            return [-1 if word >> 32 == _IMMORTAL_LOCAL else
+                    (word >> 32) + _shared_count(shared - (shared >> 63 << 64)) - self._deferring * (word >> 30 & 1)
+                    for word, shared in zip(group.column(self._count_at), group.column(self._shared_at))]
+        column = group.column(self._count_at)
+        if not self._immortal:
+            return [-1 if abs(word - _STATIC_COUNT) < _LOWEST_POINTER else word for word in column]
+        return [-1 if word & _IMMORTAL else word & 0xFFFFFFFF for word in column]
+
+    def was_object(self, words: memoryview, start: int, room: int) -> bool:
+        """Whether a block of `room` words holds an object that is no longer one, kept to be used again.
+
+        Of such a tuple, frame or method the references are still there.
+        """
+        for offset, known in self._known.items():
+            at = (offset + self.type_at) // 8
+            if at < room and start + at < len(words):
+                kind = known.get(words[start + at])
+                if kind is not None and kind.flags & HAVE_GC and not kind.flags & HEAP_TYPE:
+                    return True
+        return False
 
     def is_alive(self, address: int, windows: Windows) -> bool:
         """Whether what lies before the type of an object at an address is a reference count. Raises Unreadable."""
@@ -454,3 +484,13 @@ def _by_word(column: List[int], known: Iterable[int], numbers: Sequence[int]
     for number, word in zip(numbers, column):
         get(word, others).append(number)
     return {word: of_word for word, of_word in found.items() if of_word}, others
+
+
+def _shared_count(word: int) -> int:
+    """The count that other threads than an object's owner have changed, from a signed word.
+
+    The references to a function, type or module are counted later, in the stacks that hold them; so that it
+    is not freed before that, its count is larger by a constant (3.14 and later, gh-117376).
+    """
+    count = word >> _SHARED_SHIFT
+    return count - _DEFERRED if count >= _DEFERRED >> 1 else count

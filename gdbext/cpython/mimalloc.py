@@ -167,13 +167,13 @@ class Mimalloc:
         """How many blocks are in use, but for those that another thread has freed, and not yet given back."""
         return sum(page.used for page in self.found)
 
-    def runs(self, least: int = 0) -> Iterator[Run]:
-        """The blocks of each page that objects may be in, but for large ones.
+    def runs(self, least: int = 0, everything: bool = False) -> Iterator[Run]:
+        """The blocks of each page that objects may be in, or with `everything` of all pages, but for large ones.
 
         With `least` of those pages only whose blocks have room for so many bytes.
         """
         self.damaged = self._faults
-        for page in self._with_objects():
+        for page in self.found if everything else self._with_objects():
             size = page.block * page.count
             if not least <= page.usable or size > PIECE:
                 continue
@@ -188,9 +188,9 @@ class Mimalloc:
             else:
                 yield Run([(page.address, page.count)], page.block, page.count, words, free, page.usable, _head(page))
 
-    def large(self) -> Iterator[Blocks]:
+    def large(self, everything: bool = False) -> Iterator[Blocks]:
         """The blocks that have a page each, and of each of them what an object's structure may take."""
-        for page in self._with_objects():
+        for page in self.found if everything else self._with_objects():
             if page.block * page.count > PIECE:
                 try:
                     words = memoryview(self._memory.read(page.address, PAGE)).cast("Q")

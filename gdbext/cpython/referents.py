@@ -9,8 +9,9 @@ Facts: the tp_traverse functions in Objects/ and Modules/; Objects/typeobject.c 
 """
 
 from collections import Counter
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from ..layout.layout import Struct
 from .frames import STACK_REFERENCE_MASK
 from .heap import Windows
 from .heap_objects import HAVE_GC, HEAP_TYPE, HeapObjects, HeapType
@@ -59,8 +60,11 @@ _FIELDS["builtin_function_or_method"] = ("PyCFunctionObject", ("m_self", "m_modu
 _FIELDS.update(dict.fromkeys((
     "method_descriptor", "classmethod_descriptor", "getset_descriptor", "member_descriptor", "wrapper_descriptor"), (
         "PyDescrObject", ("d_type", "d_name", "d_qualname"))))
-_FIELDS.update(dict.fromkeys(("weakref", "weakref.ReferenceType", "weakproxy", "weakcallableproxy",
-                              "weakref.ProxyType", "weakref.CallableProxyType"), ("PyWeakReference", ("wr_callback",))))
+_WEAK = ("weakref", "weakref.ReferenceType", "weakproxy", "weakcallableproxy", "weakref.ProxyType",
+         "weakref.CallableProxyType")
+_FIELDS.update(dict.fromkeys(_WEAK, ("PyWeakReference", ("wr_callback",))))
+# Types that hold no references, whatever their words look like.
+_DATA = ("int", "float", "complex", "str", "bytes", "bool")
 # An exception's base, and what some have besides.
 _EXCEPTION = ("PyBaseExceptionObject", ("dict", "args", "notes", "traceback", "context", "cause"))
 _EXCEPTIONS: Dict[str, Tuple[str, Tuple[str, ...]]] = {
@@ -89,6 +93,18 @@ class Kind(NamedTuple):
     none: bool = False
 
 
+class _Shape(NamedTuple):
+    """Where a type's instances have weak references, and where they end without their items, 0 if that varies.
+
+    Sizes and offsets in bytes. `is_data`: they hold no references.
+    """
+
+    weak: FrozenSet[int]
+    end: int
+    item_size: int
+    is_data: bool
+
+
 class Referents:
     """Reads references. `objects` knows which words are types: it is one that has gone through the heap."""
 
@@ -110,6 +126,9 @@ class Referents:
         self._split_values = layout.find("PyDictValues") is not None
         self._tagged_values = layout.has("PyTypeObject", "tp_watched")
         self._managed_at = -8 if layout.free_threaded else -24
+        # MANAGED_WEAKREF_OFFSET (Include/internal/pycore_object.h), 3.12 and later.
+        self._managed_weak_at = -16 if layout.free_threaded else -32
+        self._shapes: Dict[int, _Shape] = {}
 
     def type_of(self, address: int) -> Optional[HeapType]:
         """The type of the object at an address, None where there is no object. Raises Unreadable."""
@@ -157,6 +176,35 @@ class Referents:
         if len(visitors) == 1:
             return Kind(visitors[0], exact)
         return Kind(lambda address: [each for visit in visitors for each in visit(address)], exact)
+
+    def may_hold(self, type_: HeapType, address: int, offset: int) -> bool:
+        """Whether a word at an offset in the block of an object may be a reference that it owns.
+
+        Not if its type is one whose instances hold numbers and characters, if the word is a weak reference or
+        lies beyond the structure.
+        """
+        shape = self._shapes.get(type_.address)
+        if shape is None:
+            shape = self._shapes[type_.address] = self._shape(type_)
+        if shape.is_data or offset in shape.weak:
+            return False
+        end = shape.end
+        if end and shape.item_size:
+            size = self.windows.word(address + self._size_at)
+            end += shape.item_size * min(size, (1 << 64) - size)
+        return not end or offset < end
+
+    def _shape(self, type_: HeapType) -> _Shape:
+        names = self.names(type_)
+        weak = set()
+        if names and names[0] in _WEAK:
+            struct = self._layout["PyWeakReference"]
+            weak.update(struct.offset(name) for name in ("wr_object", "wr_prev", "wr_next"))
+        at = self._reader.integer(type_.address, "PyTypeObject", "tp_weaklistoffset", signed=True)
+        weak.add(at if at else self._managed_weak_at)
+        # What follows a code object's fields are instructions, whose caches have references that are not counted.
+        return _Shape(frozenset(weak), 0 if type_.flags & INLINE_VALUES else type_.basic_size,
+                      0 if "code" in names else type_.item_size, bool(names) and names[0] in _DATA)
 
     def names(self, type_: HeapType) -> List[str]:
         """What the type and its bases written in C are called there, the nearest first."""
@@ -359,25 +407,32 @@ class Referents:
         values = self.windows.word(address + struct.offset("ma_values"))
         if values:
             return self._some(self._values(keys, values))
-        return self._entries(keys)[0]
+        return self._entries(keys)
 
-    def _entries(self, keys: int) -> Tuple[List[int], bool]:
-        """The keys and values of a table that is not split, and whether its keys may be other than str."""
+    def table(self, keys: int) -> Tuple[int, int, int]:
+        """Where the entries of a dict's keys begin and end, and how many there is room for. Raises READ_ERRORS."""
+        start, entry, count = self._table(keys)
+        usable = self._reader.integer(keys, "PyDictKeysObject", "dk_usable", signed=True)
+        room = count + max(usable, 0)
+        return start, start + entry.size * room, room
+
+    def _table(self, keys: int) -> Tuple[int, Struct, int]:
+        """Where the entries begin, what one is, and how many are used or deleted."""
         word, struct = self.windows.word, self._layout["PyDictKeysObject"]
         count = word(keys + struct.offset("dk_nentries"))
         if not 0 <= count <= MAX_ITEMS:
             raise Damaged(keys, f"dict with {count} entries")
-        general = True
         if self._logged:
             packed = word(keys + 8 * (struct.offset("dk_log2_size") // 8))
-            general = not packed >> 16 & 0xFF
             start = keys + struct.offset("dk_indices") + (1 << min(packed >> 8 & 0xFF, 40))
-            entry = self._layout["PyDictKeyEntry" if general else "PyDictUnicodeEntry"]
-        else:
-            size = word(keys + struct.offset("dk_size"))
-            width = 1 if size <= 0xFF else 2 if size <= 0xFFFF else 4
-            start = keys + struct.offset("dk_indices") + width * size
-            entry = self._layout["PyDictKeyEntry"]
+            return start, self._layout["PyDictUnicodeEntry" if packed >> 16 & 0xFF else "PyDictKeyEntry"], count
+        size = word(keys + struct.offset("dk_size"))
+        width = 1 if size <= 0xFF else 2 if size <= 0xFFFF else 4
+        return keys + struct.offset("dk_indices") + width * size, self._layout["PyDictKeyEntry"], count
+
+    def _entries(self, keys: int) -> List[int]:
+        """The keys and values of a table that is not split."""
+        start, entry, count = self._table(keys)
         step, key, value = entry.size // 8, entry.offset("me_key") // 8, entry.offset("me_value") // 8
         words = self._bounded(start, count * step)
         found = []
@@ -385,15 +440,16 @@ class Referents:
             if value_pointer:
                 found.append(key_pointer)
                 found.append(value_pointer)
-        return found, general
+        return found
 
     def _values(self, keys: int, values: int) -> List[int]:
         """The values of a split table, unset ones as 0."""
         count = self.windows.word(keys + self._layout["PyDictKeysObject"].offset("dk_nentries"))
-        return self._bounded(values + self._values_offset, count)
+        return self._bounded(values + self.values_offset, count)
 
     @property
-    def _values_offset(self) -> int:
+    def values_offset(self) -> int:
+        """Where the values begin behind what a dict or an instance calls its values, in bytes."""
         return self._layout["PyDictValues"].offset("values") if self._headed_values else 0
 
     def _ordered_dict(self, address: int) -> List[int]:
@@ -437,7 +493,7 @@ class Referents:
             head = self.windows.word(at)
             # capacity, size, embedded, valid: a byte each.
             if head >> 24 & 0xFF:
-                return self._some(self._bounded(at + self._values_offset, head & 0xFF))
+                return self._some(self._bounded(at + self.values_offset, head & 0xFF))
         return []
 
     def _cached_keys(self, type_: HeapType) -> int:

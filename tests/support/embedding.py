@@ -103,6 +103,12 @@ def build_calling_extension(folder: Path, interpreter: Interpreter) -> Path:
     return folder
 
 
+def build_losing_extension(folder: Path, interpreter: Interpreter) -> Path:
+    """The extension module of programs/losing.c, in a folder of its own. Raises CannotBuild."""
+    build(folder / "losing" / "losing.so", ["-shared", "-fPIC", "-O1", *_headers(_ask(interpreter))], "losing.c")
+    return folder / "losing"
+
+
 def build_extension(folder: Path, interpreter: Interpreter, name: str) -> Path:
     """The extension module of programs/NAME.c, for one interpreter; the folder to import it from.
 
