@@ -132,13 +132,8 @@ def chain(frame):
 
 
 def process(threads, **more):
-    """The truth about this process."""
-    return dict(
-        more,
-        pid=os.getpid(),
-        python=sys.version.split()[0],
-        threads=threads,
-    )
+    """The truth about this process, or about another one whose `pid` is given."""
+    return dict({"pid": os.getpid(), "python": sys.version.split()[0], "threads": threads}, **more)
 
 
 def write(path, truth):

@@ -57,7 +57,7 @@ def measure():
     gc.set_debug(gc.DEBUG_SAVEALL)
     gc.collect()
     common.write(sys.argv[1], common.process(
-        [{"lwp": os.getppid()}], garbage=sorted(map(id, gc.garbage)), kept=[id(KEPT[0])]))
+        [{"lwp": os.getppid()}], pid=os.getppid(), garbage=sorted(map(id, gc.garbage)), kept=[id(KEPT[0])]))
 
 
 gc.collect()

@@ -159,7 +159,8 @@ def measure():
             objects.append(row + [sorted(map(id, gc.get_referents(each)))])
         waiting.extend(gc.get_referents(each))
     del each
-    common.write(sys.argv[1], common.process([{"lwp": os.getppid()}], tracked=counts, blocks=blocks, objects=objects))
+    common.write(sys.argv[1], common.process(
+        [{"lwp": os.getppid()}], pid=os.getppid(), tracked=counts, blocks=blocks, objects=objects))
 
 
 def nothing():

@@ -104,7 +104,8 @@ def measure():
             frames.add(id(each))
     handler = ROUTES["/item"]
     common.write(sys.argv[1], common.process(
-        [{"lwp": os.getppid()}], held=id(HELD), holders={str(id(each)): via for via, each in HOLDERS[0].items()},
+        [{"lwp": os.getppid()}], pid=os.getppid(), held=id(HELD),
+        holders={str(id(each)): via for via, each in HOLDERS[0].items()},
         referrers=sorted(set(map(id, referrers)) - own - frames), request=id(handler.__closure__[0].cell_contents[7]),
         attributes=[id(HOLDERS[1][0]), id(HOLDERS[1][0].__dict__)]))
 
