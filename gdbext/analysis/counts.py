@@ -28,6 +28,8 @@ from .references import References
 _MIN_INTERNED = 500
 # So many references to an object are not lost before the collector sees it.
 _MANY = 1 << 20
+_NOT_JUDGED = ("Types, code objects and dicts are not judged: in a free-threaded build their counts need not be whole "
+               "in themselves.")
 # Objects whose references are added up at one time.
 _BATCH = 1 << 16
 
@@ -78,7 +80,8 @@ def find(runtime: Runtime, references: References, regions: Sequence[Region], st
         if count - explained > found[address] and _is_object(runtime, references, address, count - explained):
             excess.append(Excess(address, references.type_name(address), count, explained, found[address]))
     excess.sort(key=lambda each: (-each.lost, each.type, each.address))
-    return Counts(excess, known.objects, len(short), list(references.walk.problems))
+    notes = list(references.walk.problems) + [_NOT_JUDGED] * runtime.layout.free_threaded
+    return Counts(excess, known.objects, len(short), notes)
 
 
 def _is_object(runtime: Runtime, references: References, address: int, lost: int) -> bool:

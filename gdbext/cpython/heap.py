@@ -172,7 +172,10 @@ class Pools:
         return kept
 
     def _without_header(self) -> int:
-        """How many pages of arenas look like no pool, though they say that blocks of them are in use."""
+        """How many pages of arenas look like no pool, though they say that blocks of them are in use.
+
+        Only between two pools: where an arena begins and ends is not known.
+        """
         count = 0
         size = 1 << self.shift
         for pool, following in zip(self.found, self.found[1:]):

@@ -88,12 +88,16 @@ current = model.current()
 walk = HeapWalk(current.pythons[0].runtime, current.memory.writable())
 walk.prepare()
 if walk.pools.found:
-    # The offset of the next block that was never used.
-    place = (BROKEN >> walk.pools.shift << walk.pools.shift) + 40
+    # The offset of the next block that was never used, in some pools that have others on both sides.
+    size = 1 << walk.pools.shift
+    around = zip(walk.pools.found, walk.pools.found[1:], walk.pools.found[2:])
+    places = [pool.address + 40 for before, pool, after in around
+              if before.arena == pool.arena == after.arena and after.address - before.address == 2 * size][::20]
 else:
     # The size of blocks.
-    place = max(page for page in walk.mimalloc.found if page.address <= BROKEN).entry + 28
-gdb.selected_inferior().write_memory(place, bytes([7]) * 4)
+    places = [max(page for page in walk.mimalloc.found if page.address <= BROKEN).entry + 28]
+for place in places:
+    gdb.selected_inferior().write_memory(place, bytes([7]) * 4)
 end"""
 
 

@@ -64,9 +64,17 @@ def _method(show: Rendering, address: int, _type: Type) -> str:
 _OF_C_TYPES = frozenset(("method-wrapper", "wrapper_descriptor", "method_descriptor", "classmethod_descriptor"))
 
 
+# Methods of methods that are gone through; a damaged one may be its own.
+MAX_METHODS = 10
+
+
 def _callable_name(show: Rendering, address: int) -> str:
     """`__qualname__` or else `__name__` of what a method calls."""
-    kind = show.reading.type_of(address).name
+    for _ in range(MAX_METHODS):
+        kind = show.reading.type_of(address).name
+        if kind != "method":
+            break
+        address = show.reading.reader.pointer(address, "PyMethodObject", "im_func")
     if kind == "function":
         return _text_field(show, address, "PyFunctionObject", "func_qualname")
     if kind == "builtin_function_or_method":
@@ -78,8 +86,6 @@ def _callable_name(show: Rendering, address: int) -> str:
         owner = show.reading.classes.type(show.reading.reader.pointer(address, "PyDescrObject", "d_type"))
         name = _text_field(show, address, "PyDescrObject", "d_name")
         return f"{escaped(show.reading.classes.name(owner).qualname)}.{name}"
-    if kind == "method":
-        return _callable_name(show, show.reading.reader.pointer(address, "PyMethodObject", "im_func"))
     if show.reading.type_of(address).flags & TYPE_SUBCLASS:
         return escaped(show.reading.classes.name(show.reading.classes.type(address)).qualname)
     for name in ("__qualname__", "__name__"):
