@@ -43,7 +43,7 @@ def _scripts(images: List[str], folders: List[str], root: str) -> Iterator[str]:
 
 
 def init_file(home: str, config: Optional[str], major: int) -> str:
-    """The user's own init file: from gdb 11 on one below ~/.config, where there is one, hides the one in the home folder.
+    """The user's own init file: from gdb 11 on one below ~/.config, if it exists, hides the one in the home folder.
 
     Where there is none it is the latter: another program may write there too, and would not be heard.
     """

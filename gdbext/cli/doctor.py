@@ -1,7 +1,6 @@
 """gdbext doctor: whether gdb loads gdbext, and what would keep it from seeing a process."""
 
 import argparse
-import os
 from typing import Any, Iterator, Tuple
 
 from ..analysis import advice, tracing
@@ -40,12 +39,10 @@ def _look(gdb: host.Gdb) -> Iterator[Tuple[bool, str]]:
     yield True, f"gdbext at {init_file()}"
     yield _is_sourced(gdb)
     if shown[-1] == _PROVIDED:
-        yield True, "pyelftools: " + ("in gdb's Python" if gdb.packages["elftools"] else "beside gdbext")
+        yield True, "pyelftools: " + ("in gdb's Python" if gdb.has_elftools else "beside gdbext")
     else:
         yield False, ("pyelftools: none for gdb's Python, and py-symbols looks into no file without it. Install it "
                       "for that Python, as Debian's python3-pyelftools is, or beside gdbext")
-    yield True, "numpy: " + ("in gdb's Python: py-leaks is quicker by it" if gdb.packages["numpy"]
-                             else "not in gdb's Python; py-leaks does without")
     forbidden = tracing.in_the_way()
     if forbidden == [advice.OTHER_USER, *forbidden[1:]]:
         yield True, "ptrace: this user's own processes can be attached to; others by root"
@@ -59,6 +56,6 @@ def _is_sourced(gdb: host.Gdb) -> Tuple[bool, str]:
     there = install.sourced(install.read(path))
     if _LOADED not in host.run([gdb.path, "-batch", "-ex", f"help {_LOADED}"]):
         return False, f"gdb does not load it when it starts ({path}). To have it so: gdbext install"
-    if there is not None and os.path.realpath(os.path.expanduser(there)) != os.path.realpath(init_file()):
+    if there is not None and not install.is_same(there, init_file()):
         return False, f"gdb loads another copy when it starts: {there}, by {path}. To change that: gdbext install"
     return True, f"gdb loads it when it starts, by {path if there else 'an init file of the system'}"

@@ -43,13 +43,15 @@ def add(commands: Any) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "dump", help="print threads and tracebacks of a process or a core",
-        description="Attaches gdb to a process, or opens a core, prints, and lets go. The process stands still meanwhile.")
+        description="Attaches gdb to a process, or opens a core, prints, and lets go. "
+        "The process stands still meanwhile.")
     parser.add_argument("what", metavar="PID|CORE", help="the number of a process, or the path of a core file")
     for name, text in OPTIONS:
         parser.add_argument("--" + name, action="store_true", help=text)
     parser.add_argument("--limit", type=_positive, metavar="N", help="the N most recent calls of each thread only")
     parser.add_argument("--sysroot", metavar="DIR", default="", help="the folder that has the files that a core is of")
-    parser.add_argument("--executable", metavar="PATH", help="the program that a core is of (default: found by the core)")
+    parser.add_argument("--executable", metavar="PATH",
+                        help="the program that a core is of (default: found by the core)")
     parser.add_argument("--gdb", metavar="PATH", help="the gdb that is to be used (default: the one on PATH)")
     parser.set_defaults(run=run)
 
@@ -68,7 +70,10 @@ def run(options: argparse.Namespace) -> int:
     opened = of_core(options) if is_core else of_process(int(options.what))
     mark = secrets.token_hex(16)
     wanted = {"limit": options.limit, **{name: getattr(options, name) for name, _text in OPTIONS}}
-    colour = "on" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb" else "off"
+    # gdb itself has a pipe before it.
+    has_colours = (sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+                   and os.environ.get("TERM", "dumb") != "dumb")
+    colour = "on" if has_colours else "off"
     command = [gdb.path, *arguments(options.sysroot), "-iex", f"set gdbext colour {colour}", *opened.arguments,
                "-ex", f"python from gdbext.commands.dump import for_shell; for_shell({wanted!r}, {mark!r})"]
     for note in opened.notes:
@@ -197,8 +202,9 @@ def _ended(what: str, is_core: bool, status: int, errors: str, mark: str) -> int
     if status == NOT_OPENED or len(parts) != 3:
         said = [line for line in parts[0].splitlines() if line.strip()]
         reason = said[-1] if said else f"gdb ended with {status}"
-        raise Failed(NOT_OPENED, f"gdb can't open {what}: {reason}" if is_core
-                     else f"gdb can't attach to process {what}: {reason}", *([] if is_core else tracing.in_the_way(int(what))))
+        if is_core:
+            raise Failed(NOT_OPENED, f"gdb can't open {what}: {reason}")
+        raise Failed(NOT_OPENED, f"gdb can't attach to process {what}: {reason}", *tracing.in_the_way(int(what)))
     for line in filter(lambda line: not _NOISE.match(line), ours):
         print(f"gdbext dump: {line}", file=sys.stderr)
     return status

@@ -14,18 +14,18 @@ OLDEST_PYTHON = (3, 9)
 TIMEOUT = 60
 
 _QUESTION = ("python import json, sys; from importlib.util import find_spec; print(json.dumps([gdb.VERSION, "
-             "sys.version_info[:3], {name: find_spec(name) is not None for name in ('elftools', 'numpy')}]))")
+             "sys.version_info[:3], find_spec('elftools') is not None]))")
 # `gdb --help` names the init files that there are.
 _USERS = "* user-specific init file:"
 
 
 class Gdb(NamedTuple):
-    """A gdb; `python` is the version of the Python within it, `packages` whether that finds each of some."""
+    """A gdb; `python` is the version of the Python within it, `has_elftools` whether that has pyelftools."""
 
     path: str
     version: str
     python: List[int]
-    packages: Dict[str, bool]
+    has_elftools: bool
 
     @property
     def major(self) -> int:
@@ -53,7 +53,7 @@ def find(named: Optional[str] = None) -> Gdb:
         raise Failed(NO_GDB, f"{path} runs no Python", "Install a gdb that is built with Python, "
                      "or name one: --gdb PATH") from None
     if tuple(found.python[:2]) < OLDEST_PYTHON:
-        raise Failed(NO_GDB, f"the Python of {path} is {found.python[0]}.{found.python[1]}, and gdbext needs 3.9 or newer",
+        raise Failed(NO_GDB, "the Python of %s is %d.%d, and gdbext needs 3.9 or newer" % (path, *found.python[:2]),
                      "Install a newer gdb, or name one: --gdb PATH")
     return found
 

@@ -55,12 +55,12 @@ def block(init: str) -> str:
 
 
 def with_block(text: Optional[str], init: str) -> str:
-    """The init file's text with the block, which comes into the place of an older one; unchanged where it loads `init`."""
+    """The init file's text with the block, in the place of an older one; unchanged where it loads `init` anyhow."""
     text = text or ""
     if _BLOCK.search(text):
         return _BLOCK.sub(lambda _: block(init), text, count=1)
     there = sourced(text)
-    if there is not None and os.path.realpath(os.path.expanduser(there)) == os.path.realpath(init):
+    if there is not None and is_same(there, init):
         return text
     return text + ("\n" if text and not text.endswith("\n") else "") + block(init)
 
@@ -74,6 +74,11 @@ def sourced(text: Optional[str]) -> Optional[str]:
     """The init.py of gdbext that an init file's text has gdb load, None for none."""
     found = _SOURCE.search(text or "")
     return found.group(1) if found else None
+
+
+def is_same(there: str, init: str) -> bool:
+    """Whether a path, as an init file names it, is that of an init.py."""
+    return os.path.realpath(os.path.expanduser(there)) == os.path.realpath(init)
 
 
 def read(path: str) -> Optional[str]:

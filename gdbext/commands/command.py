@@ -102,8 +102,8 @@ class Command(gdb.Command):
     def _theme(self, options: Dict[str, Any], from_tty: bool) -> "Theme":
         """Plain for what a program reads, as the user wants it for a person."""
         from ..render import theme
-        from .settings import colour
         from ..target import host
+        from .settings import colour
 
         if any(option.plain and options[option.name] for option in self.OPTIONS):
             return theme.PLAIN
@@ -240,24 +240,39 @@ class ShowPrefix(gdb.Command):
 
     def invoke(self, arguments: str, from_tty: bool) -> None:
         """Without the name of a setting: all of them. Called by gdb."""
-        for name in sorted(Limit.names):
+        for name in sorted(Parameter.names):
             if name.startswith(self._name + " "):
                 gdb.execute(f"show {name}")
 
 
-class Limit(gdb.Parameter):
-    """A setting that is a number, or unlimited."""
+class Parameter(gdb.Parameter):
+    """A setting of gdbext, of one of gdb's kinds; `choices` are those of an enumeration."""
 
     # Those there are.
     names: Set[str] = set()
 
-    def __init__(self, name: str, what: str, more: str, default: Optional[int]) -> None:
+    def __init__(self, name: str, what: str, more: str, kind: int, *choices: Sequence[str]) -> None:
         self.set_doc = f"Set {what}."
         self.show_doc = f"Show {what}."
-        self.__doc__ = f'{more} "unlimited" is no limit.'
+        self.__doc__ = more
         self._name = name
-        Limit.names.add(name)
-        super().__init__(name, SUPPORT, gdb.PARAM_ZUINTEGER_UNLIMITED)
+        self.names.add(name)
+        super().__init__(name, SUPPORT, kind, *choices)
+
+    def get_set_string(self) -> str:
+        """What `set` prints: nothing. gdb 10 and 11 would print the help. Called by gdb."""
+        return ""
+
+    def get_show_string(self, value: str) -> str:
+        """What `show` prints. Called by gdb."""
+        return f"{self._name} is {value or 'not set'}."
+
+
+class Limit(Parameter):
+    """A setting that is a number, or unlimited."""
+
+    def __init__(self, name: str, what: str, more: str, default: Optional[int]) -> None:
+        super().__init__(name, what, f'{more} "unlimited" is no limit.', gdb.PARAM_ZUINTEGER_UNLIMITED)
         self.value = -1 if default is None else default
 
     @property
@@ -266,55 +281,25 @@ class Limit(gdb.Parameter):
         # Which gdb versions tell as -1 or as None.
         return None if self.value is None or self.value < 0 else int(self.value)
 
-    def get_set_string(self) -> str:
-        """What `set` prints: nothing. gdb 10 and 11 would print the help. Called by gdb."""
-        return ""
-
     def get_show_string(self, value: str) -> str:
         """What `show` prints. Called by gdb."""
         return f"{self._name} is {'unlimited' if self.number is None else self.number}."
 
 
-class Choice(gdb.Parameter):
+class Choice(Parameter):
     """A setting that is one of some words, the first of which is the default."""
 
     def __init__(self, name: str, what: str, more: str, choices: Sequence[str], value: Optional[str]) -> None:
-        self.set_doc = f"Set {what}."
-        self.show_doc = f"Show {what}."
-        self.__doc__ = more
-        self._name = name
-        Limit.names.add(name)
-        super().__init__(name, SUPPORT, gdb.PARAM_ENUM, list(choices))
+        super().__init__(name, what, more, gdb.PARAM_ENUM, list(choices))
         self.value = value or choices[0]
 
-    def get_set_string(self) -> str:
-        """What `set` prints: nothing. Called by gdb."""
-        return ""
 
-    def get_show_string(self, value: str) -> str:
-        """What `show` prints. Called by gdb."""
-        return f"{self._name} is {self.value}."
-
-
-class Setting(gdb.Parameter):
+class Setting(Parameter):
     """A setting that is on or off, or with `text` any text."""
 
     def __init__(self, name: str, what: str, more: str, value: Any, text: bool = False) -> None:
-        self.set_doc = f"Set {what}."
-        self.show_doc = f"Show {what}."
-        self.__doc__ = more
-        self._name = name
-        Limit.names.add(name)
-        super().__init__(name, SUPPORT, gdb.PARAM_OPTIONAL_FILENAME if text else gdb.PARAM_BOOLEAN)
+        super().__init__(name, what, more, gdb.PARAM_OPTIONAL_FILENAME if text else gdb.PARAM_BOOLEAN)
         self.value = value
-
-    def get_set_string(self) -> str:
-        """What `set` prints: nothing. Called by gdb."""
-        return ""
-
-    def get_show_string(self, value: str) -> str:
-        """What `show` prints. Called by gdb."""
-        return f"{self._name} is {value or 'not set'}."
 
 
 def _spelling(option: Option) -> str:

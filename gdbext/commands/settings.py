@@ -4,7 +4,7 @@ from typing import Dict, List, Optional
 
 from ..cpython.limits import DEFAULT, LISTED, Limits
 from ..target import missing_debug
-from .command import Choice, Limit, Setting, SetPrefix, ShowPrefix
+from .command import Choice, Limit, SetPrefix, Setting, ShowPrefix
 
 _LENGTH, _ITEMS, _DEPTH = "gdbext repr-length", "gdbext repr-items", "gdbext repr-depth"
 _LISTED = "gdbext repr-listed"

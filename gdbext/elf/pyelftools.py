@@ -32,7 +32,7 @@ def provide() -> None:
 
 
 def _environments() -> Iterator[Path]:
-    """Where packages are: beside this one; in the environment, those of this Python's version first, for others may do."""
+    """Where packages are: beside this one; in the environment, for this Python first, for others' may do."""
     yield _BESIDE
     own = _VENV / "lib" / ("python%d.%d" % sys.version_info[:2]) / "site-packages"
     yield own

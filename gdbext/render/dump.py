@@ -10,7 +10,8 @@ from .text import printable
 def title(target: Dict[str, Any]) -> str:
     """What was looked at: "Process 123: CPython 3.11.2 in /usr/bin/python3.11"."""
     what = f"Process {target['pid']}" if target["core"] is None else f"Core {printable(target['core'])}"
-    return what + ": " + ", ".join(f"CPython {each['python']} in {printable(each['image'])}" for each in target["runtimes"])
+    found = [f"CPython {each['python']} in {printable(each['image'])}" for each in target["runtimes"]]
+    return f"{what}: {', '.join(found)}"
 
 
 def section(subject: str) -> str:

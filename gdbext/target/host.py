@@ -76,10 +76,16 @@ def _is_piped() -> bool:
     """Whether a child of gdb reads what gdb writes, as in `pipe py-threads | grep`. gdb has no way to ask."""
     try:
         with open("/proc/self/task/%d/children" % os.getpid(), encoding="ascii") as file:
-            children = file.read().split()
-        ours = {os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")
-                if os.path.exists(f"/proc/self/fd/{number}")}
-        return any(os.readlink(f"/proc/{child}/fd/0") in ours for child in children
-                   if os.readlink(f"/proc/{child}/fd/0").startswith("pipe:"))
+            inputs = {_link(f"/proc/{child}/fd/0") for child in file.read().split()}
     except OSError:
         return False
+    pipes = {link for link in inputs if link.startswith("pipe:")}
+    return bool(pipes) and not pipes.isdisjoint(_link(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd"))
+
+
+def _link(path: str) -> str:
+    """What a link leads to, "" for one that is not there any more or is another user's."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
