@@ -26,7 +26,7 @@ from .references import References
 
 # An interpreter that has just started has thousands of interned strings.
 _MIN_INTERNED = 500
-# So many references to an object are not lost before the collector sees it.
+# So many references to an object are not lost before there is one that is known.
 _MANY = 1 << 20
 _NOT_JUDGED = ("Types, code objects and dicts are not judged: in a free-threaded build their counts need not be whole "
                "in themselves.")
@@ -77,24 +77,24 @@ def find(runtime: Runtime, references: References, regions: Sequence[Region], st
         found.update(_Elsewhere(references, known.buffers).of(occurrences.of(set(short))))
     excess = []
     for address, (count, explained) in short.items():
-        if count - explained > found[address] and _is_object(runtime, references, address, count - explained):
+        if count - explained > found[address] and _is_object(runtime, references, address, count, explained):
             excess.append(Excess(address, references.type_name(address), count, explained, found[address]))
     excess.sort(key=lambda each: (-each.lost, each.type, each.address))
     notes = list(references.walk.problems) + [_NOT_JUDGED] * runtime.layout.free_threaded
     return Counts(excess, known.objects, len(short), notes)
 
 
-def _is_object(runtime: Runtime, references: References, address: int, lost: int) -> bool:
+def _is_object(runtime: Runtime, references: References, address: int, count: int, explained: int) -> bool:
     """Whether there is an object indeed: what C code has in a block may look like one, but is in no list."""
     if runtime.layout.free_threaded:
         return True
     try:
         type_ = references.referents.type_of(address)
-        linked = GcLists(runtime).is_linked(address) if type_ is not None and type_.flags & HAVE_GC else True
+        linked = GcLists(runtime).is_linked(address) if type_ is not None and type_.flags & HAVE_GC else None
     except READ_ERRORS:
         return False
-    # A tuple or dict need not be tracked.
-    return linked or linked is None and lost < _MANY
+    # A tuple or dict need not be tracked, and a str is not.
+    return linked or linked is None and (explained > 0 or count < _MANY)
 
 
 class _Known:

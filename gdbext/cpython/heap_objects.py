@@ -11,6 +11,7 @@ from itertools import compress
 from operator import itemgetter, not_
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
+from .gc_lists import GcLists
 from .heap import DEBUG_HEADER, Blocks, Run, Windows, is_debug_id
 from .memory import Damaged, Region
 from .objects import MANAGED_DICT, TYPE_SUBCLASS, UNICODE_SUBCLASS
@@ -128,11 +129,14 @@ class RunSource(Source):
 
 
 class BlocksSource(Source):
-    """Blocks of any size. What lies behind them may be asked for as well, and says nothing."""
+    """Blocks of any size, of which those with `least` bytes count. What lies behind them may be asked for as well,
+    and says nothing."""
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks, least: int = 0) -> None:
         self.number = len(blocks.starts)
         self._blocks = blocks
+        if least:
+            self.used = [number for number, size in enumerate(blocks.sizes) if size >= least]
 
     def column(self, at: int) -> List[int]:
         words, last = self._blocks.words, len(self._blocks.words) - 1
@@ -187,16 +191,18 @@ class Group:
 class HeapObjects:
     """Recognizes the objects in blocks. Raises READ_ERRORS when it is made for what can't be read."""
 
-    def __init__(self, runtime: Runtime, regions: Sequence[Region], small: Set[int], shift: int, debug: bool) -> None:
+    def __init__(self, runtime: Runtime, regions: Sequence[Region], small: Set[int], shift: int, debug: bool,
+                 least: int = 0) -> None:
         """`regions`: the memory that types may be in, which is the writable one.
 
         `small`: the pages, as addresses shifted by `shift`, whose blocks are too small for types.
-        `debug`: blocks begin with a debug header.
+        `debug`: blocks begin with a debug header. `least`: of blocks of any size those that objects may be in have
+        so many bytes.
         """
         layout = runtime.layout
         self._runtime = runtime
         self._reader = runtime.reader
-        self._small, self._shift = small, shift
+        self._small, self._shift, self._least = small, shift, least
         self._starts = [region.start for region in regions]
         self._ends = [region.end for region in regions]
         self._free_threaded = layout.free_threaded
@@ -212,6 +218,7 @@ class HeapObjects:
         self._gc_head = gc_head
         # 3.6 and 3.7.
         self._heads_unwritten = not layout.free_threaded and "gc.gc_refs" in layout["PyGC_Head"]
+        self._lists = GcLists(runtime)
         self.pre_header = 16 if layout.find("PyDictValues") else 0
         # 3.12 has tp_watched, and the pre-header of types with a weak reference list only.
         self._pre_header_flags = MANAGED_DICT | (MANAGED_WEAKREF if layout.has("PyTypeObject", "tp_watched") else 0)
@@ -318,7 +325,7 @@ class HeapObjects:
             twice = DEBUG_HEADER // 8
             blocks = blocks._replace(starts=[
                 start + (twice if is_debug_id(words[min(start + twice + 1, last)]) else 0) for start in blocks.starts])
-        return self._in_source(BlocksSource(blocks), blocks.head, MAX_BASIC_SIZE)
+        return self._in_source(BlocksSource(blocks, self._least), blocks.head, MAX_BASIC_SIZE)
 
     def _in_source(self, source: Source, head: Optional[int], size: int) -> Iterator[Group]:
         """The objects in blocks of that many bytes, by type."""
@@ -391,7 +398,22 @@ class HeapObjects:
                 dead += group.keep(list(map(self._is_living, counts, group.column(self._shared_at))))
             else:
                 dead += group.keep(list(map(self._is_count, counts)))
+                if group.type.tracks and len(group):
+                    dead += self._without_links(group)
         return dead
+
+    def _without_links(self, group: Group) -> List[int]:
+        """Leave in a group what has few references, or is in one of the collector's lists, or not tracked at all.
+
+        What has many is rare, and may be another structure in a block in which there was an object before.
+        """
+        kept = []
+        for address, count in zip(group.addresses(), group.column(self._count_at)):
+            try:
+                kept.append(count < _LOWEST_POINTER or self._lists.is_linked(address) is not False)
+            except READ_ERRORS:
+                kept.append(False)
+        return [] if all(kept) else group.keep(kept)
 
     def _surely_alive(self, counts: Sequence[int]) -> bool:
         """Whether words are counts beyond doubt: most pools hold nothing else, which is quickly seen."""

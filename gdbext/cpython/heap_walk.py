@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set
 
 from .gc_lists import GcLists
-from .heap import Blocks, Malloc, Pools, is_debug_id, joined, pieces
+from .heap import SMALL_REQUEST, Blocks, Malloc, Pools, is_debug_id, joined, pieces
 from .heap_objects import BlocksSource, Group, HeapObjects, HeapType
 from .memory import PAGE, Region, Unreadable
 from .mimalloc import Mimalloc
@@ -70,7 +70,8 @@ class HeapWalk:
             self.malloc.search(self._regions, self.pools)
             small, shift = self.pools.pages, self.pools.shift
         self.debug_hooks = self._has_debug_hooks()
-        self.objects = HeapObjects(self._runtime, self._regions, small, shift, self.debug_hooks)
+        self.objects = HeapObjects(self._runtime, self._regions, small, shift, self.debug_hooks,
+                                   SMALL_REQUEST + 1 if self._has_pools() else 0)
         self._learn_types()
         self._prepared = True
         return self.objects
@@ -145,6 +146,16 @@ class HeapWalk:
             step, free = run.size // 8, set(run.free)
             starts = [number * step for number in range(run.number) if number not in free]
             yield Blocks(run.parts[0][0], run.words, starts, [run.usable] * len(starts))
+
+    def _has_pools(self) -> bool:
+        """Whether pymalloc has the objects. Then none that is small enough for it lies elsewhere in malloc's memory,
+        where other structures look like objects now and then."""
+        if not self.pools.found:
+            return False
+        try:
+            return any(map(self.pools.holds, islice(GcLists(self._runtime).objects(), _SAMPLE)))
+        except READ_ERRORS:
+            return False
 
     def _has_debug_hooks(self) -> bool:
         """Whether blocks begin as the debug hooks (PYTHONMALLOC=debug) make them."""

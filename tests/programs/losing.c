@@ -58,7 +58,22 @@ static PyObject *keep(PyObject *self, PyObject *object)
     Py_RETURN_NONE;
 }
 
+/* resemble(type): structures in which the address of a type lies where an object has its own, as what is left
+   of an object does in a block that is used again. */
+static PyObject *resemble(PyObject *self, PyObject *type)
+{
+    void **structures[] = {malloc(64), PyMem_Malloc(64)};
+    for (int index = 0; index < 2; index++) {
+        void **words = structures[index];
+        words[0] = words[1] = words + 4;
+        words[2] = words[4] = (void *)0x6800043;
+        words[3] = words[5] = type;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"resemble", resemble, METH_O, NULL},
     {"lose", lose, METH_O, NULL},
     {"hold", hold, METH_O, NULL},
     {"keep", keep, METH_O, NULL},
