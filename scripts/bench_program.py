@@ -206,7 +206,7 @@ JOBS = (
     lambda: drain(pages(lambda: walk(poll_devices, 3), 1), 2),
     lambda: walk(select_readers, 6),
     lambda: drain(pages(back_off, 2), 9),
-    lambda: serve(lambda: drain(map(lambda _: wait_with_timeout(), "ab"), 4)),
+    lambda: serve(lambda: drain((wait_with_timeout() for _ in "ab"), 4)),
     lambda: serve(lambda: sorted("abc", key=lambda _: compare_prices() or 0)),
     lambda: walk(lambda: re.sub("x", lambda _: expand_template(), "axa"), 4),
     lambda: serve(lambda: list(pages(load_page, 1))),

@@ -17,7 +17,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.support.interpreters import enter  # noqa: E402
+from tests.support.interpreters import enter
 
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
 # Serves for suites that are newer than the debootstrap.

@@ -230,6 +230,8 @@ need_venv() {
     fi
     "${install[@]}" --editable "${root}[parallel]" ||
         say "$program: going on without pytest-xdist: one test at a time"
+    "${install[@]}" --editable "${root}[health]" ||
+        say "$program: going on without ruff and mypy: the code is not checked by them"
     printf '%s\n' "$want" >"$stamp"
 }
 

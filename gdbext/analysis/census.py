@@ -18,7 +18,7 @@ class Row(NamedTuple):
     """One type: how many objects, and their bytes as sys.getsizeof() counts them."""
 
     type: str
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method
     bytes: int
 
 

@@ -6,7 +6,13 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from ..cpython.frames import Frame
 from ..cpython.limits import Limits
 from ..cpython.objects import (
-    DICT_SUBCLASS, LIST_SUBCLASS, LONG_SUBCLASS, TUPLE_SUBCLASS, TYPE_SUBCLASS, UNICODE_SUBCLASS)
+    DICT_SUBCLASS,
+    LIST_SUBCLASS,
+    LONG_SUBCLASS,
+    TUPLE_SUBCLASS,
+    TYPE_SUBCLASS,
+    UNICODE_SUBCLASS,
+)
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
 from .graph import Graph, GraphRoot

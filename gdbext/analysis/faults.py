@@ -6,7 +6,6 @@ from typing import Callable, List, NamedTuple, Optional
 from ..cpython.frames import Frame
 from .stacks import PythonCall, Stack
 
-
 # How far from the stack pointer a function touches its stack, bytes: local variables of more are rare, and a
 # return address is pushed below it. What lies that near and can't be accessed is where the stack ends.
 MAX_STEP = 64 * 1024

@@ -161,7 +161,7 @@ class _Unreachable:
                         above = work[-1][0]
                         lowest[above] = min(lowest[above], lowest[node])
                     if lowest[node] == numbers[node]:
-                        component = []
+                        component: List[int] = []
                         while not component or component[-1] != node:
                             component.append(stack.pop())
                             on_stack.discard(component[-1])

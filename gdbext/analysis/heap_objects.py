@@ -33,7 +33,7 @@ class Instances(NamedTuple):
     """Some objects of all that there are; `types` are the names of those that were counted."""
 
     instances: List[Instance]
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method
     bytes: int
     types: List[str]
     partial: bool

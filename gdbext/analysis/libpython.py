@@ -5,7 +5,7 @@ Debian puts it below /usr/share/gdb/auto-load, Fedora below /usr/lib/debug.
 """
 
 import os
-from typing import Iterable, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 
 class LibPython(NamedTuple):
@@ -26,7 +26,7 @@ def candidates(images: Iterable[str], folders: Iterable[str], root: str) -> List
 
     `images` are paths as the process has them, `folders` those of auto-load, `root` where its files are.
     """
-    found = {}
+    found: Dict[str, str] = {}
     for path in _scripts(list(images), list(folders), root):
         if os.path.isfile(path):
             found.setdefault(os.path.realpath(path), path)

@@ -25,7 +25,7 @@ class RetainedType(NamedTuple):
     """A type: its objects, their own bytes, and what they retain each alone, nothing counted twice."""
 
     type: str
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method
     bytes: int
     retained: int
 
@@ -36,7 +36,7 @@ class Retained(NamedTuple):
     objects: List[RetainedObject]
     types: List[RetainedType]
     bytes: int
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method
     unreached: int
     unreached_bytes: int
     notes: List[str]

@@ -29,7 +29,7 @@ class NotASnapshot(ValueError):
 class TypeCount(NamedTuple):
     """A type's objects in a snapshot."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method
     bytes: int
 
 
@@ -60,7 +60,7 @@ class Change(NamedTuple):
     """How a type has grown: differences, and how many objects are new and gone, None for two processes."""
 
     type: str
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method
     bytes: int
     new: Optional[int]
     gone: Optional[int]

@@ -9,7 +9,7 @@ moduleobject.c for dir().
 from typing import Iterator, List, NamedTuple, Optional, Sequence
 
 from ..cpython.exceptions import Entry
-from ..cpython.objects import HEAP_TYPE, MAX_TYPE_NAME, TYPE_SUBCLASS, UNICODE_SUBCLASS, Type
+from ..cpython.objects import MAX_TYPE_NAME, TYPE_SUBCLASS, UNICODE_SUBCLASS, Type
 from ..cpython.process import Python
 from ..cpython.reader import READ_ERRORS
 

@@ -81,13 +81,15 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryFile("w+", errors="surrogateescape") as errors:
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
                               env=host.environment()) as process:
+            answer = process.stdout
+            assert answer is not None, "it was asked to be a pipe"
             try:
-                for line in between(process.stdout, mark.encode()):
+                for line in between(answer, mark.encode()):
                     sys.stdout.buffer.write(line)
                 sys.stdout.flush()
             except (KeyboardInterrupt, BrokenPipeError):
                 # gdb has got the same signal, or gets one when it writes; it has to let the process go first.
-                process.stdout.close()
+                answer.close()
                 process.wait()
                 raise
         errors.seek(0)

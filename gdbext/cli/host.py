@@ -53,7 +53,7 @@ def find(named: Optional[str] = None) -> Gdb:
         raise Failed(NO_GDB, f"{path} runs no Python", "Install a gdb that is built with Python, "
                      "or name one: --gdb PATH") from None
     if tuple(found.python[:2]) < OLDEST_PYTHON:
-        raise Failed(NO_GDB, "the Python of %s is %d.%d, and gdbext needs 3.9 or newer" % (path, *found.python[:2]),
+        raise Failed(NO_GDB, "the Python of {} is {}.{}, and gdbext needs 3.9 or newer".format(path, *found.python[:2]),
                      "Install a newer gdb, or name one: --gdb PATH")
     return found
 

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     old = read(path)
     new = without_block(old) if options.uninstall else with_block(old, init_file())
     if options.print:
-        print(path, *(["(nothing to do)"] if new == old else new.splitlines() if options.uninstall
+        print(path, *(["(nothing to do)"] if new == old else (new or "").splitlines() if options.uninstall
                       else block(init_file()).splitlines()), sep="\n")
     elif new == old:
         there = sourced(old)

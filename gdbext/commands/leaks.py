@@ -65,7 +65,8 @@ def _let_go(command: Command, current: "Model") -> float:
     try:
         current.let_go()
     except NotLive:
-        refuse(f"{command.NAME}: -detach is for a live process of this machine: {current.label()} is none that gdb holds")
+        refuse(f"{command.NAME}: -detach is for a live process of this machine: "
+               f"{current.label()} is none that gdb holds")
     except (NoRoom, OSError) as error:
         refuse(f"{command.NAME}: {error}")
     return time.monotonic() - start

@@ -35,8 +35,9 @@ def register() -> None:
         before = _settings.get(name)
         _settings[name] = Limit(name, what, more, before.number if before else default)
     _colour[:] = [Choice(_COLOUR, "whether gdbext tells the parts of an answer apart by colours",
-                         "They are those of gdb's own styles. \"auto\" has them on a terminal where gdb shows its styles\n"
-                         "(set style enabled), not in a pipe, a file or an IDE, and not where NO_COLOR is set.",
+                         "They are those of gdb's own styles. \"auto\" has them on a terminal where gdb shows its\n"
+                         "styles (set style enabled), not in a pipe, a file or an IDE, and not where NO_COLOR is\n"
+                         "set.",
                          ("auto", "on", "off"), _colour[0].value if _colour else None)]
     if missing_debug.register(_folders):
         for name, what, more, off, text in (

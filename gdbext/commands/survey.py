@@ -11,7 +11,19 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 
 from ..analysis.advice import Machine, release_of
 from ..analysis.symbols import (
-    EXECUTABLE, EXTENSION, INTERPRETER, NOT_HERE, OTHER, Debug, Image, Importer, Interpreter, Loop, Report, order)
+    EXECUTABLE,
+    EXTENSION,
+    INTERPRETER,
+    NOT_HERE,
+    OTHER,
+    Debug,
+    Image,
+    Importer,
+    Interpreter,
+    Loop,
+    Report,
+    order,
+)
 from ..cpython import evaluation, find, process
 from ..cpython.memory import Memory, Unreadable
 from ..cpython.reader import READ_ERRORS
@@ -155,8 +167,8 @@ def _is_mapped(image: MappedImage, build_id: Optional[str], loaded_build_id: Opt
 def _file_of_mapped(subject: Subject, image: MappedImage, build_id: Optional[str]) -> Optional[str]:
     """A file that is what is mapped, where that in its place is not; None if there is none.
 
-    There has to be pyelftools. It is what the kernel keeps of a live process; of a core, the file as the core names it, or one that has
-    been put under its build id.
+    There has to be pyelftools. It is what the kernel keeps of a live process; of a core, the file as the core names
+    it, or one that has been put under its build id.
     """
     from ..elf.image import Image as ElfFile
     from ..elf.image import ImageError

@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence
 
 from .heap_objects import Group
 from .memory import Unreadable

@@ -34,7 +34,8 @@ class GcLists:
         runtime = self._runtime
         layout, candidate = runtime.layout, runtime.candidate
         if layout.free_threaded:
-            raise MissingField("free-threaded builds keep no lists of their objects, so what the heap holds is not known")
+            raise MissingField("free-threaded builds keep no lists of their objects, "
+                               "so what the heap holds is not known")
         size = layout["gc_generation"].size
         if candidate.globals:
             # 3.6: the first of three, which a variable points to.

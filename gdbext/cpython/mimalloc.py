@@ -45,13 +45,14 @@ class MiPage(NamedTuple):
     """A page with blocks in use: `count` blocks from `address` on, `block` bytes from one to the next.
 
     `free` has the first block of each of its lists of free ones; `keys` decode their links.
-    `entry` is where its segment's header tells of it. `tag` numbers the kind of heap, None where there is but one. Of the blocks `used` are in use.
+    `entry` is where its segment's header tells of it. `tag` numbers the kind of heap, None where there is but one.
+    Of the blocks `used` are in use.
     """
 
     address: int
     block: int
     usable: int
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple's method
     used: int
     tag: Optional[int]
     free: Tuple[int, ...]

@@ -9,7 +9,7 @@ Facts: the tp_traverse functions in Objects/ and Modules/; Objects/typeobject.c 
 """
 
 from collections import Counter
-from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..layout.layout import Struct
 from .frames import STACK_REFERENCE_MASK
@@ -196,7 +196,7 @@ class Referents:
 
     def _shape(self, type_: HeapType) -> _Shape:
         names = self.names(type_)
-        weak = set()
+        weak: Set[int] = set()
         if names and names[0] in _WEAK:
             struct = self._layout["PyWeakReference"]
             weak.update(struct.offset(name) for name in ("wr_object", "wr_prev", "wr_next"))

@@ -83,8 +83,8 @@ class Sizes:
             keys = self._layout["PyDictKeysObject"]
             self._keys_head = keys.size
             self._entry_sizes = self._layout["PyDictKeyEntry"].size, self._layout["PyDictUnicodeEntry"].size
-            self._keys_fields = _fields(keys, "dk_refcnt", "dk_log2_size", "dk_log2_index_bytes", "dk_kind", "dk_usable",
-                                        "dk_nentries")
+            self._keys_fields = _fields(keys, "dk_refcnt", "dk_log2_size", "dk_log2_index_bytes", "dk_kind",
+                                        "dk_usable", "dk_nentries")
         else:
             self._keys_fields = _fields(self._layout["PyDictKeysObject"], "dk_refcnt", "dk_size")
         self._named: Dict[str, Callable[[HeapType], Rule]] = {

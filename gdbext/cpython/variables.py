@@ -304,7 +304,7 @@ def handler_at(table: bytes, offset: int) -> Optional[Handler]:
 
 
 def handlers_of(objects: Objects, frame: Frame) -> Iterator[Handler]:
-    """What handles an exception at a frame's last instruction, innermost first: each handler is in the range of the next.
+    """What handles an exception at a frame's last instruction, innermost first: each is in the range of the next.
 
     3.11 and later. Nothing for a frame whose code is not known. Raises Unreadable, Damaged or MissingField.
     """

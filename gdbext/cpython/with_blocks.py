@@ -141,8 +141,8 @@ class WithBlocks:
         name = objects.type_of(method).name
         if name == "builtin_function_or_method":
             described = reader.pointer(method, "PyCFunctionObject", "m_ml")
-            text = reader.memory.c_string(reader.pointer(described, "PyMethodDef", "ml_name"), len(_EXIT) + 1)
-            return reader.pointer(method, "PyCFunctionObject", "m_self") if text == _EXIT.encode() else None
+            called = reader.memory.c_string(reader.pointer(described, "PyMethodDef", "ml_name"), len(_EXIT) + 1)
+            return reader.pointer(method, "PyCFunctionObject", "m_self") if called == _EXIT.encode() else None
         if name == "method":
             function = reader.pointer(method, "PyMethodObject", "im_func")
             return reader.pointer(method, "PyMethodObject", "im_self") if self._is_exit(function) else None

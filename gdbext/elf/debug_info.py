@@ -5,7 +5,7 @@ the file, which has up to gigabytes. Facts: DWARF 5, 7.5 (compile units, abbrevi
 """
 
 import re
-from typing import Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .image import Image, guarded
 
@@ -73,7 +73,7 @@ def _levels(producer: str) -> List[str]:
 
 
 def _producers(image: Image) -> List[str]:
-    found = {}
+    found: Dict[str, None] = {}
     for name in (".debug_str", ".debug_line_str"):
         for start in ("", "z"):
             data = image.contents(name.replace(".", "." + start, 1), MAX_STRINGS)

@@ -4,7 +4,6 @@ The stub tells neither what is mapped nor pthread_t, and its threads have no deb
 gdbext knows of this machine is at work.
 """
 
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping
 
 import pytest

@@ -120,7 +120,7 @@ def test_own_gil(interpreter: Interpreter, how: str, where: str, tmp_path: Path)
         for thread in program.truth["threads"]:
             if not thread["busy_lines"]:
                 processes.wait_for(
-                    lambda: processes.system_call(program.pid, thread["lwp"])[0] == "0", "in read()")
+                    lambda lwp=thread["lwp"]: processes.system_call(program.pid, lwp)[0] == "0", "in read()")
         answers = ask(program, where, tmp_path)
     truth = {**answers.truth, "native_threads": []}
     assert sorted(thread["interpreter"] for thread in truth["threads"]) == [0, 1, 2, 3]

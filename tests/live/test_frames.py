@@ -29,7 +29,8 @@ REFUSED = [
     ("indexed[0]", "__getitem__() of its own"), ("self.unset_slot", "is not set"), ("listed[4]", "no item 4"),
     ("keyed['nope']", "no key 'nope'"), ("listed['x']", "no items with a key"), ("nope", "no 'nope' among"),
     ("listed[0:2]", "only names"), ("len(listed)", "only names"), ("listed +", "no Python expression"),
-    ("0x10", "no Python object at 0x10"), ("$no_such_name", "is no register"), ("stable.nope", "no attribute 'nope' in this function"),
+    ("0x10", "no Python object at 0x10"), ("$no_such_name", "is no register"),
+    ("stable.nope", "no attribute 'nope' in this function"),
     ("point[2]", "no item 2"), ("keyed[listed]", "no such key"), ("number.x", "no attribute 'x'"),
 ]
 
@@ -68,7 +69,8 @@ def ask(subject: Subject, where: str) -> Answers:
     truth = subject.place(where).truth
     select = ("python [thread.switch() for thread in gdb.selected_inferior().threads() "
               "if thread.ptid[1] == %d]" % truth["names"])
-    asking = ["set $object = %d" % truth["object"]] + ["py-print-plus -json " + expression for expression, _scope, _value in truth["asked"]]
+    asking = ["set $object = %d" % truth["object"],
+              *("py-print-plus -json " + expression for expression, _scope, _value in truth["asked"])]
     refused = ["py-print-plus " + expression for expression, _reason in REFUSED]
     walking = [command for number in range(len(NAMES)) for command in (
         "py-frame-plus %d" % number, "py-locals-plus -json")]

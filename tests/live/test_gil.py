@@ -48,7 +48,7 @@ def test_gil(program: processes.Program, mode: str, where: str, tmp_path: Path) 
     roles = {truth[lwp]["key"]: thread["gil"] for lwp, thread in got.items()}
     assert roles == {"main": None, "bystander": None, "holder": "holds",
                      "waiter-0": "waits", "waiter-1": "waits", "waiter-2": "waits"}
-    for lwp, thread in got.items():
+    for thread in got.values():
         if thread["gil"] == "waits":
             waiting_on = thread["waiting_on"]
             assert waiting_on["kind"] == "gil"

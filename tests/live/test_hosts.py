@@ -177,7 +177,7 @@ def end(program: processes.Program) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker, 9)
     for worker in workers:
-        processes.wait_for(lambda: gone(worker), "the end of worker %d" % worker)
+        processes.wait_for(lambda worker=worker: gone(worker), "the end of worker %d" % worker)
 
 
 def gone(pid: int) -> bool:

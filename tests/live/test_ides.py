@@ -57,7 +57,8 @@ def test_machine_interface(program: processes.Program) -> None:
                   pid=program.pid)
     wanted = dict(zip(COMMANDS, (answer.document() for answer in run.answers[1:])))
     records = results(["-target-attach %d" % program.pid,
-                       *(" ".join([name, "--thread 2", *arguments]) for name, (_command, arguments) in COMMANDS.items()),
+                       *(" ".join([name, "--thread 2", *arguments])
+                         for name, (_command, arguments) in COMMANDS.items()),
                        '-interpreter-exec console "py-locks"', "-py-bt -nonsense", "-py-exc nothing", "-target-detach"])
     attached, *found, console, wrong, nothing, detached = records
     for record in (attached, console, detached):

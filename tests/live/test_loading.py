@@ -177,7 +177,8 @@ def test_imports_are_late() -> None:
     new = gdb.run(question, load=False).answers[-1].stdout.split()
     assert "gdbext.commands.bt" in new
     assert [name for name in new if name.partition(".")[0] in EXPENSIVE] == []
-    assert [name for name in new if name.startswith(("gdbext.analysis", "gdbext.cpython.values", "gdbext.commands.model"))] == []
+    late = ("gdbext.analysis", "gdbext.cpython.values", "gdbext.commands.model")
+    assert [name for name in new if name.startswith(late)] == []
 
 
 def test_loading_is_quick() -> None:
@@ -263,7 +264,8 @@ def test_nothing_is_imported_from_the_current_directory(found: Found, tmp_path: 
         lines = every_command.lines(program.truth, tmp_path)
         run = gdb.run(["cd %s" % tmp_path, "source %s" % gdb.INIT, *lines, "python import sys; print(*("
                        "getattr(module, '__file__', None) for module in sys.modules.values()), sep='\\n')"],
-                      mode="hidden", pid=program.pid, load=False, variables={"PYTHONPATH": ":relative"}, folder=tmp_path)
+                      mode="hidden", pid=program.pid, load=False, variables={"PYTHONPATH": ":relative"},
+                      folder=tmp_path)
     for answer in run.answers:
         assert "current directory" not in answer.stdout + answer.stderr, answer
     assert str(gdb.INIT.parent / "cpython") in run.answers[-1].stdout

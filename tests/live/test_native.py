@@ -256,7 +256,8 @@ def test_the_frames_of_a_greenlet_that_has_switched_to_another_one(launch: Launc
         assert all(frame["placed"] for frame in frames) and native["notes"] == []
         assert [frame["address"] for frame in plain["frames"]] == [frame["address"] for frame in frames[:known]]
         # greenlet's own code is between the two, and sorted() where it was called.
-        assert any("greenlet" in (frame["library"] or "") for frame in native_between(native["frames"], "runs", "leave"))
+        assert any("greenlet" in (frame["library"] or "")
+                   for frame in native_between(native["frames"], "runs", "leave"))
         assert "sorted" in [frame["callable"] for frame in native_between(native["frames"], "<lambda>", "switches")]
 
 

@@ -115,7 +115,8 @@ def test_functions_without_a_process(mode: str) -> None:
     line, file, value, *commands = run.answers
     assert (line.stdout, file.stdout, value.stdout) == ("$1 = 0\n", '""', "7")
     for answer in commands:
-        assert answer.stdout == "" and answer.stderr.startswith("%s: no process and no core." % answer.command.split()[0])
+        assert answer.stdout == ""
+        assert answer.stderr.startswith("%s: no process and no core." % answer.command.split()[0])
 
 
 @pytest.mark.parametrize("mode", ["hidden"], scope="session")

@@ -38,8 +38,8 @@ def test_set() -> None:
         "set gdbext repr-depth 7", "set gdbext repr-items 0", "set gdbext repr-length unlimited",
         "set gdbext repr-listed 1", "set gdbext colour on", "show gdbext")
     assert before == ["", "", "", "", ""]
-    assert shown == ("gdbext colour is on.\ngdbext repr-depth is 7.\ngdbext repr-items is 0.\ngdbext repr-length is unlimited.\n"
-                     "gdbext repr-listed is 1.\n")
+    assert shown == ("gdbext colour is on.\ngdbext repr-depth is 7.\ngdbext repr-items is 0.\n"
+                     "gdbext repr-length is unlimited.\ngdbext repr-listed is 1.\n")
 
 
 def test_with(defaults: List[str]) -> None:
@@ -89,7 +89,8 @@ def test_help() -> None:
 
 def test_apropos() -> None:
     """gdb's own search finds every command by the name of the package, and by what it is about."""
-    family, all_of_them, deadlock, function = answers("help gdbext", "apropos gdbext", "apropos deadlock", "apropos -v pyfile")
+    family, all_of_them, deadlock, function = answers(
+        "help gdbext", "apropos gdbext", "apropos deadlock", "apropos -v pyfile")
     names = re.findall(r"(?m)^((?:py-|gdbext )\S+) -- ", family)
     assert len(names) > 10
     for name in names:

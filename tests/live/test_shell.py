@@ -1,4 +1,4 @@
-"""The command `gdbext` of a shell, as pip installs it: into an environment whose Python is not gdb's, for a new user."""
+"""The command `gdbext` of a shell, as pip installs it: into an environment whose Python is not gdb's."""
 
 import json
 import os
@@ -82,7 +82,8 @@ def test_install(shell: Shell) -> None:
     before = shell.run("doctor")
     assert before.returncode == PARTIAL and "no  gdb does not load it when it starts" in before.stdout
     init = shell.run("path").stdout.strip()
-    assert init.startswith(os.path.realpath(os.path.dirname(os.path.dirname(shell.command[0])))) and os.path.exists(init)
+    assert init.startswith(os.path.realpath(os.path.dirname(os.path.dirname(shell.command[0]))))
+    assert os.path.exists(init)
     printed = shell.run("install", "--print")
     assert printed.returncode == OK and "source %s" % init in printed.stdout.splitlines()
     assert os.listdir(shell.home) == []
@@ -197,7 +198,8 @@ def test_dump(shell: Shell, interpreter: Interpreter, tmp_path: Path) -> None:
     assert len(answer["py-locks"]["deadlocks"]) == 1
     assert len(answer["py-bt-plus"]) == len(truth["idents"])
     kinds = [[frame["kind"] for frame in each["frames"]] for each in answer["py-bt-plus"]]
-    assert all(each.count("python") == 2 for each in kinds if "python" in each) and any("native" in each for each in kinds)
+    assert all(each.count("python") == 2 for each in kinds if "python" in each)
+    assert any("native" in each for each in kinds)
     assert any(each["handling"] for each in answer["py-exc"]["threads"])
 
 

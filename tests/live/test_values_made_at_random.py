@@ -27,7 +27,8 @@ CHARACTERS = st.characters(blacklist_categories=()).filter(is_settled)
 NUMBERS = st.one_of(st.integers(), st.integers(-2 ** 70, 2 ** 70), st.integers(0, 2 ** 3000))
 FLOATS = st.floats()
 TEXTS = st.text(CHARACTERS)
-LEAVES = st.one_of(st.none(), st.booleans(), st.just(...), NUMBERS, FLOATS, st.complex_numbers(allow_nan=False, allow_infinity=False), TEXTS, st.binary())
+LEAVES = st.one_of(st.none(), st.booleans(), st.just(...), NUMBERS, FLOATS,
+                   st.complex_numbers(allow_nan=False, allow_infinity=False), TEXTS, st.binary())
 HASHABLE = st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS, st.binary(), st.tuples(NUMBERS, TEXTS))
 NESTED = st.recursive(LEAVES, lambda inner: st.one_of(
     st.lists(inner), st.lists(inner).map(tuple), st.dictionaries(HASHABLE, inner), st.sets(HASHABLE),

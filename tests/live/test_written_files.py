@@ -1,7 +1,6 @@
 """What commands write: beside the file that is asked for, for its owner only, never over another one unasked."""
 
 import os
-import stat
 import subprocess
 from pathlib import Path
 from typing import Iterator, List, Tuple

@@ -150,4 +150,5 @@ def _change(core: DamagedCore, dice: random.Random, kind: str, address: int, wor
     if kind == "missing page" and core.read(page, PAGE):
         core.miss(page)
         return True
-    return core.write(page, bytes(PAGE) if kind == "zeroed page" else dice.getrandbits(8 * PAGE).to_bytes(PAGE, "little"))
+    return core.write(page, bytes(PAGE) if kind == "zeroed page"
+                      else dice.getrandbits(8 * PAGE).to_bytes(PAGE, "little"))

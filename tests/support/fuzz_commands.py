@@ -25,11 +25,11 @@ import gdb
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from gdbext.commands import command, register  # noqa: E402
-from gdbext.cpython.memory import Memory  # noqa: E402
-from tests.support import claims, every_command, usage  # noqa: E402
-from tests.support.damage_at_random import DamagedCore, damage  # noqa: E402
-from tests.support.fuzz import JUDGED  # noqa: E402
+from gdbext.commands import command, register
+from gdbext.cpython.memory import Memory
+from tests.support import claims, every_command, usage
+from tests.support.damage_at_random import DamagedCore, damage
+from tests.support.fuzz import JUDGED
 
 # Seconds by the clock until gdb is ended: another process may have the processor.
 HANGS = 120
@@ -79,8 +79,10 @@ class Fuzz:
         address = dice.choice(self._addresses) + dice.choice((0, 0, 0, 0, 8, -16))
         return {
             "N": dice.choice(("1", "2", "5", "1000")), "START": "1", "END": "9999", "ADDRESS": hex(address),
-            "TYPE": dice.choice(("dict", "str", "KeyError", "Account", "builtins.tuple", "none")), "A": "one", "B": "two",
-            "NAME": dice.choice(("one", "two", "account", "local", "account.history[0]['text']", "depth", "sys.modules")),
+            "TYPE": dice.choice(("dict", "str", "KeyError", "Account", "builtins.tuple", "none")),
+            "A": "one", "B": "two",
+            "NAME": dice.choice(("one", "two", "account", "local", "account.history[0]['text']", "depth",
+                                 "sys.modules")),
             "OTHERWISE": "7", "FUNCTION": dice.choice(("read", "pthread_cond_wait", "none")), "PATH": folder,
             "FILE": os.path.join(folder, dice.choice(("a", "b.jsonl", "c.pyheap", "d.heapsnapshot"))),
             "$REGISTER": dice.choice(("$rdi", "$rbx", "$r12", "$rsp")), "MODULE": "builtins",
@@ -204,8 +206,8 @@ class Fuzz:
             judge = claims.wrong_threads if line == JUDGED[0] else claims.wrong_frames
             wrong = list(judge(self._truth[line, thread], json.loads(text)))
         kind = "refused" if error is not None else "answered"
-        self._log.write(", " + json.dumps({"came": kind, "seconds": round(taken, 3), "problems": problems, "wrong": wrong,
-                                           "error": error})[1:] + "\n")
+        self._log.write(", " + json.dumps({"came": kind, "seconds": round(taken, 3), "problems": problems,
+                                           "wrong": wrong, "error": error})[1:] + "\n")
         self._log.flush()
         return error
 

@@ -84,7 +84,8 @@ def typed(form: Form, words: Mapping[str, str]) -> str:
         name = word.lstrip("\b,")
         if _PLACEHOLDER.fullmatch(name):
             if name not in words:
-                raise Unknown("tests/support/usage.py: nobody says what may stand for %s in %r" % (name, " ".join(form)))
+                raise Unknown("tests/support/usage.py: nobody says what may stand for %s in %r" % (
+                    name, " ".join(form)))
             word = word[:-len(name)] + words[name]
         line += word[1:] if word.startswith("\b") else " " + word
     return line[1:]

@@ -502,8 +502,9 @@ class Builder:
         """A frame whose last instruction is `offset` bytes from the start of the code.
 
         It has `room` for so many slots and values on its stack. `entry`: that it is the outermost one of its
-        activation of the evaluation loop, which 3.11 says in the frame. `tag` is that of its reference to the code, 3.14 and later; `copy` which copy of the instructions
-        it runs, and `start` where that lies, in free-threaded builds of these.
+        activation of the evaluation loop, which 3.11 says in the frame. `tag` is that of its reference to the code,
+        3.14 and later; `copy` which copy of the instructions it runs, and `start` where that lies, in free-threaded
+        builds of these.
         """
         if self.version < (3, 11):
             address = self.object(self.type("frame"), "PyFrameObject", 8 * room)

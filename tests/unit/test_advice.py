@@ -30,7 +30,7 @@ def test_nothing_is_wrong() -> None:
 @pytest.mark.parametrize("release, path, command", [
     ("ID=debian\nVERSION_CODENAME=bookworm", "/usr/bin/python3.11",
      "apt install python3.11-dbg=$(dpkg-query -Wf '${Version}' python3.11-minimal)"),
-    ("ID=ubuntu\nID_LIKE=debian", "/usr/lib/x86_64-linux-gnu/libpython3.12.so.1.0", 
+    ("ID=ubuntu\nID_LIKE=debian", "/usr/lib/x86_64-linux-gnu/libpython3.12.so.1.0",
      "apt install python3.12-dbg=$(dpkg-query -Wf '${Version}' libpython3.12)"),
     ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\nVERSION_CODENAME=vera\nUBUNTU_CODENAME=jammy", "/usr/bin/uwsgi",
      "apt install --install-recommends debian-goodies; find-dbgsym-packages /usr/bin/uwsgi   "

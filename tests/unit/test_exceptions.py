@@ -15,7 +15,7 @@ from gdbext.cpython.process import Python
 from gdbext.layout import table as tables
 from gdbext.render import exceptions as render
 from tests.unit.builder import IDS, TABLES
-from tests.unit.made_process import MadeProcess, started
+from tests.unit.made_process import started
 
 each_table = pytest.mark.parametrize("table", TABLES.values(), ids=IDS)
 
@@ -209,7 +209,8 @@ def test_types_whose_names_are_not_in_the_core(table: tables.Table) -> None:
         "EnvironmentError": heap.value_error, "None": b.none(), "tuple": b.type("tuple"), "str": b.type("str"),
         "object": heap.object, "type": b._type_type})
     errors = [heap.exception(heap.key_error, b.text("key")), heap.exception(heap.value_error, b.text("value"))]
-    for type_ in (heap.value_error, heap.key_error, heap.base, heap.object, b.type("str"), b.type("tuple"), b._type_type):
+    for type_ in (heap.value_error, heap.key_error, heap.base, heap.object, b.type("str"), b.type("tuple"),
+                  b._type_type):
         b.set(type_, "PyTypeObject", "tp_name", 0x10)
     python = heap.python
     assert [render.headline(Reports(python).of(error)) for error in errors] == ["KeyError: 'key'", "ValueError: value"]

@@ -118,7 +118,8 @@ def test_positions(unit: int, expected: Tuple[Optional[int], ...]) -> None:
     assert positions_in_locations(LOCATIONS, 100, 2 * unit) == expected
 
 
-@pytest.mark.parametrize("table", (b"", b"\x80", b"\xff" * 99, b"\xf8" * 9, b"\xe8\x7f\x7f", b"\xd0", bytes(range(256))))
+@pytest.mark.parametrize("table", (
+    b"", b"\x80", b"\xff" * 99, b"\xf8" * 9, b"\xe8\x7f\x7f", b"\xd0", bytes(range(256))))
 def test_no_table_makes_positions_fail(table: bytes) -> None:
     for offset in (0, 1, 2, 255, 1 << 31):
         assert len(positions_in_locations(table, 7, offset)) == 4

@@ -4,8 +4,17 @@ from typing import Dict, Iterator, List, Optional
 
 import pytest
 
-from gdbext.cpython.locks import (LOCK, PROCESS_LOCK, RLOCK, SIMPLE_QUEUE, Locks, LockState, Parked, parked,
-                                  thread_handle)
+from gdbext.cpython.locks import (
+    LOCK,
+    PROCESS_LOCK,
+    RLOCK,
+    SIMPLE_QUEUE,
+    Locks,
+    LockState,
+    Parked,
+    parked,
+    thread_handle,
+)
 from gdbext.cpython.memory import Damaged, Unreadable
 from gdbext.cpython.objects import Objects
 from gdbext.cpython.reader import Reader

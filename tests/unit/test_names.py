@@ -4,6 +4,7 @@ The objects are those of a real process, whose memory is read as if parts of it 
 """
 
 import ast
+import functools
 import random
 import time
 from types import SimpleNamespace
@@ -76,7 +77,8 @@ def asked(subject: Subject) -> Asked:  # noqa: F811
 
 
 def test_items_of_a_whole_object(asked: Asked) -> None:
-    assert [asked.find("list 2", rest) for rest in ("[0]", "[1]", "[-1][0]", "[1][1][0]")] == ["1", "[2, [3]]", "2", "3"]
+    for rest, item in (("[0]", "1"), ("[1]", "[2, [3]]"), ("[-1][0]", "2"), ("[1][1][0]", "3")):
+        assert asked.find("list 2", rest) == item
     for rest, reason in (("[2]", "no item 2"), ("[-3]", "no item -3"), ("['a']", "no items with a key"),
                          (".x", "no attribute 'x'"), ("[0][0]", "items of"), ("[0] + 1", "only names"),
                          ("[", "no Python expression")):
@@ -163,8 +165,8 @@ def test_random_damage(subject: Subject) -> None:  # noqa: F811
     """Words of an object, of what it points to and of its type are replaced by others: no other error, in time."""
     chance = random.Random(subject.layout["PyTypeObject"].size)
     addresses = [address for _name, address, _text in subject.cases]
-    rests = ("[0]", "[-1]", "['a']", "[1.5]", "[None]", "[(1, 2)]", ".__class__.__name__", ".__dict__", ".args", ".name",
-             ".__x", ".a.b")
+    rests = ("[0]", "[-1]", "['a']", "[1.5]", "[None]", "[(1, 2)]", ".__class__.__name__", ".__dict__", ".args",
+             ".name", ".__x", ".a.b")
     for name, address, _text in subject.cases[::2]:
         memory = Overlay(subject.memory)
         places = [address + 8 * chance.randrange(12)]
@@ -180,8 +182,7 @@ def test_random_damage(subject: Subject) -> None:  # noqa: F811
                  address, address + 4, PAGE]))
         names = names_of(memory, subject.layout)
         questions: List[Callable[[], Optional[object]]] = [
-            lambda rest=rest: names.find(None, f"{address:#x}{rest}", no_register)  # type: ignore[misc]
-            for rest in rests]
+            functools.partial(names.find, None, f"{address:#x}{rest}", no_register) for rest in rests]
         start = time.process_time()
         for question in questions:
             try:

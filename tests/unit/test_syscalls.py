@@ -16,7 +16,8 @@ GONE = 0xDEAD_0000
 class Around:
     """A process with a few descriptors, at 100 s since its machine was started."""
 
-    descriptors: Dict[int, str] = {3: "pipe 11", 7: "socket TCP 127.0.0.1:1 to 127.0.0.1:2", 9: "epoll of 2 descriptors"}
+    descriptors: Dict[int, str] = {
+        3: "pipe 11", 7: "socket TCP 127.0.0.1:1 to 127.0.0.1:2", 9: "epoll of 2 descriptors"}
 
     def descriptor(self, number: int) -> Optional[str]:
         return self.descriptors.get(number)
@@ -46,11 +47,11 @@ class Nothing(Around):
         return None
 
 
-def call(name: str, *arguments: Optional[int], data: bytes = b"", around: Around = Around()) -> Call:
+def call(name: str, *arguments: Optional[int], data: bytes = b"", around: Optional[Around] = None) -> Call:
     """The description, with `data` in memory at AT."""
     memory = FakeMemory()
     memory.map(AT, data + bytes(4096))
-    return describe(name, arguments, memory, around)
+    return describe(name, arguments, memory, around or Around())
 
 
 def pollfds(*numbers: int) -> bytes:

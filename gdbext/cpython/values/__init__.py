@@ -16,8 +16,8 @@ from typing import List, NamedTuple
 from ..classes import Classes, Name
 from ..code import Codes
 from ..dicts import Dicts
-from ..objects import Objects
 from ..limits import DEFAULT, UNLIMITED, Limits
+from ..objects import Objects
 from .rendering import Attribute, Rendering
 from .shapes import Shapes
 

@@ -175,9 +175,9 @@ def _module(show: Rendering, address: int, _type: Type) -> str:
         return f"<module {_quoted(show, name)} from {show.text(origin)}>"
     if not loader:
         return f"<module {_quoted(show, name)}>"
-    kind = reading.type_of(loader)
-    if kind.name in _NAMESPACE_LOADERS:
-        return f"<module {_quoted(show, name)} {_namespace(show, loader, kind)}>"
+    loader_type = reading.type_of(loader)
+    if loader_type.name in _NAMESPACE_LOADERS:
+        return f"<module {_quoted(show, name)} {_namespace(show, loader, loader_type)}>"
     return f"<module {_quoted(show, name)} ({show.text(loader)})>"
 
 

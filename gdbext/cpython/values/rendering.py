@@ -9,10 +9,10 @@ from ..classes import FIELD_FORMATS, STRING_FIELD, Classes, Member
 from ..code import Codes
 from ..dicts import Dicts
 from ..frames import Frames
+from ..limits import Limits
 from ..memory import Damaged, Memory, Unreadable
 from ..objects import MAX_TYPE_NAME, Objects, Type
 from ..reader import READ_ERRORS, Reader
-from ..limits import Limits
 from .text import escaped
 
 # Values within each other, more than anybody reads: each takes some calls of the Python that runs this, which

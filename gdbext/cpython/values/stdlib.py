@@ -9,7 +9,6 @@ from typing import Dict, Iterator, List, Optional, Tuple, Union
 from ..classes import PythonFunction
 from ..memory import Damaged
 from ..objects import LONG_SUBCLASS, TUPLE_SUBCLASS, Type
-from ..reader import READ_ERRORS
 from .containers import dict_body, dict_size, pairs
 from .numbers import HANDLERS as _NUMBERS
 from .numbers import double
