@@ -115,6 +115,9 @@ class _InterpreterFrames:
         self._codes = codes
         self._mask = STACK_REFERENCE_MASK if reader.has("_PyInterpreterFrame", "f_executable.bits") else ~0
         self._marks_entries = reader.has("_PyInterpreterFrame", "is_entry")
+        # Where a _PyCodeArray has its copies; None in a build without them.
+        self._copies = (reader.layout["_PyCodeArray"].offset("entries")
+                        if reader.has("_PyInterpreterFrame", "tlbc_index") else None)
         self.are_linked_to_stack = not self._marks_entries
 
     def head(self, thread_state: int) -> int:
@@ -144,7 +147,7 @@ class _InterpreterFrames:
         co_tlbc); copy 0 is the code object's.
         """
         reader = self._reader
-        if not reader.has("_PyInterpreterFrame", "tlbc_index"):
+        if self._copies is None:
             return code.start
         index = reader.integer(frame, "_PyInterpreterFrame", "tlbc_index", signed=True)
         copies = reader.pointer(code.address, "PyCodeObject", "co_tlbc")
@@ -152,7 +155,7 @@ class _InterpreterFrames:
             return code.start
         if not 0 < index < reader.pointer(copies, "_PyCodeArray", "size"):
             raise Damaged(frame, f"frame with copy {index} of its code")
-        return reader.memory.u64(copies + reader.layout["_PyCodeArray"].offset("entries") + 8 * index)
+        return reader.memory.u64(copies + self._copies + 8 * index)
 
     def entry_address(self, thread_state: int, most: int) -> Optional[int]:
         if self._marks_entries:

@@ -5,9 +5,15 @@ the interpreter says of itself through Python objects. It does not notice that a
 it does not read has another shape; corrections.py looks after those.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from itertools import islice
+from typing import Iterator, NamedTuple, Optional, Tuple
 
+from .frames import Frame
 from .runtime import Interpreter, Runtime
+
+# So many threads, and frames of each, tell whether frames can be read; a process may have thousands.
+_MOST_THREADS = 64
+_MOST_FRAMES = 64
 
 
 class Identity(NamedTuple):
@@ -66,7 +72,7 @@ def check(runtime: Runtime, version: Optional[Tuple[int, int]], threads: bool = 
     if identity.free_threaded != runtime.layout.free_threaded:
         raise WrongLayout("free-threaded and other builds differ")
     if threads:
-        _check_a_frame(runtime)
+        _check_frames(runtime)
     return identity
 
 
@@ -82,14 +88,28 @@ def _check_thread_links(runtime: Runtime, interpreter: Interpreter) -> None:
         previous = state.address
 
 
-def _check_a_frame(runtime: Runtime) -> None:
-    """The first frame there is must have a code object; what its bytes are is checked on the way."""
-    problem = None
-    for interpreter in runtime.interpreters():
-        for state in runtime.thread_states(interpreter).states:
-            for frame in runtime.frames.walk(state.address):
-                if frame.code is not None:
-                    return
-                problem = problem or frame.problem
-    if problem is not None:
-        raise WrongLayout(f"no frame can be read: {problem}")
+def _check_frames(runtime: Runtime) -> None:
+    """Most threads must have a frame with a code object; what its bytes are is checked on the way.
+
+    One that has may be an exception: without the GIL, the main thread runs the code object's own instructions,
+    and each other thread a copy of them.
+    """
+    readable, problems = 0, []
+    states = (state for interpreter in runtime.interpreters() for state in runtime.thread_states(interpreter).states)
+    for state in islice(states, _MOST_THREADS):
+        frames = list(islice(_until_readable(runtime.frames.walk(state.address)), _MOST_FRAMES))
+        if frames and frames[-1].code is not None:
+            readable += 1
+        elif frames:
+            problems.append(frames[0].problem)
+    if len(problems) > readable:
+        of = f" of {len(problems)} of {len(problems) + readable} threads" if readable else ""
+        raise WrongLayout(f"no frame can be read{of}: {problems[0]}")
+
+
+def _until_readable(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The frames up to the first one that has a code object."""
+    for frame in frames:
+        yield frame
+        if frame.code is not None:
+            return

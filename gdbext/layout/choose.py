@@ -117,13 +117,13 @@ def _of_other_minors(names: List[table.Name], hexversion: int, machine: int, dir
 def _agreed(candidate: table.Table, others: List[table.Table]) -> table.Table:
     """The table without fields that changed from one minor release to another, and that no debug offset tells.
 
-    What was the same in all of them is likely the same in the process.
+    What was the same in all that have the structure is likely the same in the process.
     """
     structs = {}
     for name, entry in candidate.structs.items():
         if not debug_offsets.tells(name):
             fields = {path: field for path, field in entry["fields"].items()
-                      if all(field == other.field(name, path) for other in others)}
+                      if all(field == other.field(name, path) for other in others if name in other.structs)}
             entry = {**entry, "fields": fields}
         structs[name] = entry
     return candidate._replace(structs=structs)

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .layout import Layout, Struct
+from .schema import Field
 from .table import Table
 
 COOKIE = b"xdebugpy"
@@ -95,9 +96,10 @@ def _field_of(struct: Struct, name: str) -> Optional[str]:
     return dotted if dotted in struct else None
 
 
-def _known_places(struct: Struct, section: str, offsets: DebugOffsets) -> Tuple[Dict[str, int], int]:
-    """The places in bytes that the process gives of this structure's fields, and the structure's size."""
+def _known_places(struct: Struct, section: str, offsets: DebugOffsets) -> Tuple[Dict[str, int], List[int], int]:
+    """The places in bytes that the process gives of this structure's fields, and of others; the structure's size."""
     known: Dict[str, int] = {}
+    others: List[int] = []
     size = struct.size
     for path, value in offsets.values.items():
         head, _, name = path.partition(".")
@@ -107,41 +109,44 @@ def _known_places(struct: Struct, section: str, offsets: DebugOffsets) -> Tuple[
         elif head == section:
             if name == "size" or name == "asciiobject_size":
                 size = value
-            else:
-                field = _field_of(struct, name)
-                # 0 stands for a field that this build does not have, unless it is the first one.
-                if field is not None and (value or struct.fields[field][0] == 0):
-                    known[field] = value
-    return known, size
+                continue
+            field = _field_of(struct, name)
+            # 0 stands for a field that this build does not have, unless it is the first one.
+            if field is None and value:
+                others.append(value)
+            elif field is not None and (value or struct.fields[field][0] == 0):
+                known[field] = value
+    return known, others, size
 
 
 def corrected(struct: Struct, section: str, offsets: DebugOffsets, same: bool = False) -> Struct:
     """The structure with the process's own offsets in place of the table's.
 
     A field that is not among them moves with its neighbours, where those on both sides of it are
-    near and moved by the same number of bytes; else it is left out, as is what a debug build divides.
-    All else stays where the process says nothing, or where nothing at all has moved of a structure that is
-    to be the `same`.
+    near and moved by the same number of bytes, and the process does not say that something else is there;
+    else it is left out, as is what a debug build divides. All else stays where the process says nothing, or
+    where nothing at all has moved of a structure that is to be the `same`.
     """
     struct = Struct(struct.name, struct.size, {
         path: field for path, field in struct.fields.items() if path.rpartition(".")[2] not in _DIVIDED})
-    known, size = _known_places(struct, section, offsets)
+    known, others, size = _known_places(struct, section, offsets)
     moves: List[Tuple[int, int]] = sorted(
         [(0, 0), (struct.size, size)] + [(struct.fields[path][0], place) for path, place in known.items()])
     if not known or same and all(old == new for old, new in moves):
         return struct
     anchors = [old for old, _new in moves]
-    fields = {}
+    fields = {path: (place,) + struct.fields[path][1:] for path, place in known.items()}
+    # By the fields on both sides of them.
+    between: Dict[Tuple[int, int], Dict[str, Field]] = {}
     for path, field in struct.fields.items():
-        if path in known:
-            place = known[path]
-        else:
-            below = moves[bisect_right(anchors, field[0]) - 1]
-            above = moves[min(bisect_left(anchors, field[0]), len(moves) - 1)]
-            if above[1] - above[0] != below[1] - below[0] or above[0] - below[0] > MAX_GAP:
-                continue
-            place = field[0] + below[1] - below[0]
-        fields[path] = (place,) + field[1:]
+        if path not in known:
+            sides = bisect_right(anchors, field[0]) - 1, min(bisect_left(anchors, field[0]), len(moves) - 1)
+            below, above = (moves[side] for side in sides)
+            if above[1] - above[0] == below[1] - below[0] and above[0] - below[0] <= MAX_GAP:
+                between.setdefault(sides, {})[path] = (field[0] + below[1] - below[0],) + field[1:]
+    for moved in between.values():
+        if not any(field[0] <= place < field[0] + field[1] for field in moved.values() for place in others):
+            fields.update(moved)
     return Struct(struct.name, size, fields)
 
 

@@ -179,6 +179,17 @@ def test_a_field_moves_with_its_neighbours_and_is_dropped_where_they_disagree(sh
     assert between and not any(path in found for path in between)
 
 
+def test_a_field_is_dropped_where_the_process_has_another() -> None:
+    """3.15 has gil_requested between holds_gil and state, in the place of padding."""
+    older, newer = NEW["3.14.8t"], NEW["3.15.0t"]
+    found = debug_offsets.corrected(
+        older.struct("PyThreadState"), "thread_state", read(newer, newer))
+    true = newer.struct("PyThreadState")
+    for path in ("holds_gil", "current_frame", "thread_id"):
+        assert found.offset(path) == true.offset(path)
+    assert "state" in older.struct("PyThreadState") and "state" not in found
+
+
 # The whole way, with the table of the process's own release hidden.
 
 
