@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-import bench_chart  # noqa: E402
+import bench_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
