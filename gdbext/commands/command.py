@@ -170,7 +170,7 @@ class Function(gdb.Function):
             answer = self.answer(*plain)
         except (NoInferior, NoPython, gdb.error, gdb.GdbError) + READ_ERRORS:
             answer = self.nothing(*plain)
-        return _c_string(answer) if isinstance(answer, str) else answer
+        return _gdb_string(answer) if isinstance(answer, str) else answer
 
     def nothing(self, *arguments: Any) -> Any:
         """What there is in the place of an answer."""
@@ -183,16 +183,46 @@ class Function(gdb.Function):
 
 def _plain(value: gdb.Value) -> Any:
     """A string or number of gdb's as Python's."""
-    if value.type.strip_typedefs().code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_PTR):
+    code = value.type.strip_typedefs().code
+    if code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_PTR):
         return value.string()
-    return int(value)
+    return float(value) if code == gdb.TYPE_CODE_FLT else int(value)
 
 
-def _c_string(text: str) -> gdb.Value:
-    """A string as gdb has those of C. gdb would make a null pointer of an empty str, and refuses some characters."""
+# Where gdb keeps the text that a function has given last.
+_TEXT = "_gdbext_text"
+
+# How many bytes of the stack are searched for one that is 0: next to always one of the first dozen is.
+_STACK = 512
+
+
+def _gdb_string(text: str) -> gdb.Value:
+    """A string as gdb has those of C, for which gdb never calls malloc() in the inferior.
+
+    That is what it does with a str, and with a value that lies nowhere, as soon as an operator needs the address
+    of the string (value_coerce_to_target() in gdb's valops.c). A part of a convenience variable can't be had an
+    address of: gdb tells an error instead. The empty string has one, a byte of the stack, and is equal to no number.
+    """
+    if not text:
+        try:
+            return _empty_string()
+        except gdb.error:
+            pass  # No process.
     charset = gdb.target_charset() if hasattr(gdb, "target_charset") else locale.getpreferredencoding(False)
     raw = text.encode(charset, "backslashreplace") + b"\0"
-    return gdb.Value(raw, gdb.lookup_type("char").array(len(raw) - 1))
+    gdb.set_convenience_variable(_TEXT, gdb.Value(raw, gdb.lookup_type("char").array(len(raw) - 1).array(0)))
+    return gdb.parse_and_eval(f"${_TEXT}[0]")
+
+
+def _empty_string() -> gdb.Value:
+    """A char[1] on the stack that is "". Raises gdb.error."""
+    place = int(gdb.selected_frame().read_register("sp"))
+    zero = bytes(gdb.selected_inferior().read_memory(place, _STACK)).find(b"\0")
+    if zero < 0:
+        raise gdb.error("no byte of the stack is 0")
+    value = gdb.Value(place + zero).cast(gdb.lookup_type("char").array(0).pointer()).dereference()
+    value.fetch_lazy()
+    return value
 
 
 def add_machine_command(name: str, command: str) -> None:

@@ -1,5 +1,6 @@
 """Convenience functions about the selected Python frame, for the conditions of breakpoints."""
 
+import math
 from typing import Any, Optional
 
 from .command import Function
@@ -60,8 +61,9 @@ class PyValue(Function):
     NAME = "_pyvalue"
     USAGE = '$_pyvalue("NAME" [, OTHERWISE])'
     SUMMARY = ("The value of a Python name in the selected Python frame, as py-print-plus looks it up.\n"
-               "An int or bool of 64 bits at most is a number, all else the string that repr() gives.\n"
-               "Where there is no such name it is OTHERWISE, or an empty string.")
+               "A float, and an int or bool of 64 bits at most, is a number, all else the string that repr() gives.\n"
+               "Where there is no such name it is OTHERWISE, or an empty string. If OTHERWISE is a number, so is the\n"
+               "answer: OTHERWISE in the place of strings too, and a larger int as the float next to it.")
 
     def nothing(self, *arguments: Any) -> Any:
         """The second argument."""
@@ -81,8 +83,22 @@ class PyValue(Function):
             address = Names(runtime).find(call.frame, str(arguments[0]), convenience).address
         except NotFound:
             return self.nothing(*arguments)
-        if runtime.objects.type_of(address).flags & LONG_SUBCLASS:
+        text = value_text()(runtime, address)
+        wants_number = len(arguments) > 1 and not isinstance(arguments[1], str)
+        type_ = runtime.objects.type_of(address)
+        if type_.name == "float":
+            return float(text)
+        if type_.flags & LONG_SUBCLASS:
             number = runtime.objects.integer(address)
             if -1 << 63 <= number < 1 << 64:
                 return number
-        return value_text()(runtime, address)
+            if wants_number:
+                return _rounded(number)
+        return arguments[1] if wants_number else text
+
+
+def _rounded(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

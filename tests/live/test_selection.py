@@ -12,6 +12,9 @@ from tests.support.interpreters import Interpreter
 from tests.support.stripped import Launch
 
 FUNCTIONS = ["innermost", "middle", "caller", "outer", "<module>"]
+# What gdb says instead of the address of a string that has none, and instead of calling malloc() for one.
+NO_ADDRESS = "Attempt to take address of value not located in memory."
+NO_CALL = "Cannot call functions in the program: may-call-functions is off."
 FRAME = re.compile(r"#(\d+) File \"(.*)\", line \d+, in (\S+)\n")
 
 
@@ -83,26 +86,39 @@ def test_selection(program: processes.Program, interpreter: Interpreter, launch:
 
 @pytest.mark.parametrize("mode", ["symbols", "hidden"], scope="session")
 def test_conditions_of_breakpoints(program: processes.Program, mode: str) -> None:
-    """A breakpoint at a C function stops for the Python caller that was meant, and no other."""
+    """A breakpoint at a C function stops for the Python caller that was meant, and no other.
+
+    Nothing is called in the process for it, which gdb would do for strings of which the address is needed.
+    """
     source = processes.PROGRAMS / "calls.py"
+    line = next(number for number, text in enumerate(source.read_text(encoding="utf-8").split("\n"), 1)
+                if "/nonexistent/wanted" in text)
+    printed = {
+        "$_pyline()": str(line), "$_pyfile()": '"%s"' % source, "$_pyfunction()": '"wanted"',
+        '$_pyvalue("name")': "\"'näme'\"", '$_pyvalue("flag")': "1", '$_pyvalue("large")': '"%d"' % 2 ** 70,
+        '$_pyvalue("missing")': '""', '$_pyvalue("missing", -1)': "-1", '$_pyvalue("missing", 1.5)': "1.5",
+        '$_pyvalue("number")': "-5", '$_pyvalue("os.sep")': "\"'/'\"", '$_pyvalue("number +")': '""',
+        # gdb tells when a condition compares a string with a number, other than one that is missing.
+        '$_pyvalue("missing") != 5': "1", '$_pyvalue("missing") == 5': "0", '$_pyvalue("missing") == 0': "0",
+        '$_streq($_pyvalue("missing"), "")': "1", '$_pyvalue("nothing") == 5': NO_ADDRESS,
+        '"" == $_pyvalue("missing")': NO_CALL, '$_pyfunction() == "wanted"': NO_ADDRESS,
+        # And is not asked to where a number is named.
+        '$_pyvalue("nothing", -1)': "-1", '$_pyvalue("name", -1) == 0': "0", '$_pyvalue("nothing", "no")': '"None"',
+        '$_pyvalue("large", 0) > 1e21': "1", '$_pyvalue("large", 0) < 1.2e21': "1", '$_pyvalue("huge", 0) > 1e308': "1",
+        '$_pyvalue("share") == -0.1': "1"}
     run = gdb.run([
-        "py-up-plus 3",
+        "set may-call-functions off", "py-up-plus 3",
         "break mkdir if $_regex($_pyfile(), \".*calls.py\") && $_streq($_pyfunction(), \"wanted\") "
-        "&& $_pyvalue(\"number\") == -5 && $_pyvalue(\"no such name\", 0) != 5",
+        "&& $_pyvalue(\"number\") == -5 && $_pyvalue(\"no such name\") != 5",
         "shell (true > %s) &" % (program.folder / "release"), "continue", "py-frame-plus",
-        "print $_pyline()", "print $_pyfile()", "print $_pyfunction()", "print $_pyvalue(\"name\")",
-        "print $_pyvalue(\"flag\")", "print $_pyvalue(\"large\")", "print $_pyvalue(\"nothing\")",
-        "print $_pyvalue(\"nothing\", -1)", "print $_pyvalue(\"number\")", "print $_pyvalue(\"os.sep\")",
-        "print $_pyvalue(\"number +\")", "info breakpoints"], mode=mode, pid=program.pid)
+        *("print " + expression for expression in printed), "info breakpoints"], mode=mode, pid=program.pid)
     by_command = {answer.command: answer for answer in run.answers}
     assert "mkdir" in by_command["continue"].stdout
     # The process has run: nothing is selected any more.
     assert shown(by_command["py-frame-plus"]) == ["#0 wanted"]
-    printed = [answer.stdout.partition(" = ")[2].rstrip("\n") for answer in run.answers[5:16]]
-    line = next(number for number, text in enumerate(source.read_text(encoding="utf-8").split("\n"), 1)
-                if "/nonexistent/wanted" in text)
-    assert printed == [str(line), '"%s"' % source, '"wanted"', "\"'näme'\"", "1", '"%d"' % 2 ** 70, '""', "-1", "-5",
-                       "\"'/'\"", '""']
+    answers = {expression: by_command["print " + expression] for expression in printed}
+    assert {expression: answer.stdout.partition(" = ")[2].rstrip("\n") or answer.stderr.rstrip("\n")
+            for expression, answer in answers.items()} == printed
     assert "already hit 1 time" in by_command["info breakpoints"].stdout
     assert "Error" not in "".join(answer.stderr for answer in run.answers)
 

@@ -27,11 +27,14 @@ def wanted(number):
     name = "näme"
     large = 2 ** 70
     flag = True
+    share = -0.1
+    nothing = None
+    huge = 10 ** 400
     try:
         os.mkdir("/nonexistent/wanted")
     except OSError:
         pass
-    return name, large, flag
+    return name, large, flag, share, nothing, huge
 
 
 def innermost(item):
