@@ -120,11 +120,17 @@ class Importer(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A place in the code that calls an imported function: `function` is that which it is in, None if not known."""
+    """A place in the code that calls an imported function, or where `loads` that loads its address.
+
+    `function` is the one that it is in, None where that has no name, and `function_start` where that one
+    begins, None where that is not known: an address.
+    """
 
     path: str
     address: int
     function: Optional[str]
+    function_start: Optional[int]
+    loads: bool
     modules: List[str]
 
 

@@ -511,18 +511,32 @@ def _add_module(runtime: Runtime, key: int, module: int, found: Dict[str, List[s
                 found[each].append(name)
 
 
-# e_machine (System V ABI).
-X86_64 = 62
 # Bytes of code of one image.
 MAX_CODE = 256 << 20
+# Sections that hold procedure linkage tables.
+_LINKAGE = re.compile(r"\.i?plt(?:\.\w+)?$")
 
 
 def call_sites(subject: Subject, importer: Importer) -> Iterator[Tuple[MappedImage, calls.Site]]:
-    """What looks like a call in an image, by its bytes; a disassembly has to confirm it."""
+    """What looks like a call in an image; a disassembly of x86-64 has to confirm it.
+
+    There has to be pyelftools. Raises ImageError where the image's file can't be read any more.
+    """
+    from ..elf.image import Image as ElfFile
+
     image = next(image for image in subject.images if image.path == importer.path)
+    file = file_to_read(subject, image, _loaded_build_id(subject, image))
+    if file is None:
+        return
+    with ElfFile(Path(file)) as elf:
+        machine = elf.machine
+        linkage = [(image.bias + section["sh_addr"], image.bias + section["sh_addr"] + section["sh_size"])
+                   for name, section in elf.sections().items() if _LINKAGE.match(name)]
+    if machine not in calls.MACHINES:
+        return
     for start, end in image.code:
         try:
             code = subject.memory.read(start, min(end - start, MAX_CODE))
         except Unreadable:
             continue
-        yield from ((image, site) for site in calls.candidates(code, start, set(importer.slots)))
+        yield from ((image, site) for site in calls.candidates(machine, code, start, set(importer.slots), linkage))

@@ -27,8 +27,7 @@ class Symbols(Command):
                Option("use", "Load a debug file, or those of a folder, whose build ids fit.", "PATH", text=True),
                Option("imports", "Name the files, and their Python modules, that import a C function.", "FUNCTION",
                       text=True),
-               Option("calls", "List the places that call a C function of another file (x86-64).", "FUNCTION",
-                      text=True),
+               Option("calls", "List the places that call a C function of another file.", "FUNCTION", text=True),
                Option("load-libpython", "Run the libpython.py that fits, after asking."), JSON)
     EXAMPLE = "py-symbols -all"
 
@@ -104,23 +103,25 @@ class Symbols(Command):
         from . import survey
 
         self._need_pyelftools()
-        if any(image.machine != survey.X86_64 for image in subject.images):
-            refuse(f"{self.NAME}: -calls reads the code of x86-64 only")
         function = options["calls"]
         importers, notes = survey.importers(subject, pythons, function)
         found = []
         for importer in importers:
+            sites = list(survey.call_sites(subject, importer))
             starts: Dict[Tuple[int, int], Any] = {}
-            for image, site in survey.call_sites(subject, importer):
+            for image, site in sites:
                 # An address within a function: its unwind information tells where it begins.
                 within = image.function(site.address)
-                if within is None:
-                    notes.append(f"{image.path}: code at {site.address:#x} has no known beginning, and is left out")
-                    continue
-                if within not in starts:
-                    starts[within] = set(objfiles.instructions(*within))
-                if site.address in starts[within]:
-                    found.append(Call(image.path, site.address, objfiles.function_at(site.address), importer.modules))
+                if not objfiles.has_fixed_places():
+                    if within is None:
+                        notes.append(f"{image.path}: code at {site.address:#x} has no known beginning, and is left out")
+                        continue
+                    if within not in starts:
+                        starts[within] = set(objfiles.instructions(*within))
+                    if site.address not in starts[within]:
+                        continue
+                found.append(Call(image.path, site.address, objfiles.function_at(site.address, within),
+                                  within[0] if within is not None else None, site.loads, importer.modules))
         if options["json"]:
             write([symbols.calls_document(target, function, found, notes)])
         else:

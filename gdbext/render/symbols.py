@@ -149,15 +149,24 @@ def calls_text(function: str, calls: List[Call], notes: List[str]) -> Iterator[s
             if not modules:
                 modules = call.modules[:MAX_MODULES] or ["-"]
                 yield f"{printable(path)} ({printable(', '.join(modules))})"
-            yield f"  {call.address:#x}  {printable(call.function or 'in a function without a name')}"
+            yield f"  {call.address:#x}  {_function(call)}{' (loads its address)' if call.loads else ''}"
     yield from (printable(note) for note in notes)
+
+
+def _function(call: Call) -> str:
+    if call.function is not None:
+        return printable(call.function)
+    return "in a function without a name" + (
+        f" at {call.function_start:#x}" if call.function_start is not None else "")
 
 
 def calls_document(target: Dict[str, Any], function: str, calls: List[Call], notes: List[str]) -> str:
     """The JSON document of py-symbols -calls."""
     return _document("py-symbols", target, {
-        "function": function, "calls": [{**call._asdict(), "address": f"{call.address:#x}"} for call in calls],
-        "notes": notes})
+        "function": function, "calls": [{
+            **call._asdict(), "address": f"{call.address:#x}",
+            "function_start": f"{call.function_start:#x}" if call.function_start is not None else None}
+            for call in calls], "notes": notes})
 
 
 def _compiled(debug: Debug) -> str:

@@ -4,9 +4,11 @@ The stub tells neither what is mapped nor pthread_t, and its threads have no deb
 gdbext knows of this machine is at work.
 """
 
-from typing import Any, Callable, Dict, Iterator, List, Mapping
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Set
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from tests.support import aarch64, compare, gdb, processes
 from tests.support.packages import NotAvailable
@@ -16,7 +18,8 @@ FUTEX, PPOLL = "202", "271"
 ARCHITECTURE = "python print(gdb.selected_frame().architecture().name())"
 TRACEBACKS = "thread apply all -q py-bt-plus -json"
 NATIVE = "thread apply all -q py-bt-plus -native -json"
-COMMANDS = ["py-threads -json", "py-threads", TRACEBACKS, ARCHITECTURE, NATIVE]
+CALLS = "py-symbols -calls read -json"
+COMMANDS = ["py-threads -json", "py-threads", TRACEBACKS, ARCHITECTURE, NATIVE, CALLS]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dict[str, Any]
         for key in waiters:
             processes.wait_for(waits_for_the_gil(key), "%s waiting for the GIL" % key)
         answers = session.interrupt(len(COMMANDS))
-        yield {"truth": program.truth, "answers": dict(zip(COMMANDS, answers))}
+        yield {"truth": program.truth, "answers": dict(zip(COMMANDS, answers)), "python": emulated.python}
 
 
 def documents(stopped: Dict[str, Any], command: str) -> List[Mapping[str, Any]]:
@@ -106,3 +109,37 @@ def test_a_table_of_another_machine_is_not_exact(stopped: Dict[str, Any]) -> Non
     assert document["target"]["layout"]["source"] != "dwarf"
     assert document["target"]["layout"]["exact"] is False
     assert "not made for this build" in stopped["answers"]["py-threads"].stdout
+
+
+def calls_by_the_linkage_table(path: Path, name: str) -> Set[int]:
+    """Where a program that is linked to fixed addresses calls a function, by the order of its linkage table."""
+    with open(path, "rb") as file:
+        elf = ELFFile(file)
+        relocations = elf.get_section_by_name(".rela.plt")
+        symbols = elf.get_section(relocations["sh_link"])
+        names = [symbols.get_symbol(each["r_info_sym"]).name for each in relocations.iter_relocations()]
+        linkage, text = elf.get_section_by_name(".plt"), elf.get_section_by_name(".text")
+        # A header, then entries of one size.
+        size = 24 if linkage["sh_size"] == 32 + 24 * len(names) else 16
+        entry = linkage["sh_addr"] + 32 + size * names.index(name)
+        code, start = text.data(), text["sh_addr"]
+    found = set()
+    for at in range(0, len(code) - 3, 4):
+        word = int.from_bytes(code[at:at + 4], "little")
+        if word >> 26 in (0b000101, 0b100101):
+            distance = word & (1 << 26) - 1
+            if start + at + 4 * (distance - (1 << 26) * (distance >> 25)) == entry:
+                found.add(start + at)
+    return found
+
+
+def test_calls(stopped: Dict[str, Any]) -> None:
+    """As the program's own linkage table has them; of functions without names where they begin."""
+    [document] = documents(stopped, CALLS)
+    found = {int(each["address"], 16): each for each in document["calls"]
+             if each["path"].endswith("/" + stopped["python"].name)}
+    expected = calls_by_the_linkage_table(stopped["python"], "read")
+    assert expected and {address for address, each in found.items() if not each["loads"]} == expected
+    for address, each in found.items():
+        assert each["function"] is None or each["function"].isidentifier()
+        assert int(each["function_start"], 16) <= address

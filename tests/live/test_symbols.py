@@ -376,16 +376,20 @@ def test_calls(interpreter: Interpreter, script: Path) -> None:
         run = ask(program.pid, "py-symbols -calls readlink -json", "py-symbols -calls readlink",
                   "py-symbols -calls no_such_function", "py-symbols -calls nanosleep -json")
     listed = elf_files.run("objdump", "-d", "--no-show-raw-insn", str(interpreter.image))
-    expected, function = {}, ""
+    expected, starts, function, start = {}, {}, "", 0
     for line in listed.splitlines():
-        heading = re.match(r"[0-9a-f]+ <(.*)>:", line)
-        function = heading.group(1) if heading else function
+        heading = re.match(r"([0-9a-f]+) <(.*)>:", line)
+        if heading:
+            function, start = heading.group(2), base + int(heading.group(1), 16)
         call = re.match(r" +([0-9a-f]+):\s+(?:call|jmp) .*<readlink(?:@plt|@GLIBC)", line)
         if call and not function.endswith("@plt"):
             expected[base + int(call.group(1), 16)] = function
-    found = {int(each["address"], 16): each["function"] for each in run.answers[0].document()["calls"]
-             if each["path"] == str(interpreter.image)}
+            starts[base + int(call.group(1), 16)] = start
+    calls = [each for each in run.answers[0].document()["calls"]
+             if each["path"] == str(interpreter.image) and not each["loads"]]
+    found = {int(each["address"], 16): each["function"] for each in calls}
     assert expected and set(found) == set(expected)
+    assert {int(each["address"], 16): int(each["function_start"], 16) for each in calls} == starts
     for address, name in found.items():
         # gdb leaves out the number of a compiler's copy.
         assert expected[address] == name or re.fullmatch(re.escape(name) + r"\.\d+", expected[address])
