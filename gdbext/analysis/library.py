@@ -3,10 +3,10 @@
 A function is recognised by its code object, which is what the module has at this moment: a class derived
 from threading.Condition runs the same code, and a program's own module called threading does not.
 Facts: Lib/threading.py, Lib/queue.py, Lib/concurrent/futures/_base.py and thread.py,
-Lib/importlib/_bootstrap.py, Lib/multiprocessing/.
+Lib/importlib/_bootstrap.py, Lib/multiprocessing/, Lib/asyncio/.
 """
 
-from typing import Dict, Iterable, Iterator, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..cpython.classes import Classes
 from ..cpython.frames import Frame
@@ -16,8 +16,15 @@ from ..cpython.runtime import Interpreter, Runtime
 
 # What a ThreadPoolExecutor's worker runs a work item in: what is further in is the program's.
 WORK_ITEM = "concurrent.futures.thread._WorkItem.run"
+WORKER = "concurrent.futures.thread._worker"
+# What runs what is ready in an event loop, begins a coroutine of another thread's, and passes its result on.
+LOOP = "asyncio.base_events.BaseEventLoop._run_once"
+SUBMITTED = "asyncio.tasks.run_coroutine_threadsafe.<locals>.callback"
+CHAIN = "asyncio.futures._chain_future.<locals>._call_check_cancel"
+# They run the program's functions, and wait for nobody on its behalf.
+OF_EVENT_LOOPS = (LOOP, SUBMITTED, CHAIN)
 
-# By module, as sys.modules has it: functions, and methods with their class.
+# By module, as sys.modules has it: functions, methods with their class, and functions within functions.
 FUNCTIONS = {
     "threading": (
         "Condition.wait", "Condition._acquire_restore", "Condition.__exit__", "Event.wait", "Semaphore.acquire",
@@ -37,7 +44,11 @@ FUNCTIONS = {
     "multiprocessing.process": ("BaseProcess.join",),
     "multiprocessing.pool": ("ApplyResult.get", "IMapIterator.next"),
     "subprocess": ("Popen.wait", "Popen.communicate"),
+    "asyncio.base_events": ("BaseEventLoop._run_once",),
+    "asyncio.tasks": ("run_coroutine_threadsafe.<locals>.callback",),
+    "asyncio.futures": ("_chain_future.<locals>._call_check_cancel",),
 }
+_INNER = "<locals>."
 
 # Modules whose frames stand between a program and what it waits for: a lock is named as their caller does.
 _BETWEEN = ("threading", "queue", "concurrent.futures", "multiprocessing", "subprocess", "selectors", "importlib",
@@ -66,18 +77,34 @@ class Library:
 
     def method(self, interpreter: Interpreter, instance: int, name: str) -> Optional[str]:
         """Which of FUNCTIONS is this method of an instance's class or of one of its bases."""
-        functions = self._functions(interpreter)
-        objects, reader = self._runtime.objects, self._runtime.reader
         try:
-            for base in self._classes.order(objects.type_of(instance)):
+            for base in self._classes.order(self._runtime.objects.type_of(instance)):
                 found = self._classes.own(base, name) if base.flags & HEAP_TYPE else None
-                if found is not None and objects.type_of(found).name == "function":
-                    known = functions.get(reader.pointer(found, "PyFunctionObject", "func_code"))
-                    if known is not None:
-                        return known
+                known = self.function(interpreter, found) if found is not None else None
+                if known is not None:
+                    return known
         except READ_ERRORS:
             pass
         return None
+
+    def function(self, interpreter: Interpreter, address: int) -> Optional[str]:
+        """Which of FUNCTIONS an object is, None for all others."""
+        try:
+            self._runtime.objects.expect_exactly(address, "function")
+            code = self._runtime.reader.pointer(address, "PyFunctionObject", "func_code")
+        except READ_ERRORS:
+            return None
+        return self._functions(interpreter).get(code)
+
+    def closure(self, function: int) -> List[int]:
+        """What the variables of outer functions are bound to that a function uses."""
+        reader = self._runtime.reader
+        try:
+            cells = reader.pointer(function, "PyFunctionObject", "func_closure")
+            return [reader.pointer(cell, "PyCellObject", "ob_ref")
+                    for cell in (self._runtime.objects.tuple_items(cells) if cells else ())]
+        except READ_ERRORS:
+            return []
 
     def is_between(self, frame: Frame) -> bool:
         """Whether a frame belongs to a module that waits on behalf of its callers."""
@@ -115,6 +142,17 @@ class Library:
             return self._runtime.dicts.attribute(address, name)
         except READ_ERRORS:
             return None
+
+    def slot(self, address: int, name: str) -> Optional[int]:
+        """An attribute that an instance's class has in `__slots__`, None where it is not bound."""
+        runtime = self._runtime
+        try:
+            for slot in self._classes.slots(runtime.objects.type_of(address)):
+                if slot.name == name:
+                    return runtime.memory.u64(address + slot.offset) or None
+        except READ_ERRORS:
+            pass
+        return None
 
     def number(self, address: Optional[int]) -> Optional[int]:
         """The value of an int, None for anything else."""
@@ -156,18 +194,31 @@ class Library:
             except READ_ERRORS:
                 continue
             for function in functions:
-                outer, _dot, method = function.partition(".")
+                outer, _dot, inner = function.partition(".")
                 try:
                     found = names.get(outer)
-                    if found is not None and method:
-                        found = self._classes.own(self._classes.type(found), method)
+                    if found is not None and inner and not inner.startswith(_INNER):
+                        found = self._classes.own(self._classes.type(found), inner)
                     if found is not None and runtime.objects.type_of(found).name == "staticmethod":
                         found = reader.pointer(found, "staticmethod", "sm_callable")
                     if found is not None:
                         runtime.objects.expect_exactly(found, "function")
-                        yield reader.pointer(found, "PyFunctionObject", "func_code"), f"{module}.{function}"
+                        code: Optional[int] = reader.pointer(found, "PyFunctionObject", "func_code")
+                        if inner.startswith(_INNER):
+                            code = self._inner_code(code, inner[len(_INNER):])
+                        if code is not None:
+                            yield code, f"{module}.{function}"
                 except READ_ERRORS:
                     continue
+
+    def _inner_code(self, code: int, name: str) -> Optional[int]:
+        """The code of a function that is defined within this code. Raises READ_ERRORS."""
+        reader, objects = self._runtime.reader, self._runtime.objects
+        for constant in objects.tuple_items(reader.pointer(code, "PyCodeObject", "co_consts")):
+            if objects.type_of(constant).name == "code" and objects.text(
+                    reader.pointer(constant, "PyCodeObject", "co_name")) == name:
+                return constant
+        return None
 
     def _members(self, namespace: int, wanted: Iterable[str]) -> Dict[str, int]:
         """The values of these names in a dict, found in one pass."""

@@ -7,30 +7,22 @@ inferred from a `with` statement whose body runs. A lock that was taken by a bar
 from typing import Dict, Hashable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..cpython.frames import Frame
-from ..cpython.locks import LOCK, PROCESS_LOCK, RLOCK, SIMPLE_QUEUE
+from ..cpython.locks import LOCK, PROCESS_LOCK, RLOCK
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Interpreter
 from . import deadlocks
-from .library import WORK_ITEM
+from .futures import Futures
+from .holders import MAX_FRAMES, OWNER_FIELD, RUNS, WITH_BLOCK, Holder
 from .threads import Thread
 from .waits import Tools, Wait, Waits
-
-# How a holder is known.
-OWNER_FIELD = "owner-field"
-WITH_BLOCK = "with-block"
-# It runs what is waited for, or is the thread that is waited for.
-RUNS = "call"
 
 # Kinds of waits that are for a thing that threads share; the others are for time, the kernel or a signal.
 SHARED = frozenset((
     "lock", "rlock", "process lock", "import", "condition", "event", "semaphore", "barrier", "queue", "future",
     "join", "shutdown", "gil", "mutex"))
 
-# Frames of one thread that are searched for `with` statements, and for who refers to a lock.
-MAX_FRAMES = 20_000
+# Frames of one thread, and of all of them, that are searched for who refers to a lock.
 MAX_CANDIDATE_FRAMES = 50
-# Threads that are named as candidates for one lock, and frames that are searched for all of them.
-MAX_CANDIDATES = 5
 MAX_FRAMES_SEARCHED = 5_000
 # Context managers within context managers.
 MAX_MANAGERS = 10
@@ -41,20 +33,6 @@ _PASSED_ON = {
     "multiprocessing.synchronize.Condition.__exit__": "_lock",
     "contextlib._GeneratorContextManager.__exit__": "gen",
 }
-
-
-class Holder(NamedTuple):
-    """A thread that has to do something before a waiter can go on.
-
-    `frame` and `line` are where it took the lock, None where that is not known. `doubt` says why it may
-    not hold it after all.
-    """
-
-    thread: Thread
-    evidence: str
-    frame: Optional[Frame] = None
-    line: Optional[int] = None
-    doubt: Optional[str] = None
 
 
 class Waiter(NamedTuple):
@@ -174,6 +152,7 @@ class _Analysis:
             told = thread.state.native_id if thread.state is not None else None
             self._by_lwp.setdefault(told or thread.native.lwp, thread)
         self._held: Optional[Dict[int, List[_Held]]] = None
+        self._futures: Dict[int, Futures] = {}
 
     def report(self) -> Report:
         groups: Dict[Hashable, List[Waiter]] = {}
@@ -318,50 +297,14 @@ class _Analysis:
                     if lock not in given_up:
                         yield lock, _Held(thread, frame, block.line, releasing)
 
-    # Futures.
-
     def _of_future(self, thread: Thread, wait: Wait) -> Tuple[List[Holder], Optional[str]]:
-        """The thread that runs a future, or those of the pool in whose queue it is."""
-        future = wait.subject
-        if future is None or thread.python is None or wait.note not in ("running", "pending"):
+        python = thread.python
+        if wait.subject is None or python is None or wait.note not in ("running", "pending"):
             return [], None
-        tools = self._tools_of(thread.python)
-        pools: Dict[int, List[Holder]] = {}
-        most: Dict[int, Optional[int]] = {}
-        starting = []
-        for each in self._alive:
-            if each.state is None or each.python is not thread.python:
-                continue
-            innermost = None
-            frames = 0
-            known = False
-            for frame, _count in zip(each.frames(), range(MAX_FRAMES)):
-                frames += 1
-                innermost = innermost or frame
-                name = tools.library.name_of(each.state.interpreter, frame)
-                if name == WORK_ITEM:
-                    item = tools.library.local(frame, "self")
-                    if tools.library.attribute(item, "future") == future:
-                        return [Holder(each, RUNS, frame)], None
-                if name == "concurrent.futures.thread._worker":
-                    queue = tools.library.local(frame, "work_queue")
-                    if queue is not None:
-                        pools.setdefault(queue, []).append(Holder(each, RUNS, frame))
-                        most[queue] = _most_workers(tools, frame)
-                known = known or not tools.library.is_between(frame)
-            if not known and id(each) not in self._waits:
-                # Perhaps a worker that is about to begin.
-                starting.append(Holder(each, RUNS, innermost, None, "it is about to start"))
-        if wait.note == "running":
-            return [], "it is not known in which thread"
-        for queue, workers in pools.items():
-            if future in _futures_in(tools, queue):
-                limit = most[queue]
-                if limit is None or len(workers) < limit:
-                    # It does so when somebody submits more work to it.
-                    workers[0] = workers[0]._replace(doubt="its pool may start another worker")
-                return workers + starting, "any of the pool's workers, in whose queue it waits"
-        return [], "it is in no queue of a pool whose workers live"
+        if id(python) not in self._futures:
+            self._futures[id(python)] = Futures(
+                self._tools_of(python), [each for each in self._alive if each.python is python], self._waits)
+        return self._futures[id(python)].holders(thread.state.interpreter, wait.subject, wait.note)
 
     # Who else refers to it.
 
@@ -489,34 +432,3 @@ def _locks_of(tools: Tools, interpreter: Interpreter, manager: Optional[int]) ->
             frame = None
         todo += [block.manager for block in tools.runtime.with_blocks.of(frame)] if frame is not None else []
     return found
-
-
-def _most_workers(tools: Tools, worker: Frame) -> Optional[int]:
-    """How many workers the pool may have of which this is one; 0 where the pool is gone and will start none."""
-    reference = tools.library.local(worker, "executor_reference")
-    try:
-        # Its name was shorter up to 3.9.
-        if reference is None or tools.runtime.objects.type_of(reference).name not in (
-                "weakref.ReferenceType", "weakref"):
-            return None
-        pool = tools.runtime.reader.pointer(reference, "PyWeakReference", "wr_object")
-        if tools.runtime.objects.type_of(pool).name == "NoneType":
-            return 0
-    except READ_ERRORS:
-        return None
-    return tools.library.number(tools.library.attribute(pool, "_max_workers"))
-
-
-def _futures_in(tools: Tools, queue: int) -> Set[int]:
-    """The futures of the work items in the queue of a pool."""
-    try:
-        if tools.runtime.locks.kind(queue) == SIMPLE_QUEUE:
-            items = tools.runtime.locks.simple_queue_items(queue)
-        else:
-            # A queue.Queue, up to 3.6.
-            waiting = tools.library.attribute(queue, "queue")
-            items = tools.runtime.locks.deque_items(waiting) if waiting is not None else []
-    except READ_ERRORS:
-        return set()
-    found = {tools.library.attribute(item, "future") for item in items}
-    return {future for future in found if future is not None}

@@ -12,7 +12,7 @@ from ..cpython.process import Python
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Gil, Interpreter
 from . import syscalls
-from .library import WORK_ITEM, Call, Library
+from .library import OF_EVENT_LOOPS, WORK_ITEM, Call, Library
 from .naming import Name, Names
 from .syscalls import Surroundings
 from .threads import WAITS, NativeThread, Thread, futex_word, waits_in_kernel
@@ -112,7 +112,7 @@ class Tools:
             name = self.library.name_of(interpreter, frame)
             if name == WORK_ITEM:
                 return found, []
-            if name is not None:
+            if name is not None and name not in OF_EVENT_LOOPS:
                 found.append(Call(name, frame))
             elif not self.library.is_between(frame):
                 return found, list(frames[index:])

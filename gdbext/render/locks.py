@@ -2,7 +2,8 @@
 
 from typing import Any, Dict, Iterator, List, Optional
 
-from ..analysis.locks import OWNER_FIELD, WITH_BLOCK, Candidate, Deadlock, Holder, Report, Waited, Waiter
+from ..analysis.holders import OWNER_FIELD, WITH_BLOCK, Holder
+from ..analysis.locks import Candidate, Deadlock, Report, Waited, Waiter
 from ..analysis.threads import Thread
 from ..analysis.waits import Wait
 from ..cpython.frames import Frame

@@ -7,6 +7,7 @@ Runs on CPython 3.6 to 3.15. Each scenario says beforehand which threads it has 
 lines are those that are marked in this file with "# @ name".
 """
 
+import asyncio
 import contextlib
 import concurrent.futures
 import fcntl
@@ -311,9 +312,18 @@ def owner_that_ended():
 @scenario
 def queues():
     full, empty = queue.Queue(2), queue.Queue()
-    worker = threading.Thread(target=full.put, args=(0,))
-    worker.start()
-    worker.join()
+    full.put(0)
+    full.put(1)
+
+    def dies(use):
+        use()
+        sys.exit("the work that this thread was for is not done")
+
+    # The consumer of one takes an item and dies, as does the producer of the other with nothing put.
+    for use in (full.get, empty.qsize):
+        worker = threading.Thread(target=dies, args=(use,))
+        worker.start()
+        worker.join()
     full.put(1)
 
     def producer():
@@ -333,7 +343,7 @@ def queues():
     start("queue/join", joiner)
     waits("queue/full", "queue", id(full), name="full", at="queue/full waits", note="full: 2 items, limit 2")
     waits("queue/empty", "queue", id(empty), name="empty", at="queue/empty waits", note="empty: 0 items, no limit")
-    waits("queue/join", "queue", id(full), name="full", at="queue/join waits", note="2 tasks are not done")
+    waits("queue/join", "queue", id(full), name="full", at="queue/join waits", note="3 tasks are not done")
 
 
 @scenario
@@ -395,6 +405,76 @@ def synchronizers():
     waits("bounded/holder", "io", descriptor=HOLD_FD, what="read", at="bounded holds")
     waits("bounded/waiter", "semaphore", id(bounded), "bounded/holder", "with-block", "bounded takes", "bounded",
           "bounded waits", note="0 of 1 free")
+
+
+@scenario
+def bounded_semaphores():
+    """Who is inside a with statement has it; there is no more to know where somebody else called acquire()."""
+    both, mixed = threading.BoundedSemaphore(2), threading.BoundedSemaphore(3)
+    mixed.acquire()
+    inside = threading.Barrier(4)
+
+    def take_twice(key, semaphore):
+        with semaphore:  # @ bounded takes twice
+            inside.wait()
+            arrive(key, "lock")
+            semaphore.acquire()  # @ bounded waits again
+
+    for key, semaphore in (("both/0", both), ("both/1", both), ("mixed/0", mixed), ("mixed/1", mixed)):
+        key = "bounded/" + key
+        start(key, take_twice, key, semaphore)
+        waits(key, "semaphore", id(semaphore), name="semaphore", at="bounded waits again",
+              note="0 of %d free" % (2 if semaphore is both else 3), **(
+                  dict(any_of=["bounded/both/0", "bounded/both/1"]) if semaphore is both
+                  else dict(problem="2 threads are inside a with statement on it")))
+    deadlocks.append(["bounded/both/0", "bounded/both/1"])
+
+
+# --- readers and writers: the first reader takes a lock that the last one lets go -----------------
+
+class Shelf:
+    def __init__(self):
+        self.readers = 0
+        self.counter = threading.Lock()
+        self.nobody_reads = threading.Lock()
+
+    def begin_read(self):
+        with self.counter:
+            self.readers += 1
+            if self.readers == 1:
+                self.nobody_reads.acquire()
+
+    def end_read(self):
+        with self.counter:
+            self.readers -= 1
+            if not self.readers:
+                self.nobody_reads.release()
+
+    def read(self, key):
+        self.begin_read()
+        try:
+            arrive(key)
+            common.hold()  # @ shelf reads
+        finally:
+            self.end_read()
+
+    def write(self):
+        arrive("shelf/writer", "lock")
+        with self.nobody_reads:  # @ shelf waits
+            raise AssertionError
+
+
+@scenario
+def readers_and_a_writer():
+    shelf = Shelf()
+    readers = ["shelf/reader/0", "shelf/reader/1"]
+    for key in readers:
+        start(key, shelf.read, key)
+        waits(key, "io", descriptor=HOLD_FD, what="read", at="shelf reads")
+    common.settle(set(readers))
+    start("shelf/writer", shelf.write)
+    waits("shelf/writer", "lock", id(shelf.nobody_reads), name="self.nobody_reads of " + instance(shelf),
+          at="shelf waits", problem="held, and no live thread's frame holds it", candidates=readers)
 
 
 # --- futures --------------------------------------------------------------------------------------
@@ -473,6 +553,89 @@ def running_future():
     waits("future/waiter", "future", id(future), "future/worker", "call", None, "future", "future/waiter waits")
 
 
+# --- an event loop that waits for what only it computes ----------------------------------------------
+
+@scenario
+def event_loops():
+    async def forever(begun):
+        begun.set()
+        await asyncio.sleep(FOREVER)
+
+    def in_a_loop(key, make):
+        loop = asyncio.new_event_loop()
+        kept.append(loop)
+        loop.run_until_complete(make(key, loop))
+
+    def submit(loop, begun=None):
+        future = asyncio.run_coroutine_threadsafe(forever(begun or threading.Event()), loop)
+        kept.append(future)
+        return future
+
+    async def waits_for_what_it_has_not_begun(key, loop):
+        future = submit(loop)
+        block(key, future)
+
+    async def waits_for_what_it_has_begun(key, loop):
+        begun = asyncio.Event()
+        future = submit(loop, begun)
+        await begun.wait()
+        block(key, future)
+
+    def block(key, future):
+        waits(key, "future", id(future), key, "call", None, "future", "loop waits", note="pending")
+        arrive(key, "lock")
+        future.result()  # @ loop waits
+
+    for key, make in (("loop/not begun", waits_for_what_it_has_not_begun), ("loop/begun", waits_for_what_it_has_begun)):
+        expected[key] = {}
+        start(key, in_a_loop, key, make)
+        deadlocks.append([key])
+
+    # Another thread keeps a lock that the loop wants while it waits for the loop.
+    lock = threading.Lock()
+    taken = threading.Event()
+
+    async def takes(key, loop):
+        def ask():
+            with lock:  # @ loop/asker takes
+                taken.set()
+                future = submit(loop)
+                waits("loop/asker", "future", id(future), "loop/asked", "call", None, "future", "loop/asker waits")
+                arrive("loop/asker", "lock")
+                future.result()  # @ loop/asker waits
+
+        start("loop/asker", ask)
+        taken.wait()
+        arrive(key, "lock")
+        with lock:  # @ loop/asked waits
+            raise AssertionError
+
+    expected["loop/asker"] = {}
+    start("loop/asked", in_a_loop, "loop/asked", takes)
+    waits("loop/asked", "lock", id(lock), "loop/asker", "with-block", "loop/asker takes", "lock", "loop/asked waits")
+    deadlocks.append(["loop/asked", "loop/asker"])
+
+    # A loop at rest computes it sooner or later; one that nobody runs does not.
+    async def rests(key, loop):
+        start("loop/guest", block_on, "loop/guest", submit(loop), key)
+        arrive(key, "epoll")
+        await asyncio.sleep(FOREVER)
+
+    def block_on(key, future, other):
+        waits(key, "future", id(future), other, *(["call", None] if other else [None, None]), "future",
+              "loop/guest waits", **({} if other else dict(
+                  problem="no thread is seen that would compute it: neither a pool's worker nor one that runs an "
+                          "event loop")))
+        arrive(key, "lock")
+        future.result()  # @ loop/guest waits
+
+    expected["loop/guest"] = expected["loop/nobody"] = {}
+    start("loop/host", in_a_loop, "loop/host", rests)
+    waits("loop/host", "io", what="epoll", timeout=True)
+    kept.append(asyncio.new_event_loop())
+    start("loop/nobody", block_on, "loop/nobody", submit(kept[-1]), None)
+
+
 # --- joins ------------------------------------------------------------------------------------------
 
 @scenario
@@ -532,7 +695,7 @@ def imports():
 # --- multiprocessing -------------------------------------------------------------------------------
 
 context = multiprocessing.get_context("fork")
-process_queue = context.Queue()
+process_queue, starved_queue = context.Queue(), context.Queue()
 process_lock = context.Lock()
 
 
@@ -553,6 +716,10 @@ def processes():
         with process_lock:  # @ process/lock waits
             raise AssertionError
 
+    def starved():
+        arrive("process/starved", "any read")
+        starved_queue.get()  # @ process/starved waits
+
     reader, writer = context.Pipe(False)
     kept.append(writer)
 
@@ -563,12 +730,16 @@ def processes():
     start("process/queue", getter)
     start("process/lock", locker)
     start("process/pipe", receiver)
+    start("process/starved", starved)
     waits("process/queue", "process lock", id(process_queue._rlock._semlock), name="__main__.process_queue",
           at="process/queue waits", note="the lock of its readers",
           problem="held by another process, or one that has ended: no thread of this one holds it")
     waits("process/lock", "process lock", id(process_lock._semlock), name="__main__.process_lock",
           at="process/lock waits",
           problem="held by another process, or one that has ended: no thread of this one holds it")
+    # The child that was to fill it has died.
+    waits("process/starved", "io", descriptor=starved_queue._reader.fileno(),
+          what="Queue.get() of __main__.starved_queue: read on fd", at="process/starved waits")
     waits("process/pipe", "io", descriptor=reader.fileno(), what="Connection.recv() of reader: read on fd",
           at="process/pipe waits")
 

@@ -6,7 +6,8 @@ from typing import Any, List, Optional
 
 import pytest
 
-from gdbext.analysis.locks import OWNER_FIELD, WITH_BLOCK, Candidate, Deadlock, Holder, Report, Waited, Waiter
+from gdbext.analysis.holders import OWNER_FIELD, WITH_BLOCK, Holder
+from gdbext.analysis.locks import Candidate, Deadlock, Report, Waited, Waiter
 from gdbext.analysis.waits import Wait
 from gdbext.render import locks
 from tests.unit.test_render import EVIL, TARGET, parsed
