@@ -6,6 +6,7 @@
 Whatever a stop shows, it is no deadlock. Says "ready" and goes on until it is killed.
 """
 
+import asyncio
 import concurrent.futures
 import contextlib
 import importlib
@@ -168,6 +169,33 @@ def new_pools():
     """A pool whose second worker starts because of the first one's work."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         pool.submit(lambda: pool.submit(sum, range(50)).result()).result()
+
+
+event_loop = asyncio.new_event_loop()
+
+
+async def takes_locks_in_the_loop():
+    """A lock that it lets go before it lets others run, then a thread that asks the loop again."""
+    with ordered[2]:
+        sum(range(50))
+    return await event_loop.run_in_executor(None, in_the_loop)
+
+
+def in_the_loop():
+    """The loop goes on meanwhile."""
+    return asyncio.run_coroutine_threadsafe(asyncio.sleep(0), event_loop).result()
+
+
+@worker(3)
+def asks_the_loop():
+    """For what it has begun, and what it has not."""
+    asyncio.run_coroutine_threadsafe(takes_locks_in_the_loop(), event_loop).result()
+
+
+@worker()
+def runs_the_loop():
+    """Of which each run is a short one."""
+    event_loop.run_until_complete(asyncio.sleep(PAUSE))
 
 
 @worker()
