@@ -63,7 +63,7 @@ package_manager() {
 # The packages that bring a tool, as the machine's distribution calls them.
 packages_of() {
     case $(package_manager):$1 in
-        *:gdb | *:debootstrap) echo "$1" ;;
+        *:gdb | *:debootstrap | *:graphviz) echo "$1" ;;
         apt-get:compiler) echo gcc libc6-dev binutils ;;
         pacman:compiler) echo gcc glibc binutils ;;
         apk:compiler) echo gcc musl-dev binutils ;;

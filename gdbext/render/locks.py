@@ -294,6 +294,6 @@ def graph(report: Report, notes: List[str]) -> Iterator[str]:
 
 
 def _quoted(label: str) -> str:
-    """A string of Graphviz' language; what is escaped for a terminal keeps its backslashes."""
-    lines = (line.replace("\\", "\\\\").replace('"', '\\"') for line in label.split("\n"))
+    """A string of Graphviz' language, in which HTML's entities count too; what is escaped for a terminal stays so."""
+    lines = (line.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in label.split("\n"))
     return '"' + "\\n".join(lines) + '"'

@@ -10,6 +10,8 @@ from gdbext.analysis.holders import OWNER_FIELD, WITH_BLOCK, Holder
 from gdbext.analysis.locks import Candidate, Deadlock, Report, Waited, Waiter
 from gdbext.analysis.waits import Wait
 from gdbext.render import locks
+from gdbext.render.text import printable
+from tests.support import graphviz
 from tests.unit.test_render import EVIL, TARGET, parsed
 
 
@@ -130,6 +132,36 @@ def test_the_graph_is_quoted() -> None:
         "  thread0 -> lock0;",
         "}",
     ]
+
+
+def test_graphviz_draws_what_is_there() -> None:
+    """The labels as they are printed, whatever is in them that Graphviz has a meaning for."""
+    plain = ['a"b\\N', 'x["k"] \\l', "&lt;&#65;&amp", "<b>x</b>", "{a|b}", "\\", "имя", "a  b", "end\\", "x" * 5000]
+    waited = [Waited("lock", number, [Waiter(thread(number, name), lock(name, number))],
+                     [Holder(thread(number, "held " + name), OWNER_FIELD)], None, None, [])
+              for number, name in enumerate([*plain, *EVIL.values()])]
+    drawing = graphviz.draw(locks.graph(report(waited), ["&lt;", 'There may be "more".']))
+    assert drawing.label == '&lt;\nThere may be "more".'
+    for number, each in enumerate(waited):
+        [waiter], [holder] = each.waiters, each.holders
+        assert drawing.nodes[f"lock{number}"] == (printable(waiter.wait.detail), "black")
+        assert drawing.nodes[f"thread{2 * number}"] == (
+            f'thread {number} "{printable(waiter.thread.name)}"\ntake (/made/up.py:7)', "black")
+        assert drawing.nodes[f"thread{2 * number + 1}"] == (
+            f'thread {number} "{printable(holder.thread.name)}"\nstands (/made/up.py:7)', "black")
+    assert sorted(drawing.edges) == sorted(
+        edge for number in range(len(waited)) for edge in (
+            (f"thread{2 * number}", f"lock{number}", "black"), (f"lock{number}", f"thread{2 * number + 1}", "black")))
+
+
+def test_graphviz_draws_a_deadlock() -> None:
+    drawing = graphviz.draw(locks.graph(ring(), []))
+    names = {label.partition("\n")[0]: name for name, (label, _colour) in drawing.nodes.items()}
+    around = [names[label] for label in ('thread 1 "one"', "Lock a", 'thread 2 "other"', "RLock b")]
+    assert {name for name, (_label, colour) in drawing.nodes.items() if colour == "red"} == set(around)
+    assert sorted(drawing.edges) == sorted(
+        [(begin, end, "red") for begin, end in zip(around, around[1:] + around[:1])]
+        + [(names['thread 3 "worker"'], names["Lock a"], "black")])
 
 
 def test_the_graph_says_what_is_not_known() -> None:
