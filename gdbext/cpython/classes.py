@@ -145,8 +145,8 @@ class Classes:
         if found is None:
             mro = self._reader.pointer(type_.address, "PyTypeObject", "tp_mro")
             addresses = self._objects.tuple_items(mro) if mro else [type_.address]
-            if len(addresses) > MAX_BASES:
-                raise Damaged(type_.address, f"type with {len(addresses)} bases")
+            if not 0 < len(addresses) <= MAX_BASES:
+                raise Damaged(type_.address, f"type with {len(addresses)} classes in its order")
             found = self._orders[type_.address] = [self.type(address) for address in addresses]
         return found
 

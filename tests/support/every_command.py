@@ -14,8 +14,8 @@ from gdbext.commands.register import COMMANDS, FUNCTIONS
 print(json.dumps([{each.NAME: getattr(each, "USAGE", each.NAME) for each in all_} for all_ in (COMMANDS, FUNCTIONS)]))
 end"""
 
-# Breakpoints, debug files and scripts of others are these lines' purpose.
-CHANGES = ("py-catch", "py-symbols -use", "py-symbols -load-libpython")
+# Breakpoints, debug files, scripts of others and letting the process go are the purpose of lines with one of these.
+CHANGES = {"py-catch", "-use", "-load-libpython", "-detach"}
 
 
 @functools.lru_cache(maxsize=None)
@@ -27,26 +27,31 @@ def usages() -> List[Dict[str, str]]:
 
 
 def words(truth: Mapping[str, Any], folder: Path) -> Dict[str, str]:
-    """What stands for what in USAGE, for a process of small.py; commands may write to a folder."""
+    """What stands for what in USAGE, for a process of small.py, in its thread "deep"; commands may write to a folder."""
     return {
-        "N": "3", "START": "1", "END": "9999", "ADDRESS": hex(truth["objects"][0]), "TYPE": "KeyError", "NAME": "one",
-        "A": "one", "B": "one", "FUNCTION": "read", "PATH": str(folder), "FILE": str(folder / "written.jsonl"),
+        "N": "3", "START": "1", "END": "9999", "ADDRESS": hex(truth["objects"][0]), "TYPE": "KeyError",
+        "NAME": "account",
+        "A": "account", "B": "account", "FUNCTION": "read", "PATH": str(folder), "FILE": str(folder / "written"),
         "$REGISTER": "$rdi", "OTHERWISE": "7"}
 
 
 def call(usage_: str, meant: Mapping[str, str]) -> str:
     """A line that asks a convenience function."""
     shortest = re.sub(r" *\[.*\]", "", usage_)
-    return "print " + re.sub("[A-Z]{2,}", lambda name: meant[name[0]], shortest)
+    return "output " + re.sub("[A-Z]{2,}", lambda name: meant[name[0]], shortest)
 
 
 def lines(truth: Mapping[str, Any], folder: Path, changing: bool = False) -> List[str]:
     """Each command as it is, with each option, and these with -json; then each function.
 
+    A file is written once, and with -json refused for being there.
+
     Without `changing` none of those whose purpose it is to change something.
     """
     commands, functions = usages()
     meant = words(truth, folder)
-    found = [usage.typed(form, meant) for each in commands.values() for form in usage.few(usage.forms(each))]
+    forms = [form for each in commands.values() for form in usage.few(usage.forms(each))]
+    found = [usage.typed(form, {**meant, "FILE": "%s%s.jsonl" % (meant["FILE"], "".join(form).replace("-json", ""))})
+             for form in forms]
     found += [call(each, meant) for each in functions.values()]
-    return [line for line in found if changing or not line.startswith(CHANGES)]
+    return [line for line in found if changing or CHANGES.isdisjoint(line.split())]

@@ -116,8 +116,9 @@ def run(target: Subject, seed: str, first: int, last: int, per_case: int, only: 
     log.unlink(missing_ok=True)
     try:
         while first < last:
-            settings = {"work": str(work), "seed": seed, "first": first, "last": last, "per_case": per_case,
-                        "objects": target.objects, "folder": str(work) + "-files", "log": str(log), "only": only}
+            settings = {"work": str(work), "interpreter": target.interpreter.id, "seed": seed, "first": first,
+                        "last": last, "per_case": per_case, "objects": target.objects, "folder": str(work) + "-files",
+                        "log": str(log), "only": only}
             _in_gdb(target, settings)
             ended = log.stat().st_size and log.read_bytes().endswith(b"\n")
             cases = [each["case"] for each in runs_of(log)]

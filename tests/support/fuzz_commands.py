@@ -1,8 +1,8 @@
 """For gdb to source: run the commands on a core that is damaged anew each time, and write down what came of it.
 
-Environment: FUZZ, a JSON document with `work` (a core that is damaged and mended in turn), `seed`, `first` and `last`
-case, `per_case`, `objects` (addresses), `folder` (for what commands write), `log`, and `only` (the beginnings of
-lines to run).
+Environment: FUZZ, a JSON document with `work` (a core that is damaged and mended in turn), `interpreter` and `seed`
+(they say what is damaged), `first` and `last` case, `per_case`, `objects` (addresses), `folder` (for what commands
+write), `log`, and `only` (the beginnings of lines to run).
 
 The log has a line of JSON for each run of a command, written in two parts: before it, and after it. A command that
 takes too long is ended with the whole gdb, and has the second part missing.
@@ -71,8 +71,9 @@ class Fuzz:
         os.makedirs(settings["folder"], exist_ok=True)
 
     def _load(self) -> None:
-        gdb.execute("core-file", to_string=True)
-        gdb.execute("core-file %s" % self._settings["work"], to_string=True)
+        # Not to_string=True: what gdb says of damaged names need not be text.
+        gdb.execute("core-file")
+        gdb.execute("core-file %s" % self._settings["work"])
 
     def _typed(self, dice: random.Random) -> Dict[str, str]:
         folder = self._settings["folder"]
@@ -163,7 +164,7 @@ class Fuzz:
 
     def case(self, number: int) -> None:
         """Damage the core, run some commands, mend it."""
-        dice = random.Random("%s %d" % (self._settings["seed"], number))
+        dice = random.Random("%(seed)s %(interpreter)s " % self._settings + str(number))
         changes = damage(self._core, dice, dice.choice(self._words))
         what = " ".join("%s@%#x" % change for change in changes)
         thread = dice.choice(self._threads)

@@ -209,6 +209,11 @@ def running_python(launch: Launch, script: str, *arguments: str) -> Iterator[Pro
         yield program
 
 
+def state_of(pid: int) -> str:
+    """The letter of a process's state, as proc(5) has them."""
+    return Path("/proc/%d/stat" % pid).read_text(errors="replace").rpartition(")")[2].split()[0]
+
+
 def wait_until_told(program: Program) -> None:
     """Wait until the thread that wrote the truth is gone, so that the process has the threads it told of."""
     threads = {thread["lwp"] for thread in program.truth["threads"]}

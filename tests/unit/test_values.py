@@ -216,6 +216,15 @@ def test_order_of_bases_in_a_circle(subject: Subject, damaged: Damaged) -> None:
     assert damaged.text(plain).startswith("<")
 
 
+def test_order_of_bases_that_is_empty(subject: Subject, damaged: Damaged) -> None:
+    """A class that is not even itself."""
+    plain, _text = subject.case("plain 0")
+    type_ = damaged.pointer(plain, "PyObject", "ob_type")
+    nothing = next(address for _name, address, text in subject.cases if text == "()")
+    damaged.field(type_, "PyTypeObject", "tp_mro", nothing)
+    assert "Plain at" in damaged.text(plain) or "unreadable" in damaged.text(plain)
+
+
 def test_types_without_names(subject: Subject, damaged: Damaged) -> None:
     """A core need not have the images, and so the names of static types: their flags are left."""
     names = ("int", "bool", "str", "bytes", "list", "tuple", "dict", "class")

@@ -1,0 +1,127 @@
+"""For gdb to source: run lines, and tell after each what it has changed of the process and of gdb.
+
+Environment: UNCHANGED, a JSON document with `pid`, `lwp` (of the thread to select), `lines`, and `trace`: where strace
+writes what gdb asks the kernel for meanwhile, null without strace. Prints a JSON document: `differences` has for each line the names of what differs.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+
+import gdb
+
+# Not SigQ, which counts for all processes of the user, nor VmRSS, which the kernel changes as it likes.
+_FIELDS = re.compile(r"(?m)^(State|SigPnd|ShdPnd|SigBlk|SigIgn|SigCgt|TracerPid|VmSize|VmData|VmStk|Threads|\w+ctxt_switches):.*$")
+TRACED = ("ptrace", "kill", "tkill", "tgkill", "process_vm_writev", "write", "pwrite64", "pwritev")
+# What gdb shows of registers, and what only it computes.
+_REGISTERS = ("general", "float", "vector")
+
+
+def memory(pid):
+    """What is in each writable mapping, by its line in /proc/PID/maps."""
+    found = {}
+    with open("/proc/%d/maps" % pid, errors="surrogateescape") as maps, open("/proc/%d/mem" % pid, "rb") as file:
+        for line in maps:
+            start, end = (int(each, 16) for each in line.split()[0].split("-"))
+            found[line] = None
+            if line.split()[1].startswith("rw"):
+                file.seek(start)
+                with contextlib.suppress(OSError):
+                    found[line] = file.read(end - start)
+    return found
+
+
+def threads(pid):
+    """What the kernel tells of each thread: state, signals, how often it has run, the system call that it is in."""
+    found = {}
+    for task in sorted(os.listdir("/proc/%d/task" % pid)):
+        for name in ("status", "syscall"):
+            with open("/proc/%d/task/%s/%s" % (pid, task, name)) as file:
+                text = file.read()
+            found[task, name] = [each.group(0) for each in _FIELDS.finditer(text)] if name == "status" else text
+    return found
+
+
+def descriptors(pid):
+    """Which files the process has open, and where it is in each."""
+    found = {}
+    for number in os.listdir("/proc/%d/fd" % pid):
+        with open("/proc/%d/fdinfo/%s" % (pid, number)) as file:
+            found[number] = os.readlink("/proc/%d/fd/%s" % (pid, number)), file.read()
+    return found
+
+
+def registers():
+    """The registers of all threads. Selects other threads; selection() does not see it."""
+    thread, level = selection()
+    found = {}
+    for each in gdb.selected_inferior().threads():
+        each.switch()
+        frame = gdb.newest_frame()
+        for group in _REGISTERS:
+            for register in frame.architecture().registers(group):
+                with contextlib.suppress(gdb.error):
+                    found[each.num, register.name] = str(frame.read_register(register.name))
+    next(each for each in gdb.selected_inferior().threads() if each.num == thread).switch()
+    gdb.execute("frame %d" % level, to_string=True)
+    return found
+
+
+def selection():
+    """The selected thread, and the number of the selected frame."""
+    return gdb.selected_thread().num, gdb.selected_frame().level()
+
+
+def settings():
+    """All of gdb's settings, signals' handling, breakpoints and displays."""
+    return [gdb.execute(command, to_string=True) for command in (
+        "show", "info signals", "info breakpoints", "info display", "info inferiors", "info auto-load")]
+
+
+@contextlib.contextmanager
+def traced(path):
+    """Meanwhile strace looks at gdb. gdb can't be started by it: it would have no children to try ptrace(2) with."""
+    if path is None:
+        yield
+        return
+    with subprocess.Popen(["strace", "-f", "-y", "-o", path, "-e", "signal=none", "-e", "trace=" + ",".join(TRACED),
+                           "-p", str(os.getpid())], stderr=subprocess.PIPE) as strace:
+        # It says that it has attached.
+        strace.stderr.readline()
+        yield
+        strace.send_signal(signal.SIGINT)
+
+
+def main():
+    """All lines."""
+    given = json.loads(os.environ["UNCHANGED"])
+    pid = given["pid"]
+    next(each for each in gdb.selected_inferior().threads() if each.ptid[1] == given["lwp"]).switch()
+    # Seconds for a hundred lines, and for the others a second for one: those are looked at once, before and after all.
+    looks = {"memory": lambda: memory(pid), "threads": lambda: threads(pid), "selection": selection}
+    slow = {"descriptors": lambda: descriptors(pid), "registers": registers, "settings": settings}
+    differences = {}
+    first = {name: look() for name, look in slow.items()}
+    before = {name: look() for name, look in looks.items()}
+    errors = {}
+    with traced(given["trace"]):
+        for line in given["lines"]:
+            try:
+                gdb.execute(line, to_string=True)
+            except gdb.error as error:
+                errors[line] = str(error)
+            after = {name: look() for name, look in looks.items()}
+            found = [name for name in looks if after[name] != before[name]]
+            if found:
+                differences[line] = found
+                before = after
+    last = {name: look() for name, look in slow.items()}
+    differences["all lines"] = [name for name in slow if first[name] != last[name]]
+    print(json.dumps({"differences": differences, "errors": errors, "looked_at": {
+        name: len(value) for name, value in {**before, **last}.items()}}))
+
+
+main()
