@@ -6,10 +6,10 @@ from typing import Iterator
 
 import pytest
 
-from tests.interactive.test_prompt import PAGER, Prompt
 from tests.support import gdb as gdb_runner
 from tests.support import processes, stripped
 from tests.support.interpreters import Found
+from tests.support.prompt import PAGER, Prompt
 
 # From Ctrl-C to the prompt, seconds. Most of the time it takes less than 0.05.
 MOST_SECONDS = 1.0

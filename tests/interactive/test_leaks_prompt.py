@@ -6,10 +6,10 @@ from typing import Iterator
 
 import pytest
 
-from tests.interactive.test_prompt import Prompt
 from tests.support import gdb as gdb_runner
 from tests.support import processes, stripped
 from tests.support.interpreters import Interpreter
+from tests.support.prompt import Prompt
 
 # As many as take gdb a second or more.
 TUPLES = 3_000_000

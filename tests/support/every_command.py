@@ -4,7 +4,7 @@ import functools
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import AbstractSet, Any, Dict, List, Mapping
 
 from tests.support import gdb, usage
 
@@ -15,7 +15,7 @@ print(json.dumps([{each.NAME: getattr(each, "USAGE", each.NAME) for each in all_
 end"""
 
 # Breakpoints, debug files, scripts of others and letting the process go are the purpose of lines with one of these.
-CHANGES = {"py-catch", "-use", "-load-libpython", "-detach"}
+CHANGES = frozenset(("py-catch", "-use", "-load-libpython", "-detach"))
 
 
 @functools.lru_cache(maxsize=None)
@@ -41,12 +41,10 @@ def call(usage_: str, meant: Mapping[str, str]) -> str:
     return "output " + re.sub("[A-Z]{2,}", lambda name: meant[name[0]], shortest)
 
 
-def lines(truth: Mapping[str, Any], folder: Path, changing: bool = False) -> List[str]:
+def lines(truth: Mapping[str, Any], folder: Path, without: AbstractSet[str] = CHANGES) -> List[str]:
     """Each command as it is, with each option, and these with -json; then each function.
 
-    A file is written once, and with -json refused for being there.
-
-    Without `changing` none of those whose purpose it is to change something.
+    A file is written once, and with -json refused for being there. `without`: no lines with one of these words.
     """
     commands, functions = usages()
     meant = words(truth, folder)
@@ -54,4 +52,4 @@ def lines(truth: Mapping[str, Any], folder: Path, changing: bool = False) -> Lis
     found = [usage.typed(form, {**meant, "FILE": "%s%s.jsonl" % (meant["FILE"], "".join(form).replace("-json", ""))})
              for form in forms]
     found += [call(each, meant) for each in functions.values()]
-    return [line for line in found if changing or CHANGES.isdisjoint(line.split())]
+    return [line for line in found if without.isdisjoint(line.split())]

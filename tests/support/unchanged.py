@@ -1,7 +1,8 @@
 """For gdb to source: run lines, and tell after each what it has changed of the process and of gdb.
 
 Environment: UNCHANGED, a JSON document with `pid`, `lwp` (of the thread to select), `lines`, and `trace`: where strace
-writes what gdb asks the kernel for meanwhile, null without strace. Prints a JSON document: `differences` has for each line the names of what differs.
+writes what gdb asks the kernel for meanwhile, null without strace. Prints a JSON document: `differences` has for each
+line the names of what differs.
 """
 
 import contextlib
@@ -14,7 +15,8 @@ import subprocess
 import gdb
 
 # Not SigQ, which counts for all processes of the user, nor VmRSS, which the kernel changes as it likes.
-_FIELDS = re.compile(r"(?m)^(State|SigPnd|ShdPnd|SigBlk|SigIgn|SigCgt|TracerPid|VmSize|VmData|VmStk|Threads|\w+ctxt_switches):.*$")
+_FIELDS = re.compile(r"(?m)^(State|SigPnd|ShdPnd|SigBlk|SigIgn|SigCgt|TracerPid|VmSize|VmData|VmStk|Threads|"
+                     r"\w+ctxt_switches):.*$")
 TRACED = ("ptrace", "kill", "tkill", "tgkill", "process_vm_writev", "write", "pwrite64", "pwritev")
 # What gdb shows of registers, and what only it computes.
 _REGISTERS = ("general", "float", "vector")

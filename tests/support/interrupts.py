@@ -1,0 +1,192 @@
+"""Ctrl-C at random moments of every command, on a process in which most of them take long."""
+
+import contextlib
+import math
+import os
+import random
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from tests.support import every_command, processes, usage
+from tests.support.prompt import Prompt
+from tests.support.stripped import Launch
+
+# How many objects, threads and nodes of a linked list the process has.
+WHOLE = (3_000_000, 2000, 100_000)
+SMALL = (10_000, 30, 2000)
+# Seconds from Ctrl-C to the prompt, by the clock and on gdb's processor: others may have the machine.
+PROMPT_AFTER = 1.0
+# A command is not waited for longer than that many seconds, and not interrupted earlier than after so many. A moment
+# is as likely in each tenfold between, so that long commands do not take all the time there is.
+LONGEST = 20.0
+SHORTEST = 0.003
+# Seconds until the prompt is there for certain, interrupted or not.
+PATIENCE = 60.0
+_PROGRESS = re.compile(r"[^\n]*\r")
+_PROBLEM = re.compile("Python Exception|occurred in Python|internal-error")
+# What is another with every run: how long it took.
+_TIMES = re.compile(r"\d+\.\d+ s\b")
+# Asked after each interrupt; it reads threads and frames anew.
+NEXT = "py-bt-plus"
+
+
+class Tally(NamedTuple):
+    """What came of the interrupts."""
+
+    commands: int
+    interrupted: int
+    finished: int
+    compared: int
+    slowest: Tuple[float, str]
+    late: int
+    problems: List[str]
+
+    def line(self) -> str:
+        """In one line."""
+        return ("%d commands, interrupted %d times, %d times done before; %d answers compared afterwards; the prompt after "
+                "%.2f s at the latest (%s), %d times later than %.0f s by the clock alone; %d problems" % (
+                    self.commands, self.interrupted, self.finished, self.compared, *self.slowest, self.late,
+                    PROMPT_AFTER, len(self.problems)))
+
+
+class _Interrupts:
+    """One gdb, in which commands are interrupted."""
+
+    def __init__(self, prompt: Prompt, folder: Path, dice: random.Random) -> None:
+        self._prompt = prompt
+        self._folder = folder
+        self._dice = dice
+        self._number = 0
+        self._answers: Dict[str, Optional[str]] = {}
+        self._seconds: Dict[str, float] = {}
+        self.interrupted = self.finished = self.compared = self.late = 0
+        self.slowest = (0.0, "")
+        self.problems: List[str] = []
+        # So deep is the linked list.
+        prompt.ask("set gdbext repr-depth unlimited")
+        self._next = prompt.ask(NEXT)
+
+    def command(self, lines: List[str], count: int) -> None:
+        """Interrupt a command, typed in one of these ways each time."""
+        for _ in range(count):
+            line = self._dice.choice(lines)
+            if line not in self._answers:
+                self._measure(line)
+            moment = math.exp(self._dice.uniform(math.log(SHORTEST), math.log(max(self._seconds[line], 2 * SHORTEST))))
+            self._interrupt(line, moment)
+        for line in lines:
+            if self._answers.get(line) is not None:
+                self._compare(line)
+
+    def _type(self, line: str) -> None:
+        # Some select another frame.
+        self._prompt.ask("py-frame-plus 0")
+        self._prompt.send(line)
+
+    def _measure(self, line: str) -> None:
+        began = time.monotonic()
+        self._type(line)
+        answer = self._prompt.answer_within(LONGEST)
+        if answer is None:
+            self._prompt.interrupt()
+            self._prompt.answer()
+        self._synchronize()
+        self._seconds[line] = time.monotonic() - began
+        self._answers[line] = answer if answer is None else _plain(answer)
+        self._forget_files()
+
+    def _synchronize(self) -> str:
+        """A Ctrl-C that came when the command was done has a prompt of its own. Gives what was printed besides."""
+        self._number += 1
+        printed = ""
+        # What is typed is echoed, and has not the number itself.
+        self._prompt.send("output 1000000 + %d" % self._number)
+        while str(1000000 + self._number) not in printed:
+            printed += self._prompt.answer()
+        return printed
+
+    def _forget_files(self) -> None:
+        for path in self._folder.iterdir():
+            path.unlink()
+
+    def _interrupt(self, line: str, moment: float) -> None:
+        self._type(line)
+        answer = self._prompt.answer_within(moment)
+        where = "%s, after %.3f s: " % (line, moment)
+        if answer is not None:
+            self.finished += 1
+        else:
+            self.interrupted += 1
+            ticks, began = self._prompt.ticks(), time.monotonic()
+            self._prompt.interrupt()
+            answer = self._prompt.answer_within(PATIENCE)
+            if answer is None:
+                raise TimeoutError(where + "no prompt after %d s" % PATIENCE)
+            taken = time.monotonic() - began
+            busy = (self._prompt.ticks() - ticks) / os.sysconf("SC_CLK_TCK")
+            self.slowest = max(self.slowest, (taken, line))
+            if busy > PROMPT_AFTER:
+                self.problems.append(where + "prompt after %.2f s, of which gdb ran %.2f s" % (taken, busy))
+            elif taken > PROMPT_AFTER:
+                self.late += 1
+            if "export" in line or "-file" in line:
+                left = [path.name for path in self._folder.iterdir()
+                        if not _is_whole(answer)]
+                self.problems += [where + "left behind: %s\n%s" % (left, answer)] if left else []
+        answer += self._synchronize()
+        if _PROBLEM.search(answer):
+            self.problems.append(where + answer[-500:])
+        following = self._prompt.ask(NEXT)
+        if following != self._next:
+            self.problems.append("%s%s then prints\n%s" % (where, NEXT, following[:500]))
+            self._next = following
+        self._forget_files()
+
+    def _compare(self, line: str) -> None:
+        self._type(line)
+        answer = _plain(self._prompt.answer())
+        self.compared += 1
+        if answer != self._answers[line]:
+            self.problems.append("%s: after interrupts it is\n%s\nand was\n%s" % (
+                line, answer[:500], str(self._answers[line])[:500]))
+        self._forget_files()
+
+
+def _is_whole(answer: str) -> bool:
+    """Whether what writes a file says that it has."""
+    return " objects" in answer or '"objects"' in answer
+
+
+def _plain(answer: str) -> str:
+    """Without how far it was, and how long it took."""
+    return _TIMES.sub("", _PROGRESS.sub("", answer.replace("\r\n", "\n")))
+
+
+def _lines(program: processes.Program, folder: Path) -> Iterator[List[str]]:
+    """The ways to type each command."""
+    words = {**every_command.words(program.truth, folder), "NAME": "first", "TYPE": "Node", "A": "first"}
+    commands, functions = every_command.usages()
+    for each in commands.values():
+        lines = [usage.typed(form, {**words, "FILE": str(folder / "file.jsonl")})
+                 for form in usage.few(usage.forms(each)) if every_command.CHANGES.isdisjoint(form)]
+        if lines:
+            yield lines
+    yield [every_command.call(each, words) for each in functions.values()]
+
+
+def run(launch: Launch, sizes: Tuple[int, int, int], count: int, seed: str) -> Tally:
+    """Interrupt each command so many times."""
+    with contextlib.ExitStack() as stack:
+        home, folder = (Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gdbext-interrupts-")))
+                        for _ in range(2))
+        program = stack.enter_context(processes.running_python(launch, "large.py", *map(str, sizes)))
+        prompt = Prompt(program.pid, home)
+        stack.callback(prompt.close)
+        of = _Interrupts(prompt, folder, random.Random(seed))
+        all_lines = list(_lines(program, folder))
+        for lines in all_lines:
+            of.command(lines, count)
+        return Tally(len(all_lines), of.interrupted, of.finished, of.compared, of.slowest, of.late, of.problems)
