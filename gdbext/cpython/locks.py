@@ -9,7 +9,7 @@ Python/parking_lot.c (struct wait_entry), Python/lock.c, Python/thread_pthread.h
 
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
-from .memory import Damaged, Memory
+from .memory import PAGE, Damaged, Memory
 from .objects import MAX_ITEMS, Objects
 from .reader import READ_ERRORS, Reader
 
@@ -243,11 +243,15 @@ class Locks:
         return found[:count]
 
     def words(self, start: int, size: int) -> List[int]:
-        """The words of a piece of memory, as far as it can be read."""
-        try:
-            raw = self._memory.read(start & ~7, size)
-        except READ_ERRORS:
-            return []
+        """The words of a piece of memory, as far as it can be read: it may reach beyond the end of a stack."""
+        start &= ~7
+        raw = b""
+        while len(raw) < size:
+            at = start + len(raw)
+            try:
+                raw += self._memory.read(at, min(size - len(raw), PAGE - at % PAGE))
+            except READ_ERRORS:
+                break
         return list(memoryview(raw).cast("Q"))
 
 

@@ -235,3 +235,13 @@ def test_the_items_of_a_deque(made: Made) -> None:
     b.set(deque, "PyVarObject", "ob_size", -1)
     with pytest.raises(Damaged):
         made.locks.deque_items(deque)
+
+
+def test_the_end_of_a_stack(made: Made) -> None:
+    """A program with few variables and arguments has little above the frames of its main thread."""
+    b = made.builder
+    start = b.words([7] * 1536)
+    end = (start | 4095) + 1
+    b.memory.make_unreadable(end, 4096)
+    assert made.locks.words(start + 3, 4096) == [7] * ((end - start) // 8)
+    assert made.locks.words(end, 4096) == []
