@@ -1,13 +1,14 @@
 """Fixtures of the tests that run gdb."""
 
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, List
 
 import pytest
 
-from tests.support import embedding, stripped
+from tests.support import embedding, packages, stripped
 from tests.support import gdb as gdb_runner
-from tests.support.interpreters import Interpreter
+from tests.support import installed as installing
+from tests.support.interpreters import Found, Interpreter
 from tests.support.stripped import Launch
 from tests.support.subject import Subject
 
@@ -46,4 +47,13 @@ def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         return embedding.build(tmp_path_factory.mktemp("embed") / "embed")
     except embedding.CannotBuild as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def installed(found: Found, tmp_path_factory: pytest.TempPathFactory) -> List[str]:
+    """The command `gdbext` in an environment of its own."""
+    try:
+        return installing.install(found.interpreters, tmp_path_factory.mktemp("installed"))
+    except packages.NotAvailable as error:
         pytest.skip(str(error))

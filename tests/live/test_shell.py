@@ -12,10 +12,10 @@ from typing import Dict, List, NamedTuple, Optional
 
 import pytest
 
-from tests.support import gdb, packages, processes, stripped
+from tests.support import gdb, processes, stripped
+from tests.support import installed as installing
 from tests.support.interpreters import Found, Interpreter
 
-OLDEST_PYTHON = (3, 9)
 COMMANDS = ("dump", "install", "doctor", "path")
 # Statuses: see gdbext.cli.
 OK, PARTIAL, USAGE, NOT_OPENED, NO_PYTHON, NO_GDB, NOT_WRITTEN = range(7)
@@ -31,37 +31,8 @@ class Shell(NamedTuple):
         """Run `gdbext ARGUMENTS`."""
         return subprocess.run(
             [*self.command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.home,
-            timeout=gdb.TIMEOUT, env=gdb.environment(str(self.home), PATH=path(), **(variables or {})), check=False)
-
-
-def path() -> str:
-    """PATH with the gdb under test first."""
-    return "%s:%s" % (os.path.dirname(gdb.find().path), os.environ["PATH"])
-
-
-@pytest.fixture(scope="module")
-def installed(found: Found, tmp_path_factory: pytest.TempPathFactory) -> List[str]:
-    """The command in a new environment, of a Python that is not gdb's where there is one."""
-    fitting = [each for each in found.interpreters if each.minor >= OLDEST_PYTHON and each.root is None
-               and subprocess.run([str(each.path), "-c", "import ensurepip, venv"], capture_output=True,
-                                  check=False).returncode == 0]
-    if not fitting:
-        pytest.skip("there is no Python 3.9 or newer with its venv module to make an environment of")
-    own = ".".join(gdb.find().python.split(".")[:2])
-    interpreter = min(fitting, key=lambda each: (".".join(map(str, each.minor)) == own, each.version_info))
-    folder = tmp_path_factory.mktemp("shell")
-    source = folder / "source"
-    ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv", "*.egg-info", ".pytest_cache", "build")
-    shutil.copytree(gdb.REPOSITORY, source, ignore=ignored)
-    environment = folder / "environment"
-    for command in ([str(interpreter.path), "-m", "venv", str(environment)],
-                    [str(environment / "bin" / "pip"), "-q", "--disable-pip-version-check", "install", str(source)]):
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=packages.TIMEOUT)
-        if ended.returncode != 0:
-            pytest.skip("%s failed: %s" % (command[2], (ended.stderr.strip().splitlines() or ["no message"])[-1]))
-    # It must not be the repository's files that are run.
-    shutil.rmtree(source)
-    return [str(environment / "bin" / "gdbext")]
+            timeout=gdb.TIMEOUT, check=False,
+            env=gdb.environment(str(self.home), PATH=installing.path(), **(variables or {})))
 
 
 @pytest.fixture
@@ -243,7 +214,7 @@ def test_dump_interrupted(shell: Shell, found: Found) -> None:
         for number in (signal.SIGINT, None):
             with subprocess.Popen([*shell.command, "dump", str(program.pid), "--all"], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-                                  env=gdb.environment(str(shell.home), PATH=path())) as dump:
+                                  env=gdb.environment(str(shell.home), PATH=installing.path())) as dump:
                 assert dump.stdout is not None and dump.stdout.readline().startswith(b"Process ")
                 if number is not None:
                     os.killpg(dump.pid, number)

@@ -248,16 +248,18 @@ def choose(paths: Iterable[Path], named: bool, root: Optional[Path] = None) -> F
     return Found(tuple(interpreters), tuple(left_out))
 
 
+def satisfies(interpreter: Interpreter, item: str) -> bool:
+    """Whether an interpreter is what an item of a requirement means; see `missing`."""
+    if os.sep in item:
+        return interpreter.path == Path(item).resolve()
+    return item == interpreter.id or (interpreter.version + ".").startswith(item + ".")
+
+
 def missing(required: str, interpreters: Sequence[Interpreter]) -> List[str]:
     """Which of the required interpreters are not there.
 
     `required` is a comma-separated list. An item is a version or the beginning of one
     ("3.11", "3.11.7"), an id ("3.11.2-debian"), or a path ("/usr/bin/python3.11").
     """
-    def satisfies(interpreter: Interpreter, item: str) -> bool:
-        if os.sep in item:
-            return interpreter.path == Path(item).resolve()
-        return item == interpreter.id or (interpreter.version + ".").startswith(item + ".")
-
     items = [item.strip() for item in required.split(",") if item.strip()]
     return [item for item in items if not any(satisfies(each, item) for each in interpreters)]

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from tests.support.interpreters import enter
 from tests.support.stripped import Launch
@@ -70,6 +70,27 @@ def thread_ids(pid: int) -> List[int]:
     return sorted(int(name) for name in os.listdir("/proc/%d/task" % pid))
 
 
+def wait_until_still(pid: int) -> None:
+    """Wait until no thread of a process runs: each is blocked, and has not run since the look before."""
+    def switches() -> Optional[Dict[int, str]]:
+        found = {}
+        for tid in thread_ids(pid):
+            if system_call(pid, tid) == ["running"]:
+                return None
+            found[tid] = Path("/proc/%d/task/%d/schedstat" % (pid, tid)).read_text()
+        return found
+
+    before: List[Optional[Dict[int, str]]] = [None]
+
+    def still() -> bool:
+        # A thread that waits for the GIL wakes up every 5 ms.
+        time.sleep(10 * LOOK_AGAIN)
+        last, before[0] = before[0], switches()
+        return last is not None and last == before[0]
+
+    wait_for(still, "blocked in all its threads")
+
+
 class Program:
     """A running program under test.
 
@@ -109,6 +130,20 @@ class Program:
         path = self.folder / "truth.json"
         if path.exists():
             self.truth = json.loads(path.read_text())
+
+    def wait_until_said(self, words: Sequence[bytes]) -> None:
+        """Read lines of its output up to one of these. Raises ProgramFailed."""
+        stdout = self._process.stdout
+        assert stdout is not None
+        line = b""
+        while line not in words:
+            readable, _, _ = select.select([stdout], [], [], READY_TIMEOUT)
+            byte = os.read(stdout.fileno(), 1) if readable else b""
+            if not byte:
+                raise ProgramFailed("did not say %s\n%s" % (b" or ".join(words).decode(), self.errors()))
+            line = b"" if byte == b"\n" else line + byte
+            if line in words:
+                os.read(stdout.fileno(), 1)
 
     def errors(self) -> str:
         """What it has written to stderr."""
