@@ -33,7 +33,7 @@ class Futures:
         self._loops: Dict[int, Holder] = {}
         for thread in threads:
             if thread.state is not None:
-                self._look_at(thread)
+                self._look_at(thread, thread.state.interpreter)
         self._queue_of = {future: queue for queue in self._pools for future in self._in_queue(queue)}
         self._loop_of = {future: loop for loop in self._loops for future in self._submitted_to(loop)}
 
@@ -56,14 +56,14 @@ class Futures:
             return [self._loops[loop]], None
         return [], "no thread is seen that would compute it: neither a pool's worker nor one that runs an event loop"
 
-    def _look_at(self, thread: Thread) -> None:
+    def _look_at(self, thread: Thread, interpreter: Interpreter) -> None:
         """Note what a thread's frames run."""
         library = self._tools.library
         innermost = None
         known = False
         for frame, _count in zip(thread.frames(), range(MAX_FRAMES)):
             innermost = innermost or frame
-            name = library.name_of(thread.state.interpreter, frame)
+            name = library.name_of(interpreter, frame)
             found = Holder(thread, RUNS, frame)
             if name == WORK_ITEM:
                 self._runs(library.attribute(library.local(frame, "self"), "future"), found)
@@ -130,9 +130,11 @@ class Futures:
         except READ_ERRORS:
             return set()
         callbacks = [library.slot(handle, "_callback") for handle in handles]
-        interpreter = self._loops[loop].thread.state.interpreter
+        state = self._loops[loop].thread.state
+        if state is None:
+            return set()
         return {held for callback in callbacks if callback is not None
-                and library.function(interpreter, callback) == SUBMITTED for held in library.closure(callback)}
+                and library.function(state.interpreter, callback) == SUBMITTED for held in library.closure(callback)}
 
     def _loop_that_sets(self, interpreter: Interpreter, future: int) -> Optional[int]:
         """The loop that a future gets its result in: the one of the asyncio future that it is chained to."""

@@ -203,9 +203,8 @@ class Library:
                         found = reader.pointer(found, "staticmethod", "sm_callable")
                     if found is not None:
                         runtime.objects.expect_exactly(found, "function")
-                        code: Optional[int] = reader.pointer(found, "PyFunctionObject", "func_code")
-                        if inner.startswith(_INNER):
-                            code = self._inner_code(code, inner[len(_INNER):])
+                        own = reader.pointer(found, "PyFunctionObject", "func_code")
+                        code = self._inner_code(own, inner[len(_INNER):]) if inner.startswith(_INNER) else own
                         if code is not None:
                             yield code, f"{module}.{function}"
                 except READ_ERRORS:

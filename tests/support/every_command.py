@@ -27,7 +27,7 @@ def usages() -> List[Dict[str, str]]:
 
 
 def words(truth: Mapping[str, Any], folder: Path) -> Dict[str, str]:
-    """What stands for what in USAGE, for a process of small.py, in its thread "deep"; commands may write to a folder."""
+    """What stands for what in USAGE, for a process of small.py, in its thread "deep"; `folder` may be written to."""
     return {
         "N": "3", "START": "1", "END": "9999", "ADDRESS": hex(truth["objects"][0]), "TYPE": "KeyError",
         "NAME": "account",

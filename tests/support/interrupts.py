@@ -46,8 +46,8 @@ class Tally(NamedTuple):
 
     def line(self) -> str:
         """In one line."""
-        return ("%d commands, interrupted %d times, %d times done before; %d answers compared afterwards; the prompt after "
-                "%.2f s at the latest (%s), %d times later than %.0f s by the clock alone; %d problems" % (
+        return ("%d commands, interrupted %d times, %d times done before; %d answers compared afterwards; the prompt "
+                "after %.2f s at the latest (%s), %d times later than %.0f s by the clock alone; %d problems" % (
                     self.commands, self.interrupted, self.finished, self.compared, *self.slowest, self.late,
                     PROMPT_AFTER, len(self.problems)))
 

@@ -52,6 +52,10 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
+    def wait_for(self, answers: int) -> None:
+        """Wait until so many were answered, or one wrongly. Raises TimeoutError."""
+        processes.wait_for(lambda: self.answered > answers or self.failures, "answers", PATIENCE)
+
     def _ask_on(self, dice: random.Random) -> None:
         try:
             with socket.create_connection(("127.0.0.1", self._port), PATIENCE) as connection, \
@@ -84,8 +88,9 @@ class Tally(NamedTuple):
 
     def line(self) -> str:
         """In one line."""
-        return ("%d rounds with %d commands, in %d of them gdb was killed; %d requests answered, the slowest in %.1f s; "
-                "%d problems" % (self.rounds, self.lines, self.killed, self.answered, self.slowest, len(self.problems)))
+        return ("%d rounds with %d commands, in %d of them gdb was killed; %d requests answered, the slowest in "
+                "%.1f s; %d problems") % (self.rounds, self.lines, self.killed, self.answered, self.slowest,
+                                            len(self.problems))
 
 
 def run(launch: Launch, rounds: int, seed: str) -> Tally:
@@ -99,7 +104,7 @@ def run(launch: Launch, rounds: int, seed: str) -> Tally:
         clients = stack.enter_context(Clients(program.truth["port"]))
         all_lines = every_command.lines(program.truth, folder, every_command.CHANGES - {"-detach"})
         for index in range(rounds):
-            before = clients.answered
+            enough = clients.answered + CLIENTS
             chosen = ["py-threads", *dice.sample(all_lines, LINES - 1)]
             if index % KILLED == KILLED - 1:
                 killed += 1
@@ -110,7 +115,7 @@ def run(launch: Launch, rounds: int, seed: str) -> Tally:
             where = "round %d, %s: " % (index, "; ".join(chosen))
             problems += [where + each for each in held(program.pid)]
             try:
-                processes.wait_for(lambda: clients.answered > before + CLIENTS or clients.failures, "answers", PATIENCE)
+                clients.wait_for(enough)
             except TimeoutError as error:
                 problems.append(where + str(error))
             if clients.failures:
