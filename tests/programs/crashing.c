@@ -1,5 +1,6 @@
 /* An extension module of the tests, built without Python's headers so that any interpreter can be tested:
-   HEAD is sizeof(PyObject), NAME the module's. Its functions end the process in one way each. */
+   HEAD is sizeof(PyObject), and FREE_THREADED is defined for those builds. Its functions end the process in one
+   way each. */
 
 #undef NDEBUG
 #include <assert.h>
@@ -33,6 +34,14 @@ struct module {
     void *clear;
     void *free;
 };
+
+/* PyObject_HEAD_INIT of free-threaded builds (Include/object.h), whose flags 3.15 looks at: allocated statically, and
+   immortal. */
+#ifdef FREE_THREADED
+#define HEAD_INIT {[8] = 4, [12] = '\xff', '\xff', '\xff', '\xff'}
+#else
+#define HEAD_INIT {0}
+#endif
 
 extern object *PyModule_Create2(struct module *, int);
 extern void PyErr_SetString(object *, const char *);
@@ -82,7 +91,7 @@ static struct method methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct module definition = {.name = "crashing", .size = -1, .methods = methods};
+static struct module definition = {.head = HEAD_INIT, .name = "crashing", .size = -1, .methods = methods};
 
 object *PyInit_crashing(void)
 {

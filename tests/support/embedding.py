@@ -116,6 +116,6 @@ def build_extension(folder: Path, interpreter: Interpreter, name: str) -> Path:
     """
     # Free-threaded objects have a head of 32 bytes, and those of debug builds that list all objects (up to 3.7).
     large = interpreter.free_threaded or interpreter.debug and interpreter.minor < (3, 8)
-    build(folder / interpreter.id / (name + ".so"), ["-shared", "-fPIC", "-O0", "-DHEAD=%d" % (32 if large else 16)],
-          name + ".c")
+    options = ["-DHEAD=%d" % (32 if large else 16)] + ["-DFREE_THREADED"] * interpreter.free_threaded
+    build(folder / interpreter.id / (name + ".so"), ["-shared", "-fPIC", "-O0", *options], name + ".c")
     return folder / interpreter.id
