@@ -9,7 +9,8 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from ..cpython.classes import Classes, Name
 from ..cpython.exceptions import Entry, Raising
-from ..cpython.gc_lists import GcLists
+from ..cpython.heap_walk import Report as ReportProgress
+from ..cpython.memory import Region
 from ..cpython.messages import Message, Messages
 from ..cpython.objects import (
     BASE_EXCEPTION_SUBCLASS,
@@ -20,6 +21,7 @@ from ..cpython.objects import (
 )
 from ..cpython.process import Python
 from ..cpython.reader import READ_ERRORS
+from ..cpython.tracked import TrackedObjects
 from .suggestions import Suggestions
 from .threads import Thread
 
@@ -257,34 +259,52 @@ class Found(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Exceptions of the heap that have a traceback; `more` of them are left out. `problems` may hide others."""
+    """Exceptions of the heap that have a traceback; `more` of them are left out. `problems` may hide others.
+
+    `partial` is set where the search was interrupted.
+    """
 
     found: List[Found]
     more: int
     problems: List[str]
+    partial: bool
 
 
-def search(python: Python, threads: Sequence[Thread], name: Optional[str], compact: bool = True) -> Search:
+def search(python: Python, threads: Sequence[Thread], regions: Sequence[Region], name: Optional[str],
+           compact: bool = True, report: ReportProgress = lambda progress: None) -> Search:
     """All exceptions that have a traceback, or those of a type and of types derived from it.
 
     Those come first whose traceback has a frame that still runs, the newest thread's before others'; then
-    what the collector has seen last before what is older. Raises MissingField for a build whose objects are
-    in no lists, Unreadable, Damaged.
+    what the collector has seen last before what is older, where it knows. Raises Unreadable, Damaged,
+    MissingField.
+
+    A KeyboardInterrupt ends it early, with what was found so far.
     """
     name = name and own_name(python, name)
-    reports = Reports(python)
-    lists = GcLists(python.runtime)
-    owners = _owners(python, threads)
-    # Python lists thread states from the newest to the oldest.
-    ranks = {state.address: rank for rank, state in enumerate(python.thread_states())}
-    ranked = []
-    for age, address in enumerate(_with_traceback(python, lists, name)):
-        thread = _owner(python, address, owners)
-        rank = ranks.get(thread.state.address, len(ranks)) if thread and thread.state else len(ranks)
-        ranked.append((rank, age, address, thread))
-    ranked.sort(key=lambda each: each[:2])
-    found = [Found(reports.of(address, compact), thread) for _rank, _age, address, thread in ranked[:MAX_FOUND]]
-    return Search(found, max(0, len(ranked) - MAX_FOUND), lists.problems)
+    tracked = TrackedObjects(python.runtime, regions, report)
+    addresses: List[int] = []
+    ranked: List[Tuple[int, int, int, Optional[Thread]]] = []
+    found: List[Found] = []
+    partial = False
+    try:
+        _collect(python, tracked, name, addresses)
+    except KeyboardInterrupt:
+        partial = True
+    try:
+        owners = _owners(python, threads)
+        # Python lists thread states from the newest to the oldest.
+        ranks = {state.address: rank for rank, state in enumerate(python.thread_states())}
+        for age, address in enumerate(addresses):
+            thread = _owner(python, address, owners)
+            rank = ranks.get(thread.state.address, len(ranks)) if thread and thread.state else len(ranks)
+            ranked.append((rank, age, address, thread))
+        ranked.sort(key=lambda each: each[:2])
+        reports = Reports(python)
+        for _rank, _age, address, thread in ranked[:MAX_FOUND]:
+            found.append(Found(reports.of(address, compact), thread))
+    except KeyboardInterrupt:
+        partial = True
+    return Search(found, len(addresses) - len(found), tracked.problems, partial)
 
 
 def own_name(python: Python, name: str) -> str:
@@ -316,33 +336,35 @@ def is_called(classes: Classes, type_: int, name: str) -> bool:
     return False
 
 
-def _with_traceback(python: Python, lists: GcLists, name: Optional[str]) -> Iterator[int]:
-    """The addresses of exceptions that have a traceback, in each list the newest first."""
-    runtime = python.runtime
-    u64 = runtime.memory.u64
-    type_at = runtime.layout["PyObject"].offset("ob_type")
+def _collect(python: Python, tracked: TrackedObjects, name: Optional[str], found: List[int]) -> None:
+    """Put the addresses of exceptions that have a traceback into `found`, in each list the newest first."""
+    traceback_of = python.runtime.exceptions.traceback_of
     wanted: Dict[int, bool] = {}
-    for head in lists.heads():
-        found = []
+
+    def is_wanted(type_: int) -> bool:
+        if type_ not in wanted:
+            wanted[type_] = _is_exception_type(python, type_, name)
+        return wanted[type_]
+
+    for members in tracked.of_types(is_wanted):
+        start = len(found)
         try:
-            for address in lists.members(head):
-                type_ = u64(address + type_at)
-                is_wanted = wanted.get(type_)
-                if is_wanted is None:
-                    is_wanted = wanted[type_] = _is_wanted(python, address, type_, name)
-                if is_wanted and runtime.exceptions.traceback_of(address):
-                    found.append(address)
-        except READ_ERRORS as error:
-            lists.problems.append(str(error))
-        yield from reversed(found)
+            for address in members:
+                try:
+                    if traceback_of(address):
+                        found.append(address)
+                except READ_ERRORS:
+                    continue
+        finally:
+            found[start:] = reversed(found[start:])
 
 
-def _is_wanted(python: Python, address: int, type_: int, name: Optional[str]) -> bool:
-    runtime = python.runtime
-    if not runtime.exceptions.is_exception(address):
-        return False
+def _is_exception_type(python: Python, type_: int, name: Optional[str]) -> bool:
+    """Whether a type is of exceptions, and of that name or derived from one that is."""
+    classes = python.runtime.values.classes
     try:
-        return name is None or is_called(runtime.values.classes, type_, name)
+        return bool(classes.type(type_).flags & BASE_EXCEPTION_SUBCLASS) and (
+            name is None or is_called(classes, type_, name))
     except READ_ERRORS:
         return False
 

@@ -57,7 +57,7 @@ def find(runtime: Runtime, references: References, report: Report = lambda progr
     """Look for garbage. Raises READ_ERRORS where the collector's lists can't be found."""
     lists = GcLists(runtime)
     heads = lists.heads()
-    kept = _kept(runtime, references)
+    kept = _kept(lists, runtime, references)
     try:
         search = _Unreachable(references, lists, report)
         cycles, hanging = search.cycles()
@@ -178,30 +178,18 @@ class _Unreachable:
         return Cycle(sorted(addresses), types, sorted(finalized))
 
 
-def _owners(runtime: Runtime) -> List[Tuple[int, str]]:
-    """Where the collector's state is: in the runtime (3.7, 3.8), or in each interpreter."""
-    layout, candidate = runtime.layout, runtime.candidate
-    if layout.has("_PyRuntimeState", "gc.generations") and candidate.runtime is not None:
-        return [(candidate.runtime, "_PyRuntimeState")]
-    if candidate.runtime is None:
-        return []
-    return [(interpreter.address, "PyInterpreterState") for interpreter in runtime.interpreters()]
-
-
-def _kept(runtime: Runtime, references: References) -> List[Tuple[int, str]]:
+def _kept(lists: GcLists, runtime: Runtime, references: References) -> List[Tuple[int, str]]:
     """The objects in gc.garbage."""
     found: List[Tuple[int, str]] = []
     try:
-        lists = []
-        for owner, struct in _owners(runtime):
-            lists.append(runtime.reader.pointer(owner, struct, "gc.garbage"))
-        if not lists:
+        kept = [runtime.reader.pointer(owner, struct, "gc.garbage") for owner, struct in lists.states()]
+        if not kept:
             # 3.6 has it in a static variable, and in the module's namespace, where that is imported.
             for interpreter in runtime.interpreters():
                 namespace = runtime.module_dict(interpreter, "gc")
                 if namespace:
-                    lists.append(runtime.dicts.get(namespace, "garbage") or 0)
-        for each in lists:
+                    kept.append(runtime.dicts.get(namespace, "garbage") or 0)
+        for each in kept:
             for address in runtime.objects.list_items(each) if each else ():
                 found.append((address, references.type_name(address)))
     except READ_ERRORS:
@@ -214,7 +202,7 @@ def _collector(runtime: Runtime, lists: GcLists, heads: List[int]) -> Collector:
     reader, layout = runtime.reader, runtime.layout
     enabled = collecting = None
     debug = 0
-    for owner, struct in _owners(runtime)[-1:]:
+    for owner, struct in lists.states()[-1:]:
         for name in ("enabled", "collecting", "debug"):
             try:
                 value = reader.integer(owner, struct, f"gc.{name}")

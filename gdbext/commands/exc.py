@@ -73,9 +73,12 @@ class Exc(Command):
         from ..analysis.exceptions import search
         from ..render import exceptions as render
         from . import source
+        from .progress import ProgressLine
 
-        threads = current.threads()
-        searches = [search(python, threads, name, compact=not options["json"]) for python in current.pythons]
+        threads, regions = current.threads(), current.memory.writable()
+        with ProgressLine("searching") as progress:
+            searches = [search(python, threads, regions, name, not options["json"], progress)
+                        for python in current.pythons]
         if options["json"]:
             write([render.document_of_found(current.target(), [
                 (each, locals_of(python) if options["locals"] else None)

@@ -3,7 +3,7 @@
 Facts: Modules/gcmodule.c (up to 3.12), Python/gc.c, Include/internal/pycore_gc.h, Include/objimpl.h (3.6-3.7).
 """
 
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Tuple
 
 from ..layout.layout import MissingField
 from .memory import Damaged
@@ -34,8 +34,7 @@ class GcLists:
         runtime = self._runtime
         layout, candidate = runtime.layout, runtime.candidate
         if layout.free_threaded:
-            raise MissingField("free-threaded builds keep no lists of their objects, "
-                               "so what the heap holds is not known")
+            raise MissingField("free-threaded builds keep no lists of their objects")
         size = layout["gc_generation"].size
         if candidate.globals:
             # 3.6: the first of three, which a variable points to.
@@ -44,12 +43,28 @@ class GcLists:
                 raise MissingField("this build of CPython does not say where its generations are")
             first = runtime.memory.u64(symbol.address)
             return [first + index * size for index in range(3)]
-        if layout.has("_PyRuntimeState", "gc.generations"):
-            # 3.7 and 3.8: one collector for all interpreters.
-            assert candidate.runtime is not None
-            return self._of(candidate.runtime, "_PyRuntimeState", size)
-        return [head for interpreter in runtime.interpreters()
-                for head in self._of(interpreter.address, "PyInterpreterState", size)]
+        return [head for owner, struct in self.states() for head in self._of(owner, struct, size)]
+
+    def states(self) -> List[Tuple[int, str]]:
+        """Where the collector's state is, `gc` of a struct: in the runtime (3.7, 3.8), or in each interpreter.
+
+        Nowhere in 3.6, where it is in static variables. Raises Unreadable, Damaged.
+        """
+        runtime, candidate = self._runtime, self._runtime.candidate
+        if candidate.runtime is None:
+            return []
+        if runtime.layout.has("_PyRuntimeState", "gc.generations"):
+            return [(candidate.runtime, "_PyRuntimeState")]
+        return [(interpreter.address, "PyInterpreterState") for interpreter in runtime.interpreters()]
+
+    def is_collecting(self) -> bool:
+        """Whether a collection runs, as far as that is known; never raises READ_ERRORS."""
+        reader = self._runtime.reader
+        try:
+            return any(reader.integer(owner, struct, "gc.collecting") for owner, struct in self.states()
+                       if reader.has(struct, "gc.collecting"))
+        except READ_ERRORS:
+            return False
 
     def _of(self, owner: int, struct: str, size: int) -> List[int]:
         fields = self._runtime.layout[struct]

@@ -3,44 +3,73 @@
 Facts: Include/internal/pycore_gc.h (_PyObject_GC_IS_TRACKED); Include/objimpl.h (3.6, 3.7).
 """
 
-from typing import Iterator, List, Sequence
+from typing import Callable, Iterator, List, Sequence, Set
 
 from .gc_lists import GcLists
 from .heap_objects import Group
-from .heap_walk import HeapWalk
+from .heap_walk import HeapWalk, Progress, Report
 from .memory import Region
+from .reader import READ_ERRORS
 from .runtime import Runtime
 
 # In the byte of flags of a free-threaded build's objects: _PyGC_BITS_TRACKED, _PyGC_BITS_FROZEN.
 TRACKED_BIT = 1
 FROZEN_BIT = 8
 
+# Objects of the collector's lists between two reports of progress.
+_STEP = 8192
+
 
 class TrackedObjects:
-    """All objects that the collector tracks, in all generations, and frozen ones (gc.freeze()).
+    """The objects that the collector tracks, in all generations, and frozen ones (gc.freeze()).
 
-    They come from the collector's lists, which is quicker than going through the heap. Free-threaded builds
-    have no such lists: the pages of mimalloc are gone through, which are looked for in `regions`.
+    They come from the collector's lists, which tell new from old. Free-threaded builds have no such lists; those of
+    others may break off, or a collection that runs has taken objects out of them. Then the heap is gone through,
+    which is in `regions`.
     """
 
-    def __init__(self, runtime: Runtime, regions: Sequence[Region]) -> None:
+    def __init__(self, runtime: Runtime, regions: Sequence[Region], report: Report = lambda progress: None) -> None:
         self._runtime = runtime
         self._regions = regions
-        # Why objects may be missing from what addresses() gave: one sentence each.
+        self._report = report
+        self._done = 0
+        # Why objects may be missing from what there was: one sentence each.
         self.problems: List[str] = []
 
-    def addresses(self) -> Iterator[int]:
-        """Where they are. Raises READ_ERRORS at first."""
-        if self._runtime.layout.free_threaded:
-            walk, tracked = HeapWalk(self._runtime, self._regions), Tracked(self._runtime)
-            for group in walk.groups():
-                if group.type.tracks and tracked.keep(group):
-                    yield from group.addresses()
-            self.problems = walk.problems
-            return
-        lists = GcLists(self._runtime)
-        yield from lists.objects()
-        self.problems = lists.problems
+    def of_types(self, is_wanted: Callable[[int], bool]) -> Iterator[Iterator[int]]:
+        """The addresses of the objects of those types that `is_wanted` tells by their addresses, each object once.
+
+        List by list, that of the youngest generation first and in each the oldest object; at last those that are in
+        none, in no order. Raises READ_ERRORS.
+        """
+        listed: Set[int] = set()
+        if not self._runtime.layout.free_threaded:
+            lists = GcLists(self._runtime)
+            for head in lists.heads():
+                yield self._of_list(lists, head, is_wanted, listed)
+            if not self.problems and not lists.is_collecting():
+                return
+        yield self._of_heap(is_wanted, listed)
+
+    def _of_list(self, lists: GcLists, head: int, is_wanted: Callable[[int], bool], listed: Set[int]) -> Iterator[int]:
+        u64, type_at = self._runtime.memory.u64, self._runtime.layout["PyObject"].offset("ob_type")
+        try:
+            for address in lists.members(head):
+                self._done += 1
+                if not self._done % _STEP:
+                    self._report(Progress(self._done, 0))
+                if is_wanted(u64(address + type_at)):
+                    listed.add(address)
+                    yield address
+        except READ_ERRORS as error:
+            self.problems.append(f"Objects may be missing: {error}.")
+
+    def _of_heap(self, is_wanted: Callable[[int], bool], listed: Set[int]) -> Iterator[int]:
+        walk, tracked = HeapWalk(self._runtime, self._regions, self._report), Tracked(self._runtime)
+        for group in walk.groups():
+            if group.type.tracks and is_wanted(group.type.address) and tracked.keep(group):
+                yield from (address for address in group.addresses() if address not in listed)
+        self.problems += walk.problems
 
 
 class Tracked:

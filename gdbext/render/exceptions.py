@@ -580,10 +580,10 @@ def found_text(search: Search, style: Style, source: SourceLine, locals_of: Opti
         yield from remarks(report)
         yield ""
     count = len(search.found)
-    yield f"{count or 'No'} exception{'s' if count != 1 else ''} with a traceback in the heap" + (
+    partial = "PARTIAL, interrupted: " if search.partial else ""
+    yield f"{partial}{count or 'No'} exception{'s' if count != 1 else ''} with a traceback in the heap" + (
         f", and {search.more} more that are not shown." if search.more else ".")
-    for problem in search.problems:
-        yield f"There may be more: {problem}."
+    yield from map(visible, search.problems)
 
 
 def document_of_found(target: Dict[str, Any], searches: List[Tuple[Search, Optional[Locals]]]) -> str:
@@ -594,4 +594,5 @@ def document_of_found(target: Dict[str, Any], searches: List[Tuple[Search, Optio
                   for search, locals_of in searches for report, thread in search.found],
         "more": sum(search.more for search, _locals_of in searches),
         "problems": [problem for search, _locals_of in searches for problem in search.problems],
+        "partial": any(search.partial for search, _locals_of in searches),
     })

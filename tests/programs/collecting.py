@@ -19,10 +19,22 @@ class Waiting(Cycle):
         os._exit(0)
 
 
+def failed():
+    try:
+        raise KeyError("in the garbage")
+    except KeyError as error:
+        return error
+
+
 gc.disable()
 for _ in range(100):
     Cycle()
+garbage = Cycle()
+garbage.error = failed()
+ERROR = id(garbage.error)
+del garbage
 KEPT = [Cycle() for _ in range(10)]
 Waiting()
-common.write(sys.argv[1], common.process([{"lwp": os.getpid()}], cycles=2 * 100 + 2 * 10 + 1, waiting=1))
+common.write(sys.argv[1], common.process([{"lwp": os.getpid()}], cycles=2 * 100 + 2 + 2 * 10 + 1, waiting=1,
+                                           error=ERROR))
 gc.collect()

@@ -1,6 +1,7 @@
 """Exceptions made up in the memory of every table's build: what is read of them, and where reading ends."""
 
-from typing import Any, Dict, List, Optional, Sequence
+import json
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 import pytest
 
@@ -8,14 +9,16 @@ from gdbext.analysis import exceptions as analysis
 from gdbext.analysis.exceptions import Report, Reports, is_called, search
 from gdbext.analysis.suggestions import distance
 from gdbext.cpython import exceptions as cpython_exceptions
-from gdbext.cpython import messages
+from gdbext.cpython import heap_walk, messages, tracked
 from gdbext.cpython.classes import Name
+from gdbext.cpython.heap_objects import HAVE_GC, Group, HeapType
 from gdbext.cpython.objects import BASE_EXCEPTION_SUBCLASS, TUPLE_SUBCLASS, TYPE_SUBCLASS
 from gdbext.cpython.process import Python
 from gdbext.layout import table as tables
 from gdbext.render import exceptions as render
 from tests.unit.builder import IDS, TABLES
 from tests.unit.made_process import started
+from tests.unit.test_gc_lists import add_generations, link
 
 each_table = pytest.mark.parametrize("table", TABLES.values(), ids=IDS)
 
@@ -241,22 +244,81 @@ def test_a_long_chain_of_items_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(heap.python.runtime.exceptions.handling(heap.state)) == 5
 
 
-def test_what_is_found_in_the_heap_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.unit.test_gc_lists import add_generations, link
+class Listed(Heap):
+    """A heap with objects in the collector's lists: four KeyErrors that have a traceback, a ValueError, others."""
 
+    def __init__(self) -> None:
+        super().__init__(TABLES["3.12.1"])
+        self.heads = add_generations(self.made)
+        self.errors = [self.exception(self.key_error, traceback=0x10) for _ in range(4)]
+        others = [self.exception(self.value_error, traceback=0x10), self.exception(self.key_error), self.b.tuple([])]
+        self.nodes = [each - self.b.layout["PyGC_Head"].size for each in [*self.errors, *others]]
+        link(self.made, [self.heads[1], *self.nodes])
+
+
+def test_what_is_found_in_the_heap_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analysis, "MAX_FOUND", 3)
-    heap = Heap(TABLES["3.12.1"])
-    b = heap.b
-    heads = add_generations(heap.made)
-    size = b.layout["PyGC_Head"].size
-    with_traceback = [heap.exception(heap.key_error, traceback=0x10) for _ in range(4)]
-    others = [heap.exception(heap.value_error, traceback=0x10), heap.exception(heap.key_error), b.tuple([])]
-    link(heap.made, [heads[1], *(each - size for each in [*with_traceback, *others])])
-    found = search(heap.python, [], "KeyError")
+    heap = Listed()
+    found = search(heap.python, [], [], "KeyError")
     # The newest first.
-    assert [each.report.address for each in found.found] == with_traceback[:0:-1]
-    assert (found.more, found.problems) == (1, [])
-    assert len(search(heap.python, [], None).found) + search(heap.python, [], None).more == 5
+    assert [each.report.address for each in found.found] == heap.errors[:0:-1]
+    assert (found.more, found.problems, found.partial) == (1, [], False)
+    assert len(search(heap.python, [], [], None).found) + search(heap.python, [], [], None).more == 5
+
+
+def interrupt(after: int) -> Callable[..., None]:
+    """What is called often, and at the call after so many is interrupted as by Ctrl-C."""
+    calls = iter(range(after))
+
+    def called(*_arguments: Any) -> None:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+    return called
+
+
+def test_an_interrupted_search_gives_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracked, "_STEP", 1)
+    heap = Listed()
+    found = search(heap.python, [], [], None, report=interrupt(2))
+    assert [each.report.address for each in found.found] == heap.errors[1::-1]
+    assert (found.more, found.partial) == (0, True)
+    # While what was found is read.
+    of, check = Reports.of, interrupt(3)
+    monkeypatch.setattr(Reports, "of", lambda *arguments: (check(), of(*arguments))[1])
+    found = search(heap.python, [], [], "KeyError")
+    assert [each.report.address for each in found.found] == heap.errors[:0:-1]
+    assert (found.more, found.partial) == (1, True)
+    style = render.style(heap.python.identity.hexversion)
+    *_, last = render.found_text(found, style, lambda path, number: "", None)
+    assert last == "PARTIAL, interrupted: 3 exceptions with a traceback in the heap, and 1 more that are not shown."
+    assert json.loads(render.document_of_found({}, [(found, None)]))["partial"] is True
+
+
+@pytest.mark.parametrize("why", ("list", "collection"))
+def test_what_is_in_no_list(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that breaks off and a collection that runs have the heap gone through, for what was not in lists."""
+    heap = Listed()
+    if why == "list":
+        heap.b.set_first(heap.nodes[1], "PyGC_Head", 0, "_gc_next")
+    else:
+        link(heap.made, [heap.heads[1], *heap.nodes[:2]])
+        assert [each.report.address for each in search(heap.python, [], [], "KeyError").found] == heap.errors[1::-1]
+        heap.b.set(heap.made.interpreters[0], "PyInterpreterState", "gc.collecting", 1)
+    groups = [heap_walk.group_of(heap.python.runtime, HeapType(heap.key_error, HAVE_GC, 0, 0, 0, 0), each)
+              for each in heap.errors]
+
+    class Walk:
+        """A walk that has ended."""
+
+        problems: List[str] = []
+
+        def groups(self) -> Iterator[Group]:
+            return iter(groups)
+
+    monkeypatch.setattr(tracked, "HeapWalk", lambda *arguments: Walk())
+    found = search(heap.python, [], [], "KeyError")
+    assert [each.report.address for each in found.found] == heap.errors[1::-1] + heap.errors[:1:-1]
+    assert ["without an end" in problem for problem in found.problems] == [True] * (why == "list")
 
 
 def made(name: str, cause: Optional[Report] = None, **fields: Any) -> Report:
