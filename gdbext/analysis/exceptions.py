@@ -14,14 +14,17 @@ from ..cpython.memory import Region
 from ..cpython.messages import Message, Messages
 from ..cpython.objects import (
     BASE_EXCEPTION_SUBCLASS,
+    BYTES_SUBCLASS,
     LIST_SUBCLASS,
     LONG_SUBCLASS,
     TUPLE_SUBCLASS,
     UNICODE_SUBCLASS,
+    Type,
 )
 from ..cpython.process import Python
 from ..cpython.reader import READ_ERRORS
 from ..cpython.tracked import TrackedObjects
+from .names import Names, NeedsCode, NotFound
 from .suggestions import Suggestions
 from .threads import Thread
 
@@ -34,6 +37,8 @@ MAX_EXCEPTIONS = 10_000
 # str are one note, and suggestions are part of the text.
 _QUEUE = 0x030A0000
 _WHOLE_NOTES = 0x030C0000
+# What is no sequence, by tp_name: as notes it is printed as its repr().
+_NO_SEQUENCES = frozenset(("int", "bool", "float", "complex", "dict", "set", "frozenset"))
 # 3.14 tries whether another keyword would make sense of the source, where this is all that it has to say.
 _KEYWORDS = 0x030E0000
 _MAY_BE_A_KEYWORD = ("invalid syntax", "invalid syntax. Perhaps you forgot a comma?")
@@ -42,7 +47,7 @@ _MAY_BE_A_KEYWORD = ("invalid syntax", "invalid syntax. Perhaps you forgot a com
 class Syntax(NamedTuple):
     """What a SyntaxError says of the source: None is what it does not say."""
 
-    message: Optional[str]
+    message: Optional[Message]
     filename: Optional[str]
     line: Optional[str]
     offset: Optional[int]
@@ -67,7 +72,7 @@ class Report:
         self.suggestion = ""
         self.args: Optional[str] = None
         self.entries: List[Entry] = []
-        self.notes: List[str] = []
+        self.notes: List[Message] = []
         self.syntax: Optional[Syntax] = None
         self.suppress_context = False
         self.cause: Optional[Report] = None
@@ -96,6 +101,7 @@ class Reports:
         self._exceptions = runtime.exceptions
         self._messages = Messages(runtime)
         self._suggestions = Suggestions(python)
+        self._names = Names(runtime)
 
     def of(self, address: int, compact: bool = True) -> Report:
         """The exception at `address`. With `compact` a context is left out where Python's text leaves it out."""
@@ -127,53 +133,75 @@ class Reports:
         report = Report(address, name)
         report.message = self._messages.of(address)
         try:
-            report.args = self._messages.args(address)
+            report.args = self._messages.args(address).text
             report.entries = list(self._exceptions.traceback(self._exceptions.traceback_of(address)))
             report.suppress_context = self._exceptions.suppresses_context(address)
-            report.notes = self._notes(address)
             if self._classes.is_derived(type_, "SyntaxError"):
                 report.syntax = self._syntax(address)
-                if self._hexversion >= _KEYWORDS and report.syntax.message in _MAY_BE_A_KEYWORD:
+                said = report.syntax.message
+                if self._hexversion >= _KEYWORDS and said is not None and said.text in _MAY_BE_A_KEYWORD:
                     report.remarks.append("Python may say here which keyword was meant.")
             suggestion = self._suggestions.of(address, type_, report.entries)
             report.suggestion = suggestion.text
             if suggestion.remark:
                 report.remarks.append(suggestion.remark)
+            self._add_notes(report, address, type_)
         except READ_ERRORS as error:
             report.remarks.append(f"Not all of {name.full} at {address:#x} can be read: {error}.")
         return report
 
-    def _notes(self, address: int) -> List[str]:
-        notes = self._exceptions.notes(address)
-        if not notes:
-            return []
-        type_ = self._objects.type_of(notes)
+    def _add_notes(self, report: Report, address: int, type_: Type) -> None:
+        """What traceback prints of `__notes__`; a remark where code would have to be run. Raises READ_ERRORS."""
+        if not self._exceptions.have_notes:
+            return
+        try:
+            if self._classes.lookup(type_, "__getattribute__") is not None:
+                raise NeedsCode("its __getattribute__() would have to be run")
+            notes = self._names.attribute(address, "__notes__")
+            report.notes = self._notes(notes, self._objects.type_of(notes))
+        except NeedsCode as error:
+            report.remarks.append(f"Python may print notes here, but {error}.")
+        except NotFound:
+            pass
+
+    def _notes(self, notes: int, type_: Type) -> List[Message]:
         if type_.name == "NoneType":
             return []
+        if type_.name in _NO_SEQUENCES:
+            return [self._messages.repr(notes)]
+        if self._classes.lookup(type_, "__iter__") is not None:
+            raise NeedsCode(f"the __iter__() of {self._classes.name(type_).full} would have to be run")
         if type_.flags & LIST_SUBCLASS:
-            return [self._shown(each) for each in self._objects.list_items(notes)]
+            return list(map(self._shown, self._objects.list_items(notes)))
         if type_.flags & TUPLE_SUBCLASS:
-            return [self._shown(each) for each in self._objects.tuple_items(notes)]
-        if type_.flags & UNICODE_SUBCLASS and self._hexversion < _WHOLE_NOTES:
-            # A str is a sequence.
-            return list(self._objects.text(notes))
-        return [self._messages.repr(notes)]
+            return list(map(self._shown, self._objects.tuple_items(notes)))
+        if type_.flags & (UNICODE_SUBCLASS | BYTES_SUBCLASS):
+            if self._hexversion >= _WHOLE_NOTES:
+                return [self._messages.repr(notes)]
+            # Both are sequences.
+            return list(map(Message, self._objects.text(notes) if type_.flags & UNICODE_SUBCLASS else
+                            map(str, self._objects.data(notes))))
+        raise NeedsCode(f"whether a {self._classes.name(type_).full} has items is not known")
 
-    def _shown(self, address: int) -> str:
+    def _shown(self, address: int) -> Message:
         try:
-            return self._messages.shown(address).text
+            return self._messages.shown(address)
         except READ_ERRORS as error:
-            return f"<unreadable: {error}>"
+            return Message(f"<unreadable: {error}>", exact=False)
 
     def _syntax(self, address: int) -> Syntax:
         def pointer(name: str) -> int:
             reader = self._runtime.reader
             return reader.pointer(address, struct, name) if reader.has(struct, name) else 0
 
-        def text(name: str) -> Optional[str]:
+        def shown(name: str) -> Optional[Message]:
             value = pointer(name)
             none = not value or self._objects.type_of(value).name == "NoneType"
             return None if none else self._shown(value)
+
+        def text(name: str) -> Optional[str]:
+            found = shown(name)
+            return found.text if found is not None else None
 
         def number(name: str) -> Optional[int]:
             value = pointer(name)
@@ -181,7 +209,7 @@ class Reports:
             return self._objects.integer(value) if is_int else None
 
         struct = "PySyntaxErrorObject"
-        return Syntax(text("msg"), text("filename"), text("lineno"), number("offset"), text("end_lineno"),
+        return Syntax(shown("msg"), text("filename"), text("lineno"), number("offset"), text("end_lineno"),
                       number("end_offset"), text("text"))
 
     def _expanded(self, root: Report, compact: bool) -> Report:

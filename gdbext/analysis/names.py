@@ -43,8 +43,7 @@ OBJECT = "object"
 _FIELDS: Dict[str, Dict[str, Tuple[str, str]]] = {
     "BaseException": {
         "args": ("PyBaseExceptionObject", "args"), "__traceback__": ("PyBaseExceptionObject", "traceback"),
-        "__context__": ("PyBaseExceptionObject", "context"), "__cause__": ("PyBaseExceptionObject", "cause"),
-        "__notes__": ("PyBaseExceptionObject", "notes")},
+        "__context__": ("PyBaseExceptionObject", "context"), "__cause__": ("PyBaseExceptionObject", "cause")},
     "BaseExceptionGroup": {
         "message": ("PyBaseExceptionGroupObject", "msg"), "exceptions": ("PyBaseExceptionGroupObject", "excs")},
     "OSError": {"errno": ("PyOSErrorObject", "myerrno"), "strerror": ("PyOSErrorObject", "strerror"),
@@ -118,6 +117,10 @@ ValueOf = Callable[[str], int]
 
 class NotFound(Exception):
     """There is no such thing, or only running code would tell; the message says which, in one line."""
+
+
+class NeedsCode(NotFound):
+    """Only running code would tell."""
 
 
 class Found(NamedTuple):
@@ -223,8 +226,8 @@ class Names:
                 return found
         maker = "__getattr__"
         if self._classes.lookup(type_, maker) is not None:
-            raise NotFound(f"{self._described(type_)} has no attribute {name!r} of its own; its {maker}() may make "
-                           "one, but would have to be run")
+            raise NeedsCode(f"{self._described(type_)} has no attribute {name!r} of its own; its {maker}() may make "
+                            "one, but would have to be run")
         raise NotFound(f"no attribute {name!r} in this {self._name(type_)}, nor in its classes that are written "
                        "in Python")
 
@@ -244,7 +247,7 @@ class Names:
             return in_tuple
         in_class = self._classes.lookup(type_, name)
         if in_class is not None and self._classes.is_derived(self._type_of(in_class), "property"):
-            raise NotFound(f"{name!r} is a property of {self._described(type_)}: reading it would run code")
+            raise NeedsCode(f"{name!r} is a property of {self._described(type_)}: reading it would run code")
         own = self._own_attribute(address, type_, name)
         if own is not None:
             return own
@@ -311,7 +314,7 @@ class Names:
             if self._reader.integer(member, "PyMemberDef", "type", signed=True) in _MEMBER_OBJECTS:
                 offset = self._reader.integer(member, "PyMemberDef", "offset", signed=True)
                 return self._set(self._reader.memory.u64(instance + offset), class_, name)
-        raise NotFound(f"{name!r} of {self._described(class_)} is a {self._name(kind)}: reading it would run code")
+        raise NeedsCode(f"{name!r} of {self._described(class_)} is a {self._name(kind)}: reading it would run code")
 
     def _has_getter(self, type_: Type) -> bool:
         return bool(self._reader.pointer(type_.address, "PyTypeObject", "tp_descr_get"))

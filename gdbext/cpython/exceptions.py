@@ -105,11 +105,10 @@ class Exceptions:
         """`__suppress_context__`, which `raise ... from` sets."""
         return bool(self._reader.integer(address, "PyBaseExceptionObject", "suppress_context"))
 
-    def notes(self, address: int) -> int:
-        """`__notes__`, which add_note() makes (PEP 678, 3.11); 0 for none."""
-        if not self._reader.has("PyBaseExceptionObject", "notes"):
-            return 0
-        return self._runtime.dicts.attribute(address, "__notes__") or 0
+    @property
+    def have_notes(self) -> bool:
+        """Whether `__notes__` are printed, which add_note() makes (PEP 678, 3.11)."""
+        return self._reader.has("PyBaseExceptionObject", "notes")
 
     def raising(self, thread_state: int) -> Optional[Raising]:
         """What PyErr_Occurred() would find, None where nothing is being raised."""

@@ -2,7 +2,8 @@
 
 Each built-in type's rule is C code that is told by its tp_str, so that a type of another module or a class
 in Python that inherits it is known too. A `__str__` of its own, in Python or in an extension, is code that
-only the process itself can run: such an exception is described by its args instead, and said to be.
+only the process itself can run: such an exception is described by its args instead, and said to be. So it is
+of a `__str__` or `__repr__` that its args have.
 Facts: Objects/exceptions.c (the functions named *_str), Objects/object.c (PyObject_Str).
 """
 
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Tu
 
 from .objects import BYTES_SUBCLASS, TUPLE_SUBCLASS, UNICODE_SUBCLASS, Type
 from .reader import READ_ERRORS
-from .values import UNLIMITED
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -25,14 +25,20 @@ _REPR_TYPES = frozenset((
 
 
 class Message(NamedTuple):
-    """What str() of an exception gives, or where `exact` is false as much of it as is known.
+    """What str() of an exception gives, as far as it is known.
 
-    `of_args` says that it is the repr() of its args, because its `__str__` is code of its own.
+    `exact` is whether it is that. `needs_code`: where it is not, since code would have to be run for it. `of_args`
+    says that it is the repr() of its args, because its `__str__` is code of its own.
     """
 
     text: str
     exact: bool = True
+    needs_code: bool = False
     of_args: bool = False
+
+
+def _made_by_code(text: str) -> Message:
+    return Message(text, exact=False, needs_code=True)
 
 
 class Messages:
@@ -62,7 +68,7 @@ class Messages:
             type_ = self._runtime.exceptions.expect(address)
             rule = self.rule(type_)
             if rule is None:
-                return Message(self.args(address), exact=False, of_args=True)
+                return self.args(address)._replace(exact=False, of_args=True)
             return self._rules[rule](address, depth)
         except READ_ERRORS as error:
             return Message(f"<unreadable: {error}>", exact=False)
@@ -72,7 +78,7 @@ class Messages:
         try:
             values = self._values(value)
             if self._classes.is_derived(self._classes.type(type_), "KeyError") and len(values) == 1:
-                return Message(self.repr(values[0]))
+                return self.repr(values[0])
             return self._of_args(values, value, 0)
         except READ_ERRORS as error:
             return Message(f"<unreadable: {error}>", exact=False)
@@ -85,14 +91,15 @@ class Messages:
             return self._objects.tuple_items(value)
         return [value]
 
-    def args(self, address: int) -> str:
-        """The repr() of an exception's args."""
+    def args(self, address: int) -> Message:
+        """The repr() of an exception's args. Raises READ_ERRORS."""
         args = self._args(address)
-        return self.repr(args) if args else "<NULL>"
+        return self.repr(args) if args else Message("<NULL>", exact=False)
 
-    def repr(self, address: int) -> str:
+    def repr(self, address: int) -> Message:
         """The repr() of an object, however long."""
-        return self._runtime.values.text(address, UNLIMITED)
+        text, needs_code = self._runtime.values.repr(address)
+        return Message(text, not needs_code, needs_code)
 
     def rule(self, type_: Type) -> Optional[str]:
         """The built-in type whose `__str__` an exception's type has, None where that is another. Raises READ_ERRORS."""
@@ -111,14 +118,15 @@ class Messages:
         """What str() gives for an object. Raises READ_ERRORS."""
         type_ = self._objects.type_of(address)
         if type_.flags & UNICODE_SUBCLASS:
-            return Message(self._objects.text(address), self._is_plain(type_, "str"))
+            text = self._objects.text(address)
+            return Message(text) if self._is_plain(type_, "str") else _made_by_code(text)
         if self._runtime.exceptions.is_exception(address):
             if depth >= MAX_DEPTH:
                 return Message("...", exact=False)
             return self.of(address, depth + 1)
         if type_.name in _REPR_TYPES or self._is_plain(type_, "object"):
-            return Message(self.repr(address))
-        return Message(self.repr(address), exact=False)
+            return self.repr(address)
+        return _made_by_code(self.repr(address).text)
 
     def _is_plain(self, type_: Type, name: str) -> bool:
         """Whether a type has its `__str__` from the built-in type of that name."""
@@ -126,7 +134,8 @@ class Messages:
         return any(base.name == name and self._slot(base.address) == slot for base in self._classes.order(type_))
 
     def _joined(self, pattern: str, *parts: Message) -> Message:
-        return Message(pattern.format(*(part.text for part in parts)), all(part.exact for part in parts))
+        return Message(pattern.format(*(part.text for part in parts)), all(part.exact for part in parts),
+                       any(part.needs_code for part in parts))
 
     def _args(self, address: int) -> int:
         return self._runtime.exceptions.field(address, "args")
@@ -141,12 +150,12 @@ class Messages:
     def _of_args(self, items: List[int], args: int, depth: int) -> Message:
         if not items:
             return Message("")
-        return self.shown(items[0], depth) if len(items) == 1 else Message(self.repr(args))
+        return self.shown(items[0], depth) if len(items) == 1 else self.repr(args)
 
     def _key_error(self, address: int, depth: int) -> Message:
         args = self._args(address)
         items = self._objects.tuple_items(args) if args else []
-        return Message(self.repr(items[0])) if len(items) == 1 else self._base(address, depth)
+        return self.repr(items[0]) if len(items) == 1 else self._base(address, depth)
 
     def _field(self, address: int, struct: str, name: str) -> int:
         return self._reader.pointer(address, struct, name)
@@ -160,9 +169,9 @@ class Messages:
             for name in ("myerrno", "strerror", "filename", "filename2"))
         head = "[Errno {}] {}"
         if filename:
-            parts = [self._or_none(errno, depth), self._or_none(strerror, depth), Message(self.repr(filename))]
+            parts = [self._or_none(errno, depth), self._or_none(strerror, depth), self.repr(filename)]
             if filename2:
-                return self._joined(head + ": {} -> {}", *parts, Message(self.repr(filename2)))
+                return self._joined(head + ": {} -> {}", *parts, self.repr(filename2))
             return self._joined(head + ": {}", *parts)
         if errno and strerror:
             return self._joined(head, self.shown(errno, depth), self.shown(strerror, depth))

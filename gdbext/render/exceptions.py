@@ -10,6 +10,7 @@ from ..analysis.exceptions import Report, Search, Syntax
 from ..analysis.faults import Fault
 from ..analysis.threads import Thread
 from ..cpython.exceptions import Entry
+from ..cpython.messages import Message
 from ..cpython.process import Python
 from . import carets, theme
 from .document import document as _document
@@ -76,11 +77,16 @@ def headline(report: Report) -> str:
 
 def _message(name: str, report: Report) -> List[str]:
     message = visible(report.message.text + report.suggestion)
-    if report.problem is None and report.message.of_args:
-        message += " [its args: its own __str__ was not run]"
-    elif report.problem is None and not report.message.exact and message:
-        message += " [not all of this is what str() gives: its args' own __str__ was not run]"
+    if report.problem is None and (message or report.message.of_args):
+        message += _mark(report.message)
     return (f"{name}: {message}" if message else name).split("\n")
+
+
+def _mark(message: Message) -> str:
+    """What is said behind a message that the process itself would make by code."""
+    if message.of_args:
+        return f" [its args: its own __str__ was not run{', nor their __repr__' * message.needs_code}]"
+    return " [not all of this is what str() gives: its args' own code was not run]" if message.needs_code else ""
 
 
 class _Printer:
@@ -167,11 +173,13 @@ class _Printer:
             found = _message(theme.highlight(name), report)
         else:
             lines, suffix = self._style.syntax(report.syntax)
-            message = visible(report.syntax.message or "<no detail available>")
+            said = report.syntax.message or Message("")
+            message = visible(said.text or "<no detail available>") + _mark(said)
             found = [visible(line) for line in lines] + (
                 f"{theme.highlight(name)}: {message}{visible(suffix)}".split("\n"))
         for note in report.notes:
-            found += visible(note).split("\n")
+            mark = " [not what str() gives: its own code was not run]" if note.needs_code else ""
+            found += (visible(note.text) + mark).split("\n")
         return found
 
     def _stack(self, entries: Iterable[Entry]) -> Iterator[str]:
@@ -371,13 +379,14 @@ def to_json(report: Optional[Report], locals_of: Optional[Locals] = None) -> Opt
             "type": name.qualname if name else None,
             "module": name.module or None if name else None,
             "message": None if report.problem or report.message.of_args else report.message.text,
+            "exact": report.problem is None and report.message.exact,
             "args": report.args,
             "address": f"{report.address:#x}" if report.address is not None else None,
             "traceback": [_entry_json(entry, locals_of) for entry in report.entries],
             "cause": None,
             "context": None,
             "suppress_context": report.suppress_context,
-            "notes": report.notes,
+            "notes": [note.text for note in report.notes],
             "exceptions": None,
             "problem": report.problem,
         })

@@ -20,6 +20,9 @@ ADDRESS = re.compile(r"0x[0-9a-f]+")
 SHAPES = 80
 
 MADE_BY_CODE = " [its args: its own __str__ was not run]"
+PARTLY = " [not all of this is what str() gives: its args' own code was not run]"
+# Where an exception's own __str__ was not run, nor the __repr__ of its args.
+BOTH = " [its args: its own __str__ was not run, nor their __repr__]"
 
 
 @pytest.fixture(scope="session")
@@ -39,18 +42,23 @@ def answers(subject: Subject, where: str) -> Dict[str, Any]:
     return subject.answers[where]
 
 
+GROUPS = ("exceptions", "made_by_code", "partly_by_code", "noted_by_code")
+
+
 def ask(subject: Subject, where: str) -> Dict[str, Any]:
     """Every exception by its address, then those of the threads."""
     truth = subject.place(where).truth
-    told = {**truth["exceptions"], **truth["made_by_code"]}
+    told = {(group, name): each for group in GROUPS for name, each in truth[group].items()}
     commands = ["py-exc %#x" % each["address"] for each in told.values()]
-    variables = "py-exc -locals -json %#x" % told["with_variables"]["address"]
+    json_of_partly = "py-exc -json %#x" % truth["partly_by_code"]["argument"]["address"]
+    variables = "py-exc -locals -json %#x" % truth["exceptions"]["with_variables"]["address"]
     run = subject.run(where, [*commands, "py-exc -all -json", "py-exc -all", "py-threads -json", variables,
-                              "py-exc -find -json", "py-exc -find -json OSError"])
-    *single, document, text, threads, variables, heap, os_errors = run.answers
+                              json_of_partly, "py-exc -find -json", "py-exc -find -json OSError"])
+    *single, document, text, threads, variables, partly, heap, os_errors = run.answers
     for answer in run.answers[:-2]:
         assert answer.stderr == "", "%s printed to stderr: %s" % (answer.command, answer.stderr)
-    return {"truth": truth, "texts": dict(zip(told, single)), "document": document.document(), "text": text.stdout,
+    return {"truth": truth, "texts": {key: answer.stdout for key, answer in zip(told, single)},
+            "partly": partly.document()["exception"], "document": document.document(), "text": text.stdout,
             "threads": threads.document(), "variables": variables.document(), "heap": heap, "os_errors": os_errors}
 
 
@@ -72,15 +80,37 @@ def test_text(answers: Dict[str, Any]) -> None:
     assert len(truth) >= SHAPES
     compare.assert_same(
         {name: comparable(each["text"]) for name, each in truth.items()},
-        {name: comparable(answers["texts"][name].stdout) for name in truth}, "exceptions")
+        {name: comparable(answers["texts"]["exceptions", name]) for name in truth}, "exceptions")
 
 
 def test_text_made_by_code(answers: Dict[str, Any]) -> None:
     """An exception whose own __str__ is Python code is described by its args, which is said."""
     for name, each in answers["truth"]["made_by_code"].items():
-        lines = answers["texts"][name].stdout.rstrip("\n").split("\n")
+        lines = answers["texts"]["made_by_code", name].rstrip("\n").split("\n")
         assert lines[:-1] == each["text"].rstrip("\n").split("\n")[:-1]
         assert lines[-1] == "%s: %s%s" % (each["type"], each["args"], MADE_BY_CODE)
+
+
+def test_text_partly_made_by_code(answers: Dict[str, Any]) -> None:
+    """What would be made by the code of an argument stands for itself otherwise, which is said."""
+    for name, each in answers["truth"]["partly_by_code"].items():
+        *before, last = answers["texts"]["partly_by_code", name].rstrip("\n").split("\n")
+        *truth, told = each["text"].rstrip("\n").split("\n")
+        assert before == truth and "made by code" in told
+        mark = BOTH if name == "own_str" else PARTLY
+        told = each["args"] if name == "own_str" else told.partition(": ")[2]
+        expected = "%s: %s" % (each["type"], told.replace("made by code", "<__main__.Shy at 0x...>"))
+        assert ADDRESS.sub("0x...", last) == expected + mark, name
+    assert answers["partly"]["exact"] is False
+
+
+def test_notes_made_by_code(answers: Dict[str, Any]) -> None:
+    """Notes that code would have to tell are left out, which is said."""
+    for name, each in answers["truth"]["noted_by_code"].items():
+        lines = answers["texts"]["noted_by_code", name].rstrip("\n").split("\n")
+        told = each["text"].rstrip("\n").split("\n")
+        assert told[-1] == "made by code" and lines[:-1] == told[:-1], name
+        assert lines[-1].startswith("Python may print notes here, but "), name
 
 
 def test_handled(answers: Dict[str, Any]) -> None:

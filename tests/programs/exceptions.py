@@ -59,6 +59,17 @@ class Text(str):
     """A subclass of str."""
 
 
+class Shy:
+    """Its __repr__ is Python code, and so is its __str__."""
+
+    def __repr__(self):
+        return "made by code"
+
+
+class Titled(list):
+    """A list with an attribute, which its repr() does not show."""
+
+
 class Pair:
     """What has attributes."""
 
@@ -114,6 +125,20 @@ def type_argument():
 @shape
 def nested_exception_argument():
     raise RuntimeError(KeyError("inner"))
+
+
+@shape
+def plain_object_argument():
+    raise ValueError(Pair())
+
+
+@shape
+def objects_in_arguments():
+    titled = Titled([1, 2])
+    titled.title = "x"
+    error = Plain(titled)
+    error.attribute = 3
+    raise ValueError(1, [Pair(), titled], {"k": error})
 
 
 @shape
@@ -771,13 +796,31 @@ def with_variables():
 
 def coded():
     """Exceptions whose text is made by code: name -> exception, each raised."""
-    found = {}
-    for name, error in (("own_str", Own("a", 1)), ("own_str_of_none", Own()), ("failing_str", Failing("x"))):
+    return raised({"own_str": Own("a", 1), "own_str_of_none": Own(), "failing_str": Failing("x")})
+
+
+def partly_coded():
+    """Those of whose text a part is made by code, "made by code" each time."""
+    return raised({
+        "argument": ValueError(Shy()),
+        "one_of_two": ValueError(1, Shy()),
+        "in_containers": ValueError([{"k": (Shy(),)}]),
+        "key": KeyError(Shy()),
+        "strerror": OSError(2, Shy(), "file"),
+        "in_an_exception": RuntimeError(ValueError(Shy())),
+        "syntax": SyntaxError(Shy(), ("file.py", 3, 5, "text here")),
+        "own_str": Own(Shy()),
+    })
+
+
+def raised(errors):
+    """The same exceptions with a traceback."""
+    for error in errors.values():
         try:
             raise error
-        except Exception as caught:
-            found[name] = caught
-    return found
+        except Exception:
+            pass
+    return errors
 
 
 def collect():
@@ -793,8 +836,9 @@ def collect():
 
 
 def printed(error):
-    """As this Python prints it."""
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    """As this Python prints it. Notes that are no sequence are a line without an end."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return text if text.endswith("\n") else text + "\n"
 
 
 def tell_of(error):
@@ -977,11 +1021,15 @@ def main():
         import exceptions_of_3_11
         kept.update(exceptions_of_3_11.collect())
         places = PLACES + exceptions_of_3_11.PLACES
+        noted = raised(exceptions_of_3_11.noted_by_code())
     else:
         places = PLACES
+        noted = {}
     made_by_code = coded()
+    partly = partly_coded()
     truth = {name: tell_of(error) for name, error in kept.items()}
-    codes = {name: tell_of(error) for name, error in made_by_code.items()}
+    codes, parts, notes = ({name: tell_of(error) for name, error in errors.items()}
+                           for errors in (made_by_code, partly, noted))
     for function in places:
         key = function.__name__
         threading.Thread(target=common.or_die(function), args=(key,), name=key, daemon=True).start()
@@ -990,7 +1038,7 @@ def main():
                 "handling": handled[key]} for key in handled]
     threads.append({"key": "main", "lwp": os.getpid(), "ident": threading.get_ident(), "handling": []})
     common.write(sys.argv[1], common.process(
-        threads, exceptions=truth, made_by_code=codes, native_threads=[],
+        threads, exceptions=truth, made_by_code=codes, partly_by_code=parts, noted_by_code=notes, native_threads=[],
         variables=variables(kept["with_variables"])[1:],
         heap=in_heap(BaseException), os_errors=in_heap(OSError)))
     os.write(1, b"ready\n")

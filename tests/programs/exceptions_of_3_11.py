@@ -41,6 +41,111 @@ def notes_of_a_tuple():
     raise error
 
 
+class Noted(Exception):
+    """Its notes are the class's."""
+
+    __notes__ = ["of the class", "of all"]
+
+
+class WithSlot(Exception):
+    """Its notes have a slot."""
+
+    __slots__ = ("__notes__",)
+
+
+class Longer(list):
+    """A list."""
+
+
+class Property(Exception):
+    """Its notes are made by code."""
+
+    @property
+    def __notes__(self):
+        return ["made by code"]
+
+
+class Asked(Exception):
+    """Asks code for what it has not."""
+
+    def __getattr__(self, name):
+        return ["made by code"]
+
+
+class AskedForAll(Exception):
+    """Asks code for everything."""
+
+    def __getattribute__(self, name):
+        return ["made by code"] if name == "__notes__" else super().__getattribute__(name)
+
+
+class Walked(list):
+    """A list that is gone through by code."""
+
+    def __iter__(self):
+        yield "made by code"
+
+
+def noted_by_code():
+    """Exceptions whose notes are made by code, "made by code" each time."""
+    found = {"property": Property("p"), "getattr": Asked("a"), "getattribute": AskedForAll("b"),
+             "walked": ValueError("w")}
+    found["walked"].__notes__ = Walked(["not shown"])
+    return found
+
+
+@shape
+def notes_of_the_class():
+    raise Noted("whole")
+
+
+@shape
+def own_notes_before_those_of_the_class():
+    error = Noted("whole")
+    error.__notes__ = Longer(["its own"])
+    raise error
+
+
+@shape
+def notes_in_a_slot():
+    error = WithSlot("slot")
+    error.__notes__ = ["in the slot"]
+    raise error
+
+
+@shape
+def empty_slot():
+    raise WithSlot("slot")
+
+
+@shape
+def a_text_as_notes():
+    error = ValueError("x")
+    error.__notes__ = "ab"
+    raise error
+
+
+@shape
+def bytes_as_notes():
+    error = ValueError("x")
+    error.__notes__ = b"ab"
+    raise error
+
+
+@shape
+def no_sequence_as_notes():
+    error = ValueError("x")
+    error.__notes__ = {"a": 1}
+    raise error
+
+
+@shape
+def no_notes():
+    error = ValueError("x")
+    error.__notes__ = None
+    raise error
+
+
 @shape
 def group():
     raise ExceptionGroup("a group", [ValueError(1), raised(KeyError("two"))])

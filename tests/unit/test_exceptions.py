@@ -336,7 +336,7 @@ def lines_of(report: Report, hexversion: int = 0x030C01F0) -> Sequence[str]:
 
 
 def test_groups() -> None:
-    inner = made("ExceptionGroup", exceptions=[made("ValueError"), made("KeyError", notes=["a\nb"])])
+    inner = made("ExceptionGroup", exceptions=[made("ValueError"), made("KeyError", notes=[messages.Message("a\nb")])])
     outer = made("ExceptionGroup", made("OSError"), exceptions=[inner, made("TypeError")])
     assert lines_of(outer) == [
         "OSError", "", render.CAUSE, "",
@@ -367,7 +367,8 @@ def test_json_has_an_end() -> None:
 
 
 def test_nothing_that_a_terminal_acts_upon() -> None:
-    report = made("Val\x1b[2Jue", message=messages.Message("a\x1b]0;x\x07\n\tb\u202e"), notes=["\x9b"])
+    report = made("Val\x1b[2Jue", message=messages.Message("a\x1b]0;x\x07\n\tb\u202e"),
+                  notes=[messages.Message("\x9b")])
     assert lines_of(report) == ["Val\\x1b[2Jue: a\\x1b]0;x\\x07", "\tb\\u202e", "\\x9b"]
 
 

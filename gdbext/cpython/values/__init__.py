@@ -21,7 +21,7 @@ from ..objects import Objects
 from .rendering import Attribute, Rendering
 from .shapes import Shapes
 
-__all__ = ["DEFAULT", "UNLIMITED", "Attribute", "Limits", "Named", "Values"]
+__all__ = ["DEFAULT", "UNLIMITED", "Attribute", "Limits", "Named", "Repr", "Values"]
 
 
 class Named(NamedTuple):
@@ -29,6 +29,13 @@ class Named(NamedTuple):
 
     address: int
     name: Name
+
+
+class Repr(NamedTuple):
+    """What repr() gives; where that would run code for a part of it (`needs_code`), that part is shown otherwise."""
+
+    text: str
+    needs_code: bool
 
 
 class Values:
@@ -44,6 +51,11 @@ class Values:
         Raises none of READ_ERRORS: what can't be read is `<unreadable at 0x...>` in its place.
         """
         return Rendering(self._shapes, limits).text(address)
+
+    def repr(self, address: int) -> Repr:
+        """The repr() of the object at `address`, however long; printable characters only. Raises no READ_ERRORS."""
+        rendering = Rendering(self._shapes, UNLIMITED, as_repr=True)
+        return Repr(rendering.text(address), rendering.needs_code)
 
     def attributes(self, address: int) -> List[Attribute]:
         """The variables of an instance: its `__dict__`, then its `__slots__` that are set, inherited ones too.

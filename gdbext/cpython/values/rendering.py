@@ -85,11 +85,17 @@ class Reading(Protocol):
 
 
 class Rendering:
-    """One value with all that is in it."""
+    """One value with all that is in it.
 
-    def __init__(self, reading: Reading, limits: Limits) -> None:
+    With `as_repr` attributes are left out where it is known that repr() does not show them.
+    """
+
+    def __init__(self, reading: Reading, limits: Limits, as_repr: bool = False) -> None:
         self.reading = reading
         self.limits = limits
+        self._as_repr = as_repr
+        # Whether repr() would have run code for anything that was shown.
+        self.needs_code = False
         # Containers that the present value lies in, instances likewise: a list with attributes is in both.
         self._open: Set[int] = set()
         self._open_instances: Set[int] = set()
@@ -126,12 +132,16 @@ class Rendering:
         return text
 
     def _shown(self, address: int, shape: Shape) -> str:
+        if self._as_repr and shape.is_repr:
+            shape = shape._replace(attributes=False)
         handler = shape.handler
         if handler is None or shape.attributes or not shape.is_repr:
+            self.needs_code |= not shape.is_repr
             return self._instance(address, shape)
         try:
             return handler(self, address, shape.type)
         except NotKnown:
+            self.needs_code = True
             return self._instance(address, Shape(shape.type, self.reading.contents(shape.type), False, True))
 
     def container(self, address: int, type_: Type, cycle: str, body: Callable[[], str]) -> str:
