@@ -1,6 +1,7 @@
 """Source files of the inferior on this machine: where they are, and their lines as Python decodes them.
 
-Facts: gdb's documentation, "Specifying Source Directories"; Lib/linecache.py; Lib/tokenize.py (open).
+Facts: gdb's documentation, "Specifying Source Directories"; Lib/linecache.py; Lib/tokenize.py (open);
+Lib/zipimport.py (get_source).
 """
 
 import os
@@ -65,10 +66,10 @@ class Sources:
         tried = list(dict.fromkeys(self._candidates(path)))
         for candidate in tried:
             try:
-                if not stat.S_ISREG(os.stat(candidate).st_mode):
-                    continue
-                return Source(candidate, _read(candidate), None)
-            except (FileNotFoundError, NotADirectoryError):
+                lines = _read(candidate)
+                if lines is not None:
+                    return Source(candidate, lines, None)
+            except FileNotFoundError:
                 continue
             except (SyntaxError, UnicodeError) as error:
                 return Source(candidate, [], f"{path} can't be decoded: {error}")
@@ -129,14 +130,40 @@ def below(root: str, path: str) -> str:
     return root + found
 
 
-def _read(path: str) -> List[str]:
+def _read(path: str) -> Optional[List[str]]:
     """The lines as linecache has them: by byte order mark and coding cookie (PEP 263), else UTF-8.
 
-    Raises OSError, SyntaxError, UnicodeError.
+    None where it is no file. Raises OSError, SyntaxError, UnicodeError.
     """
     import tokenize
 
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+    except NotADirectoryError:
+        return _read_from_archive(path)
     with tokenize.open(path) as file:
         # str.splitlines() would break lines at form feeds too, and shift all that follow.
         lines = file.read(MAX_SOURCE).split("\n")
     return lines if lines[-1] else lines[:-1]
+
+
+def _read_from_archive(path: str) -> Optional[List[str]]:
+    """The lines of what was imported from a ZIP file (zipapp, .egg), which stands in the path as a folder would.
+
+    None where there is no such file, or it is none that zipimport reads. Raises OSError, UnicodeError.
+    """
+    import zipfile
+    import zlib
+
+    archive = os.path.dirname(path)
+    while archive and not os.path.exists(archive):
+        archive = os.path.dirname(archive)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            member = opened.getinfo(path[len(archive):].lstrip("/"))
+            if member.file_size > MAX_SOURCE:
+                return None
+            return opened.read(member).decode("utf-8").splitlines()
+    except (KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return None

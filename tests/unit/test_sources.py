@@ -3,6 +3,7 @@
 import errno
 import os
 import tokenize
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,28 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     for path in ("", "a\0b", "/a\0b", "x" * 5000, "/" + "x" * 5000, "\udc80"):
         found = Sources(Places()).source(path)
         assert found.lines == [] and found.problem
+
+
+def test_a_source_in_an_archive(tmp_path: Path) -> None:
+    """As of a zipapp: what stands before the archive does not matter; coding cookies do not count."""
+    path = tmp_path / "app.pyz"
+    path.write_bytes(b"#!/usr/bin/env python3\n")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("pkg/mod.py", "# coding: latin-1\né = 1\r\n\x0cx\n".encode())
+        archive.writestr("pkg/bad.py", b"\xff")
+    sources = Sources(Places())
+    assert sources.source(f"{path}/pkg/mod.py") == (f"{path}/pkg/mod.py", ["# coding: latin-1", "é = 1", "", "x"], None)
+    assert "can't be decoded" in (sources.source(f"{path}/pkg/bad.py").problem or "")
+    # Where it is named as the process names it, which is elsewhere.
+    moved = Sources(Places(directories=[str(tmp_path)]))
+    assert moved.line("/srv/app.pyz/pkg/mod.py", 2) == "é = 1"
+    (tmp_path / "text").write_text("no archive")
+    broken = bytearray(path.read_bytes())
+    broken[len(broken) // 3:len(broken) // 2] = b"\xff" * (len(broken) // 2 - len(broken) // 3)
+    (tmp_path / "broken.pyz").write_bytes(broken)
+    for missing in (f"{path}/pkg/none.py", f"{path}/pkg", f"{tmp_path}/text/a.py", f"{tmp_path}/text/a/b.py",
+                    f"{tmp_path}/broken.pyz/pkg/mod.py"):
+        assert "is not here" in (Sources(Places()).source(missing).problem or ""), missing
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
