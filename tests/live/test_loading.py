@@ -103,34 +103,40 @@ def test_init_file(tmp_path: Path, name: str) -> None:
 
 
 def libpython_commands(interpreter: Interpreter) -> Path:
-    """CPython's own gdb commands for this interpreter: python3.N-gdb.py beside it."""
-    path = interpreter.path.with_name(interpreter.path.name + "-gdb.py")
-    if not path.exists():
-        pytest.skip("%s comes without its gdb commands (%s)" % (interpreter.id, path.name))
-    return path
+    """CPython's own gdb commands for this interpreter: python3.N-gdb.py beside it, or where Debian has it."""
+    beside = interpreter.path.with_name(interpreter.path.name + "-gdb.py")
+    packaged = Path("/usr/share/gdb/auto-load%s" % beside)
+    if not beside.exists() and not packaged.exists():
+        pytest.skip("%s comes without its gdb commands (%s)" % (interpreter.id, beside.name))
+    return beside if beside.exists() else packaged
 
 
 LIBPYTHON_COMMANDS = ("py-bt", "py-bt-full", "py-up", "py-down", "py-list", "py-print", "py-locals")
 
 
-@pytest.mark.parametrize("order", ["before", "after"])
-def test_beside_libpython(interpreter: Interpreter, order: str) -> None:
+def test_beside_libpython(interpreter: Interpreter) -> None:
     """libpython.py's commands and pretty printers stay its own, ours stay ours, in either order."""
     theirs = "source %s" % libpython_commands(interpreter)
     ours = "source %s" % gdb.INIT
+    # Its module answers as it does without us, also where what it answers is that it can't.
     look = ["help %s" % name for name in LIBPYTHON_COMMANDS] + [
+        "py-bt", "py-locals", "print (PyObject *) &_Py_NoneStruct",
         "python print(len(gdb.pretty_printers), [len(each.pretty_printers) for each in gdb.objfiles()])"]
     ours_only = ["help %s-plus" % name for name in LIBPYTHON_COMMANDS if name != "py-bt-full"]
-    before = ["file %s" % interpreter.path, theirs]
-    alone = [answer.stdout for answer in gdb.run([*before, *look], load=False).answers[len(before):]]
-    assert all(alone) and not any("-plus" in text for text in alone)
-    both = [*before, ours] if order == "before" else [before[0], ours, theirs]
-    run = gdb.run([*both, *look, *ours_only, *ASK], load=False, mode="hidden")
-    got, help_texts = run.answers[3:3 + len(look)], run.answers[3 + len(look):-2]
-    assert [answer.stdout for answer in got] == alone
-    for command, answer in zip(ours_only, help_texts):
-        assert "Usage: %s" % command.split()[1] in answer.stdout
-    assert_loaded(run._replace(answers=run.answers[-2:]))
+    with processes.running_python(stripped.as_installed(interpreter), "small.py") as program:
+        alone, before, after = (
+            gdb.run([*loaded, *look, *(ours_only if ours in loaded else []), "py-threads -json"], pid=program.pid,
+                    load=False, before=["-iex", "set auto-load python-scripts off"])
+            for loaded in ([theirs], [theirs, ours], [ours, theirs]))
+    wanted = [(answer.stdout, answer.stderr) for answer in alone.answers[1:1 + len(look)]]
+    assert all(stdout and "-plus" not in stdout for stdout, _stderr in wanted[:len(LIBPYTHON_COMMANDS)])
+    for run in (before, after):
+        assert [answer.stdout + answer.stderr for answer in run.answers[:2]] == ["", ""]
+        got = run.answers[2:2 + len(look)]
+        assert [(answer.stdout, answer.stderr) for answer in got] == wanted
+        for command, answer in zip(ours_only, run.answers[2 + len(look):-1]):
+            assert "Usage: %s" % command.split()[1] in answer.stdout
+        assert run.answers[-1].document()["target"]["pid"] == program.pid
 
 
 def test_prefix_without_libpython() -> None:
