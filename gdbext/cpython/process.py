@@ -155,43 +155,54 @@ def _first_that_passes(candidate: find.Candidate, memory: Memory, dwarf: Optiona
                        debug: bool = False) -> Python:
     tried: Dict[str, str] = {}
     minors: Set[Optional[Tuple[int, int]]] = set()
+    damaged: Optional[Python] = None
     for layout in _layouts(candidate, memory, dwarf, debug):
         minors.add(layout.source.version)
         try:
             runtime = Runtime(candidate, memory, layout)
-            identity = _identity(runtime, candidate)
+            identity = gate.check(runtime, _expected(candidate, layout))
         except gate.NotInitialized:
             if _finds_the_list(layout, candidate):
                 raise
             reason = "no interpreters"
         except (gate.WrongLayout,) + READ_ERRORS as error:
             reason = str(error)
+            opened = _without_threads(candidate, memory, layout)
+            if opened is not None and opened.exact:
+                return opened
+            damaged = damaged or opened
         else:
-            return Python(runtime, find.version_text(identity.hexversion), identity,
-                          _is_exact(layout, identity, candidate))
+            return _python(runtime, identity, candidate)
         tried.setdefault(layout.source.table or "DWARF", reason)
+    if damaged is not None:
+        return damaged
     reasons = [f"{name}: {reason}" for name, reason in tried.items()]
     beyond = "it is beyond the tables: " if _is_beyond(candidate, memory, minors) else ""
     raise gate.WrongLayout(f"{beyond}gdbext reads CPython {_known_versions()}, and no layout passes its checks"
                            + (f" ({'; '.join(reasons[:MAX_REASONS])})" if reasons else ""))
 
 
-def _identity(runtime: Runtime, candidate: find.Candidate) -> gate.Identity:
-    """What passes the gate; also damaged thread states, where the layout is that of this very build.
+def _python(runtime: Runtime, identity: gate.Identity, candidate: find.Candidate) -> Python:
+    return Python(runtime, find.version_text(identity.hexversion), identity,
+                  _is_exact(runtime.layout, identity, candidate))
 
-    Raises NotInitialized, WrongLayout, READ_ERRORS.
+
+def _without_threads(candidate: find.Candidate, memory: Memory, layout: Layout) -> Optional[Python]:
+    """What passes the gate but for damaged thread states and frames, None for what does not.
+
+    Nothing of the process then speaks for how a layout reads these: it has to be that of this very build, or of a
+    build of the same minor release whose runtime has the same size, so that no structure in it has grown.
     """
-    version = _expected(candidate, runtime.layout)
     try:
-        return gate.check(runtime, version)
-    except (gate.WrongLayout,) + READ_ERRORS:
-        try:
-            identity = gate.check(runtime, version, threads=False)
-        except (gate.WrongLayout, gate.NotInitialized) + READ_ERRORS:
-            identity = None
-        if identity is None or not _is_exact(runtime.layout, identity, candidate):
-            raise
-        return identity
+        runtime = Runtime(candidate, memory, layout)
+        identity = gate.check(runtime, _expected(candidate, layout), threads=False)
+    except (gate.WrongLayout, gate.NotInitialized) + READ_ERRORS:
+        return None
+    opened = _python(runtime, identity, candidate)
+    source = layout.source
+    is_of_this_size = candidate.runtime_size is not None and (source.runtime_size, source.machine, source.version) == (
+        candidate.runtime_size, candidate.image.machine, choose.release(identity.hexversion)[0])
+    return opened if opened.exact or is_of_this_size else None
 
 
 def _is_beyond(candidate: find.Candidate, memory: Memory, minors: Set[Optional[Tuple[int, int]]]) -> bool:
