@@ -22,6 +22,7 @@ class LeaksCounts(Command):
         from ..analysis import counts
         from ..render import leaks_counts
         from ..target import threads
+        from ..target.host import columns
         from . import model
         from .progress import ProgressLine
 
@@ -36,4 +37,4 @@ class LeaksCounts(Command):
         values = runtime_of(current).values
         rows = [(each, values.text(each.address, ONE_LINE)) for each in found.excess[:limit]]
         write([leaks_counts.document_of(current.target(), found, rows)] if options["json"]
-              else list(leaks_counts.text_of(found, rows, limit)))
+              else list(leaks_counts.text_of(found, rows, limit, columns())))

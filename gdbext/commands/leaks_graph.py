@@ -40,6 +40,7 @@ class LeaksRetained(Command):
         """Of part of the references nothing could be said: Ctrl-C ends it without an answer."""
         from ..analysis import retained
         from ..render import leaks_graph
+        from ..target.host import columns
         from . import model
         from .progress import ProgressLine
 
@@ -52,7 +53,7 @@ class LeaksRetained(Command):
         values = runtime_of(current).values
         rows = [(each, values.text(each.address, ONE_LINE)) for each in found.objects]
         write([leaks_graph.retained_document(current.target(), found, rows)] if options["json"]
-              else list(leaks_graph.retained_text(found, rows, limit)))
+              else list(leaks_graph.retained_text(found, rows, limit, columns())))
 
 
 class LeaksExport(Command):

@@ -76,11 +76,12 @@ class LeaksBiggest(Command):
 
 def _write_instances(command: str, current: "Model", found: Any, as_json: bool) -> None:
     from ..render import leaks
+    from ..target.host import columns
 
     values = runtime_of(current).values
     rows = [(each, values.text(each.address, ONE_LINE)) for each in found.instances]
     write([leaks.instances_document(command, current.target(), found, rows)] if as_json
-          else list(leaks.instances_text(found, rows)))
+          else list(leaks.instances_text(found, rows, columns())))
 
 
 class LeaksShow(Command):

@@ -24,6 +24,7 @@ class LeaksReferrers(Command):
     def run(self, options: Dict[str, Any]) -> None:
         """Objects, and the roots: modules, frames of threads, the interpreter."""
         from ..render import leaks
+        from ..target.host import columns
         from . import model
         from .progress import ProgressLine
 
@@ -37,7 +38,7 @@ class LeaksReferrers(Command):
         limit = options["limit"] or (len(found) if options["json"] else DEFAULT_LIMIT)
         rows = [(each, "" if each.what else values.text(each.address, limits)) for each in found[:limit]]
         write([leaks.referrers_document(current.target(), rows, len(found), partial)] if options["json"]
-              else list(leaks.referrers_text(rows, len(found), partial)))
+              else list(leaks.referrers_text(rows, len(found), partial, columns())))
 
 
 class LeaksPath(Command):

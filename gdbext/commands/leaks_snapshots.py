@@ -80,6 +80,7 @@ class LeaksDiff(Command):
         """Compare; without B with this stop, without A with the last snapshot."""
         from ..analysis import heap_objects, snapshots
         from ..render import leaks
+        from ..target.host import columns
         from . import model
 
         names = options["arguments"]
@@ -98,7 +99,7 @@ class LeaksDiff(Command):
             rows = [(address, name, values.text(address, ONE_LINE) if values else "")
                     for name, address in found[:options["limit"] if options["json"] else limit]]
             write([leaks.new_document(target, rows, len(found))] if options["json"]
-                  else list(leaks.new_text(rows, len(found))))
+                  else list(leaks.new_text(rows, len(found), columns())))
             return
         changes = leaks.ordered_changes(snapshots.compare(before, after), options["sort"] or SORTS[0])
         if options["json"]:

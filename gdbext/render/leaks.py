@@ -10,7 +10,7 @@ from ..analysis.references import Chain, Paths, Referrer
 from ..analysis.snapshots import Change, Snapshot
 from ..cpython.type_names import BUILTINS
 from .document import document
-from .text import printable, width
+from .text import cut, printable, width
 
 # What no walk over the heap can count.
 _NOT_IN_IT = ("Not in it: what the interpreter and its libraries have as data of their own "
@@ -51,15 +51,29 @@ def census_text(census: Census, rows: Sequence[Row], limit: int, seconds: float,
     yield from notes
 
 
-def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows of cells, columns of numbers aligned to the right; the last column is as wide as it is."""
-    columns = list(zip(*rows))[:-1]
-    widths = [max(map(width, column)) for column in columns]
-    numbers = [column[-1][:1] in "+-0123456789" and column[-1][:2] != "0x" for column in columns]
+def table(rows: Sequence[Sequence[str]], columns: Optional[int] = None) -> Iterator[str]:
+    """Rows of cells, columns of numbers aligned to the right.
+
+    The last column is as wide as it is, or cut where the terminal's `columns` end.
+    """
+    aligned = list(zip(*rows))[:-1]
+    widths = [max(map(width, column)) for column in aligned]
+    numbers = [column[-1][:1] in "+-0123456789" and column[-1][:2] != "0x" for column in aligned]
     for row in rows:
         cells = [" " * (room - width(cell)) + cell if number else cell + " " * (room - width(cell))
                  for cell, room, number in zip(row, widths, numbers)]
-        yield "  ".join([*cells, row[-1]]).rstrip()
+        yield with_value("  ".join(cells) + "  ", row[-1], columns)
+
+
+# A value gets so many columns at least, though they be more than there are.
+_LEAST_OF_VALUE = 20
+
+
+def with_value(before: str, value: str, columns: Optional[int]) -> str:
+    """A line that ends with a value, which is cut where the terminal's columns end."""
+    if columns is not None:
+        value = cut(value, max(columns - width(before), _LEAST_OF_VALUE))
+    return (before + value).rstrip()
 
 
 def census_document(target: Dict[str, Any], census: Census, rows: Sequence[Row],
@@ -126,10 +140,10 @@ def diff_document(target: Dict[str, Any], before: Snapshot, after: Snapshot, cha
     })
 
 
-def new_text(rows: Sequence[Tuple[int, str, str]], count: int) -> Iterator[str]:
+def new_text(rows: Sequence[Tuple[int, str, str]], count: int, columns: Optional[int]) -> Iterator[str]:
     """New objects: address, type, repr."""
     for address, name, text in rows:
-        yield f"{address:#x}  {type_text(name)}  {text}".rstrip()
+        yield with_value(f"{address:#x}  {type_text(name)}  ", text, columns)
     yield f"{count:,} new objects" + (f", {len(rows):,} shown" if len(rows) < count else "")
 
 
@@ -142,13 +156,13 @@ def new_document(target: Dict[str, Any], rows: Sequence[Tuple[int, str, str]], c
 
 # Objects.
 
-def instances_text(found: Instances, rows: Sequence[Tuple[Instance, str]]) -> Iterator[str]:
+def instances_text(found: Instances, rows: Sequence[Tuple[Instance, str]], columns: Optional[int]) -> Iterator[str]:
     """Objects, one a line, then how many there are."""
     one = len(found.types) == 1
     heading = ("Address", "Bytes", "Value") if one else ("Address", "Bytes", "Type", "Value")
     yield from table([heading] + [
         (f"{each.address:#x}", f"{each.bytes:,}", *(() if one else (type_text(each.type),)), text)
-        for each, text in rows])
+        for each, text in rows], columns)
     partial = "PARTIAL, interrupted: " if found.partial else ""
     of = f" of {type_text(found.types[0])}" if one else ""
     shown = f"; the {len(rows):,} biggest are shown" if len(rows) < found.count else ""
@@ -195,14 +209,16 @@ def details_document(target: Dict[str, Any], found: Details, text: str) -> str:
 
 # References.
 
-def referrers_text(rows: Sequence[Tuple[Referrer, str]], count: int, partial: bool) -> Iterator[str]:
+def referrers_text(rows: Sequence[Tuple[Referrer, str]], count: int, partial: bool,
+                   columns: Optional[int]) -> Iterator[str]:
     """What refers to an object, one a line."""
     for each, text in rows:
         if each.what is not None:
             yield f"{each.address:#x}  {printable(each.what)}: {printable(each.via) or 'itself'}"
         else:
             guess = "" if each.exact else " (a guess)"
-            yield f"{each.address:#x}  {type_text(each.type)} {printable(each.via.strip())}{guess}  {text}"
+            yield with_value(f"{each.address:#x}  {type_text(each.type)} {printable(each.via.strip())}{guess}  ", text,
+                             columns)
     yield ("PARTIAL, interrupted: " if partial else "") + f"{count:,} references" + (
         f", {len(rows):,} shown" if len(rows) < count else "")
 

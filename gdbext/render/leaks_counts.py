@@ -1,6 +1,6 @@
 """Objects whose reference counts are too large, as lines of text and as JSON."""
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..analysis.counts import Counts, Excess
 from .document import document
@@ -24,7 +24,7 @@ def _by_type(found: Counts) -> List[_Row]:
     return sorted((_Row(name, *numbers) for name, numbers in rows.items()), key=lambda row: (-row.lost, row.type))
 
 
-def text_of(found: Counts, rows: Sequence[Tuple[Excess, str]], limit: int) -> Iterator[str]:
+def text_of(found: Counts, rows: Sequence[Tuple[Excess, str]], limit: int, columns: Optional[int]) -> Iterator[str]:
     """Types, then objects, then what was looked at."""
     types = _by_type(found)
     if types:
@@ -35,7 +35,7 @@ def text_of(found: Counts, rows: Sequence[Tuple[Excess, str]], limit: int) -> It
         yield ""
         yield from table([("Lost", "Count", "Explained", "Searched", "Address", "Type", "Value")] + [
             (f"{each.lost:,}", f"{each.refcount:,}", f"{each.explained:,}", f"{each.searched:,}",
-             f"{each.address:#x}", type_text(each.type), text) for each, text in rows])
+             f"{each.address:#x}", type_text(each.type), text) for each, text in rows], columns)
         if len(found.excess) > len(rows):
             yield f"({len(found.excess) - len(rows):,} more objects)"
         yield (f"{sum(row.lost for row in types):,} references to {len(found.excess):,} of {found.objects:,} objects "

@@ -1,6 +1,6 @@
 """What keeps what alive, and a heap that was written to a file, as lines of text and as JSON."""
 
-from typing import Any, Dict, Iterator, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from ..analysis.export import Export
 from ..analysis.retained import Retained, RetainedObject
@@ -9,11 +9,12 @@ from .leaks import table, type_text
 from .text import printable
 
 
-def retained_text(found: Retained, rows: Sequence[Tuple[RetainedObject, str]], limit: int) -> Iterator[str]:
+def retained_text(found: Retained, rows: Sequence[Tuple[RetainedObject, str]], limit: int,
+                  columns: Optional[int]) -> Iterator[str]:
     """Objects, then types, then the totals."""
     yield from table([("Retained", "Objects", "Own bytes", "Address", "Type", "Value")] + [
         (f"{each.retained:,}", f"{each.objects:,}", f"{each.bytes:,}", f"{each.address:#x}", type_text(each.type), text)
-        for each, text in rows])
+        for each, text in rows], columns)
     yield ""
     yield from table([("Retained", "Count", "Own bytes", "Type")] + [
         (f"{each.retained:,}", f"{each.count:,}", f"{each.bytes:,}", type_text(each.type))

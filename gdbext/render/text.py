@@ -41,6 +41,16 @@ def visible(text: str) -> str:
         for character in text)
 
 
+def cut(text: str, columns: int) -> str:
+    """As much of a text without colours as fits into so many columns, "..." behind it where that is not all."""
+    if width(text) <= columns:
+        return text
+    kept = text[:max(columns - 3, 0)]
+    while kept and width(kept) > columns - 3:
+        kept = kept[:-1]
+    return kept + "..."
+
+
 def width(text: str) -> int:
     """How many columns of a terminal the text takes: East Asian wide characters take two."""
     if "\x1b" in text:

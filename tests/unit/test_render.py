@@ -12,7 +12,7 @@ from gdbext.analysis.threads import Thread, list_threads
 from gdbext.analysis.waits import Waits
 from gdbext.cpython import process
 from gdbext.cpython.frames import Frame
-from gdbext.render import document, text, theme, threads, traceback
+from gdbext.render import document, leaks, text, theme, threads, traceback
 from tests.unit.builder import IDS, TABLES
 from tests.unit.made_process import IDENT, Call, MadeProcess, started
 from tests.unit.test_threads_analysis import Native, head
@@ -422,3 +422,12 @@ def test_a_narrow_terminal() -> None:
     narrow = list(threads.text(found, report, 2, [], room - 1))
     assert len(narrow) == len(wide) + len(found)
     assert " ".join(narrow).split() == [word for word in " ".join(wide).split() if word != "Frame"]
+
+
+def test_values_end_where_the_terminal_does() -> None:
+    """The last column alone is cut, by columns that it takes, and never to nothing."""
+    rows = [("Bytes", "Value"), ("1,234", "x" * 100), ("1", "\u4e2d" * 100), ("12", "short")]
+    assert list(leaks.table(rows, 30)) == ["Bytes  Value", "1,234  " + "x" * 20 + "...",
+                                           "    1  " + "\u4e2d" * 10 + "...", "   12  short"]
+    assert list(leaks.table(rows, 5))[1] == "1,234  " + "x" * 17 + "..."
+    assert list(leaks.table(rows))[1] == "1,234  " + "x" * 100
