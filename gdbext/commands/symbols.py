@@ -100,12 +100,14 @@ class Symbols(Command):
         from ..analysis.symbols import Call
         from ..render import symbols
         from ..target import objfiles
+        from ..target.frames import Names
         from . import survey
 
         self._need_pyelftools()
         function = options["calls"]
         importers, notes = survey.importers(subject, pythons, function)
         found = []
+        names = Names()
         for importer in importers:
             sites = list(survey.call_sites(subject, importer))
             starts: Dict[Tuple[int, int], Any] = {}
@@ -120,7 +122,7 @@ class Symbols(Command):
                         starts[within] = set(objfiles.instructions(*within))
                     if site.address not in starts[within]:
                         continue
-                found.append(Call(image.path, site.address, objfiles.function_at(site.address, within),
+                found.append(Call(image.path, site.address, names.at(site.address, image),
                                   within[0] if within is not None else None, site.loads, importer.modules))
         if options["json"]:
             write([symbols.calls_document(target, function, found, notes)])

@@ -7,7 +7,8 @@ Facts: System V ABI (ELF-64), and the GNU hash section as binutils' ld writes it
 """
 
 import struct
-from typing import Dict, Iterator, List, NamedTuple, Optional, Protocol
+from bisect import bisect_right
+from typing import Dict, Iterator, List, NamedTuple, Optional, Protocol, Tuple
 
 _PT_LOAD = 1
 _PT_DYNAMIC = 2
@@ -22,7 +23,9 @@ _DT_SYMTAB = 6
 _DT_DEBUG = 21
 _DT_GNU_HASH = 0x6FFFFEF5
 _NT_GNU_BUILD_ID = 3
-_SYMBOL_SIZE = 24
+_SYMBOL = struct.Struct("<IBBHQQ")
+_SYMBOL_SIZE = _SYMBOL.size
+_STT_FUNC, _STT_GNU_IFUNC = 2, 10
 # <link.h>: r_map in struct r_debug; l_addr, l_name and l_next in struct link_map.
 _R_MAP = 8
 _LINK_MAP = struct.Struct("<QQQQ")
@@ -31,6 +34,8 @@ _LINK_MAP = struct.Struct("<QQQQ")
 MAX_PROGRAM_HEADERS = 64
 MAX_DYNAMIC_ENTRIES = 512
 MAX_CHAIN = 4096
+MAX_SYMBOLS = 1 << 20
+MAX_NAME = 4096
 MAX_NOTES = 64
 MAX_LOADED = 4096
 MAX_PATH = 4096
@@ -111,6 +116,7 @@ class Image:
         ]
         self._dynamic: Optional[Dict[int, int]] = None
         self._tables_checked = False
+        self._functions: Optional[List[Tuple[int, int, int]]] = None
 
     def writable(self) -> List[Segment]:
         """The loaded segments that the image may write to: its .data and .bss."""
@@ -155,6 +161,53 @@ class Image:
         if _DT_HASH in dynamic:
             return self._by_hash(wanted, dynamic)
         return None
+
+    def function_at(self, address: int) -> Optional[str]:
+        """The name of the function of its dynamic symbols that an address is in, None where it is in none.
+
+        Raises NoSymbols.
+        """
+        if self._functions is None:
+            self._functions = sorted(self._defined_functions())
+        index = bisect_right(self._functions, (address, 1 << 64, 0)) - 1
+        if index < 0:
+            return None
+        start, size, name = self._functions[index]
+        if address >= start + size:
+            return None
+        return self.memory.c_string(self._entries()[_DT_STRTAB] + name, MAX_NAME).decode("utf-8", "replace")
+
+    def _defined_functions(self) -> Iterator[Tuple[int, int, int]]:
+        """The address, the size, and the place of the name of each function that the image exports."""
+        dynamic = self._entries()
+        if _DT_SYMTAB not in dynamic or _DT_STRTAB not in dynamic:
+            return
+        self._check_tables(dynamic)
+        count = min(self._count_of_symbols(dynamic), MAX_SYMBOLS)
+        raw = self.memory.read(dynamic[_DT_SYMTAB], _SYMBOL_SIZE * count)
+        for name, info, _other, section, value, size in _SYMBOL.iter_unpack(raw):
+            if section and info & 15 in (_STT_FUNC, _STT_GNU_IFUNC):
+                yield self.bias + value, size, name
+
+    def _count_of_symbols(self, dynamic: Dict[int, int]) -> int:
+        """How many dynamic symbols there are, which the hash tables alone tell."""
+        if _DT_HASH in dynamic:
+            return self._u32(dynamic[_DT_HASH] + 4)
+        if _DT_GNU_HASH not in dynamic:
+            return 0
+        table = dynamic[_DT_GNU_HASH]
+        buckets, first, bloom, _shift = struct.unpack("<IIII", self.memory.read(table, 16))
+        bucket_base = table + 16 + 8 * bloom
+        heads = self.memory.read(bucket_base, 4 * min(buckets, MAX_SYMBOLS))
+        last = max((head for head, in struct.iter_unpack("<I", heads)), default=0)
+        if last < first:
+            return first
+        # The last chain ends with the last symbol.
+        chain = bucket_base + 4 * buckets
+        for index in range(last, last + MAX_CHAIN):
+            if self._u32(chain + 4 * (index - first)) & 1:
+                return index + 1
+        return last
 
     def loaded(self) -> Iterator[Loaded]:
         """All images of the process, of which this is the executable: itself first, with an empty path.
@@ -248,7 +301,7 @@ class Image:
 
     def _defined(self, index: int, wanted: bytes, dynamic: Dict[int, int]) -> Optional[Symbol]:
         raw = self.memory.read(dynamic[_DT_SYMTAB] + _SYMBOL_SIZE * index, _SYMBOL_SIZE)
-        name, _info, _other, section, value, size = struct.unpack("<IBBHQQ", raw)
+        name, _info, _other, section, value, size = _SYMBOL.unpack(raw)
         if not section:
             return None
         if self.memory.read(dynamic[_DT_STRTAB] + name, len(wanted) + 1) != wanted + b"\0":

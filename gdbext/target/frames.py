@@ -23,7 +23,7 @@ MAX_NATIVE_FRAMES = 100_000
 MAX_FOREIGN_FRAMES = 256
 
 # "time_sleep + 12 in section .text of /usr/bin/python3.11", or without an offset, or without a file.
-_SYMBOL = re.compile(r"(.+?)(?: \+ \d+)? in section \S+(?: of .*)?$")
+_SYMBOL = re.compile(r"(.+?)(?: \+ (\d+))? in section \S+(?: of (.*))?$")
 # What compilers append to the names of parts and copies of functions.
 _SUFFIX = re.compile(r"(?:\.(?:lto_priv|constprop|part|isra|cold)(?:\.\d+)*)+$")
 
@@ -54,7 +54,7 @@ class NativeFrame:
     @property
     def name(self) -> Optional[str]:
         """The function, None where no symbol tells."""
-        return self._names.at(self.place)
+        return self._names.at(self.place, self.image)
 
     @property
     def library(self) -> Optional[str]:
@@ -81,13 +81,17 @@ class Walk(NamedTuple):
 
 
 class Names:
-    """The functions that addresses are in, as gdb's symbols tell."""
+    """The functions that addresses are in: as gdb's symbols tell, else the dynamic ones of what is mapped.
+
+    gdb may have read another build's file for an image, as this machine's for a process in another root.
+    """
 
     def __init__(self) -> None:
         self._found: Dict[int, Optional[str]] = {}
+        self._build_ids = {objfile.filename: objfile.build_id for objfile in gdb.objfiles() if objfile.filename}
 
-    def at(self, address: int) -> Optional[str]:
-        """The function at an address, without what compilers append; None where no symbol tells.
+    def at(self, address: int, image: Optional[MappedImage]) -> Optional[str]:
+        """The function at an address in an image, without what compilers append; None where no symbol tells.
 
         Asked so, gdb looks at the symbol tables only: it would take seconds to read the DWARF of all functions.
         """
@@ -96,8 +100,29 @@ class Names:
                 match = _SYMBOL.match(console.output(f"info symbol {address:#x}").strip())
             except gdb.error:
                 match = None
-            self._found[address] = clean(match.group(1)) if match else None
+            name = None
+            if match is not None and self._is_of(match.group(3), image) and _is_within(
+                    address - int(match.group(2) or 0), address, image):
+                name = match.group(1)
+            elif image is not None:
+                name = image.function_name(address)
+            self._found[address] = clean(name) if name is not None else None
         return self._found[address]
+
+    def _is_of(self, path: Optional[str], image: Optional[MappedImage]) -> bool:
+        """Whether the file that a symbol is of, None for the program, may be that of an image."""
+        build_id = self._build_ids.get(path if path is not None else gdb.current_progspace().filename)
+        loaded = image.build_id() if image is not None else None
+        return build_id is None or loaded is None or build_id == loaded
+
+
+def _is_within(start: int, address: int, image: Optional[MappedImage]) -> bool:
+    """Whether a symbol's place is in the function that an address is in, as far as the image tells.
+
+    For what has no name gdb gives the name of what comes before.
+    """
+    function = image.function(address) if image is not None else None
+    return function is None or function[0] <= start < function[1]
 
 
 def clean(name: str) -> str:

@@ -52,6 +52,13 @@ class MappedImage:
         except dynamic.NoSymbols:
             raise Unreadable(self._image.base, 0) from None
 
+    def function_name(self, address: int) -> Optional[str]:
+        """The function of its dynamic symbols that an address is in, None where it is in none or can't be told."""
+        try:
+            return self._image.function_at(address)
+        except (dynamic.NoSymbols, Unreadable):
+            return None
+
     def function(self, address: int) -> Optional[Tuple[int, int]]:
         """Where the function begins and ends that an address is in, None where that is not known."""
         try:

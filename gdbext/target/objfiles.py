@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional
 
 import gdb
 
@@ -148,19 +148,3 @@ def has_fixed_places() -> bool:
 def instructions(start: int, end: int) -> List[int]:
     """Where instructions begin in a range of code, by gdb's disassembler. Raises gdb.error."""
     return [each["addr"] for each in gdb.selected_inferior().architecture().disassemble(start, end - 1)]
-
-
-# What `info symbol` answers.
-_SYMBOL = re.compile(r"(.+?)(?: \+ (\d+))? in section ")
-
-
-def function_at(address: int, within: Optional[Tuple[int, int]]) -> Optional[str]:
-    """The name of the function that an address is in, as gdb knows it; None where it knows none.
-
-    `within` is the (start, end) of that function where they are known: for what has no name gdb gives the name of
-    what comes before.
-    """
-    match = _SYMBOL.match(console.output(f"info symbol {address:#x}"))
-    if match is None or within is not None and not within[0] <= address - int(match.group(2) or 0) < within[1]:
-        return None
-    return match.group(1)

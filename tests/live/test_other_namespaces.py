@@ -9,7 +9,7 @@ from typing import Any, Dict, List, NamedTuple
 
 import pytest
 
-from tests.support import compare, containers, debuginfo, gdb, processes
+from tests.support import compare, containers, debuginfo, elf_files, gdb, processes
 from tests.support.interpreters import Interpreter
 
 COMMANDS = ["thread apply all -q py-bt-plus -json", "py-threads -json", "thread apply all -q py-bt-plus",
@@ -21,6 +21,14 @@ def function():
     os.write(1, b"ready\\n"); os.read(0, 1)  # %s
 function()
 """
+
+# A function that says that it is ready and waits, at the same place of its library as another name was given to.
+WAITING = """
+#include <unistd.h>
+int {name}(void) {{ char c; return write(1, "ready\\n", 6) + read(0, &c, 1); }}
+"""
+# What stays as it was, whatever is asked.
+SETTINGS = ["show sysroot", "show solib-search-path", "show debug-file-directory", "info sharedlibrary"]
 
 ways = pytest.mark.parametrize("how", ["pivot_root", "chroot"])
 
@@ -123,6 +131,26 @@ def test_a_file_of_this_machine_is_not_taken_for_the_containers(
             answer, = gdb.run(["py-bt-plus"], mode="hidden", pid=container.pid).answers
         assert 'File "%s", line 3, in function' % path in answer.stdout
         assert "# inside" in answer.stdout and "# outside" not in answer.stdout
+
+
+@ways
+def test_symbols_of_a_file_of_this_machine_are_not_taken_for_the_containers(
+        interpreter: Interpreter, how: str, tmp_path: Path) -> None:
+    """At the library's path lies another build of it here. gdb's settings stay what they were."""
+    if elf_files.missing_tools():
+        pytest.skip(elf_files.missing_tools())
+    here, there = (elf_files.compile_to(tmp_path / name, "-shared", "-fPIC", source=WAITING.format(name=name))
+                   for name in ("wrong", "right"))
+    code = "import ctypes; ctypes.CDLL(%r).right()" % str(here)
+    with containers.running(interpreter, how, ["-u", "-c", code], {there: here}) as container:
+        run = gdb.run([*SETTINGS, "py-bt-plus -native -json", "py-threads", "py-symbols", "py-exc", *SETTINGS],
+                      pid=container.pid)
+    assert ([answer.stdout for answer in run.answers[:len(SETTINGS)]]
+            == [answer.stdout for answer in run.answers[-len(SETTINGS):]])
+    frames = run.answers[len(SETTINGS)].document()["frames"]
+    functions = [frame["function"] for frame in frames
+                 if frame["kind"] == "native" and frame["library"].endswith(str(here))]
+    assert functions == ["right"], frames
 
 
 def test_a_container_that_lost_the_file_has_no_line(interpreter: Interpreter, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.unit.builder import FakeMemory
 
 BASE = 0x7F12_3456_0000
 EXEC, DYN = 2, 3
+OBJECT, FUNC = 1, 2
 UNDEFINED, TEXT, ABSOLUTE = 0, 1, 0xFFF1
 
 
@@ -23,6 +24,7 @@ class Made(NamedTuple):
     value: int
     size: int
     section: int = TEXT
+    kind: int = OBJECT
 
 
 SYMBOLS = [Made("printf", 0, 0, UNDEFINED), Made("_PyRuntime", 0x5678, 166688), Made("Py_Version", 0x1234, 4),
@@ -92,7 +94,7 @@ def build(symbols: Sequence[Made] = SYMBOLS, kind: int = DYN, linked: int = 0, h
     strings = b"\0" + b"".join(symbol.name.encode() + b"\0" for symbol in symbols)
     table, at = bytes(24), 1
     for symbol in symbols:
-        table += struct.pack("<IBBHQQ", at, 0x11, 0, symbol.section, symbol.value, symbol.size)
+        table += struct.pack("<IBBHQQ", at, 0x10 | symbol.kind, 0, symbol.section, symbol.value, symbol.size)
         at += len(symbol.name.encode()) + 1
     pieces = {"notes": notes, "symtab": table, "strtab": strings, "gnu": gnu_raw, "sysv": sysv_raw}
     places, position = {}, 64 + 56 * 4
@@ -168,6 +170,18 @@ def test_many_symbols_in_few_buckets(hashes: str) -> None:
     for symbol in symbols:
         assert image.symbol(symbol.name) == Symbol(BASE + symbol.value, symbol.size)
     assert image.symbol("symbol_60") is None
+
+
+@pytest.mark.parametrize("hashes, relocated", WAYS)
+@pytest.mark.parametrize("buckets", (1, 3, 17))
+def test_which_function_an_address_is_in(hashes: str, relocated: bool, buckets: int) -> None:
+    functions = [Made("printf", 0, 0, UNDEFINED)] + [Made(f"f{n}", 0x100 * n, 0x80, kind=FUNC) for n in range(1, 7)]
+    image = mapped(build([*functions, Made("data", 0x380, 0x80)], hashes=hashes, relocated=relocated, buckets=buckets))
+    for n in range(1, 7):
+        assert image.function_at(BASE + 0x100 * n) == image.function_at(BASE + 0x100 * n + 0x7F) == f"f{n}"
+        assert image.function_at(BASE + 0x100 * n + 0x80) is None
+    assert image.function_at(BASE) is None and image.function_at(BASE + 0x390) is None
+    assert mapped(build(functions[:1], hashes=hashes, buckets=buckets)).function_at(BASE) is None
 
 
 def test_names_beyond_ascii() -> None:
