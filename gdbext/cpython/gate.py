@@ -11,9 +11,8 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 from .frames import Frame
 from .runtime import Interpreter, Runtime
 
-# So many threads, and frames of each, tell whether frames can be read; a process may have thousands.
+# So many threads tell whether frames can be read; a process may have thousands.
 _MOST_THREADS = 64
-_MOST_FRAMES = 64
 
 
 class Identity(NamedTuple):
@@ -72,7 +71,7 @@ def check(runtime: Runtime, version: Optional[Tuple[int, int]], threads: bool = 
     if identity.free_threaded != runtime.layout.free_threaded:
         raise WrongLayout("free-threaded and other builds differ")
     if threads:
-        _check_frames(runtime)
+        _check_frames(runtime, one_suffices=runtime.layout.source.version in (None, found))
     return identity
 
 
@@ -88,18 +87,20 @@ def _check_thread_links(runtime: Runtime, interpreter: Interpreter) -> None:
         previous = state.address
 
 
-def _check_frames(runtime: Runtime) -> None:
-    """Most threads must have a frame with a code object; what its bytes are is checked on the way.
+def _check_frames(runtime: Runtime, one_suffices: bool) -> None:
+    """There must be a frame with a code object; what its bytes are is checked on the way.
 
-    One that has may be an exception: without the GIL, the main thread runs the code object's own instructions,
-    and each other thread a copy of them.
+    Most threads must have one unless `one_suffices`: a layout of another minor release may read one thread's alone.
+    Without the GIL, the main thread runs the code objects' own instructions, and each other thread a copy of them.
     """
     readable, problems = 0, []
     states = (state for interpreter in runtime.interpreters() for state in runtime.thread_states(interpreter).states)
-    for state in islice(states, _MOST_THREADS):
-        frames = list(islice(_until_readable(runtime.frames.walk(state.address)), _MOST_FRAMES))
+    for state in islice(states, None if one_suffices else _MOST_THREADS):
+        frames = list(_until_readable(runtime.frames.walk(state.address)))
         if frames and frames[-1].code is not None:
             readable += 1
+            if one_suffices:
+                return
         elif frames:
             problems.append(frames[0].problem)
     if len(problems) > readable:

@@ -239,11 +239,22 @@ def test_the_gate_wants_frames_that_can_be_read(table: tables.Table) -> None:
     state = damaged.add_thread(damaged.add_interpreter())
     damaged.set_frames(state, damaged.builder.frame(damaged.builder.none(), 10))
     assert len(open_one(damaged).thread_states()) == 1
-    # As many that can suffice, fewer do not: of a free-threaded build, a wrong layout may read one thread's.
+    # One that can suffices.
     made.add_thread(main)
-    assert len(open_one(made).thread_states()) == 2
     made.set_frames(made.add_thread(main), made.builder.frame(made.builder.none(), 10))
+    assert len(open_one(made).thread_states()) == 3
+
+
+def test_the_gate_wants_most_threads_frames_of_another_minors_table() -> None:
+    made = MadeProcess(TABLES["3.15.0"], hexversion=0x031000F0)
+    main = made.add_interpreter()
+    for _ in range(2):
+        made.set_frames(made.add_thread(main), made.builder.frame(made.builder.none(), 10))
+    assert "no frame can be read: " in gate_says(made)
+    made.add_thread(main)
     assert "no frame can be read of 2 of 3 threads" in gate_says(made)
+    made.add_thread(main)
+    assert len(open_one(made).thread_states()) == 4
 
 
 # Not initialized, none, two.
