@@ -8,7 +8,7 @@ the part of a thread's frames that no call has.
 from array import array
 from bisect import bisect_right
 from itertools import chain
-from typing import Collection, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import Collection, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .heap import CHUNK_HEADER, PIECE, Blocks, Run
 from .heap_objects import Group, HeapType
@@ -38,7 +38,7 @@ class Occurrence(NamedTuple):
     address: int
     target: int
     holder: int
-    type: "HeapType | None"
+    type: Optional[HeapType]
 
 
 class Occurrences:

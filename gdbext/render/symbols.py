@@ -36,8 +36,9 @@ def text(report: Report, libpython: Optional[LibPython], everything: bool,
     where there is none.
     """
     images = {image.path: image for image in report.images}
+    room = WIDTH if columns is None else max(LEAST_WIDTH, min(WIDTH, columns))
     for interpreter in report.interpreters:
-        yield from _interpreter(interpreter, images.get(interpreter.path))
+        yield from _interpreter(interpreter, images.get(interpreter.path), room)
         yield ""
     if report.refusal:
         yield printable(report.refusal)
@@ -52,7 +53,6 @@ def text(report: Report, libpython: Optional[LibPython], everything: bool,
         yield ""
         yield from _libpython(libpython)
     if advice:
-        room = WIDTH if columns is None else max(LEAST_WIDTH, min(WIDTH, columns))
         yield ""
         yield "What to do:"
         for each in advice:
@@ -62,7 +62,7 @@ def text(report: Report, libpython: Optional[LibPython], everything: bool,
             yield from (f"    {printable(line)}" for line in more)
 
 
-def _interpreter(interpreter: Interpreter, image: Optional[Image]) -> Iterator[str]:
+def _interpreter(interpreter: Interpreter, image: Optional[Image], room: int) -> Iterator[str]:
     kind = ", ".join(word for word, there in (
         ("debug build", interpreter.debug_build), ("free-threaded", interpreter.free_threaded),
         ("frozen", interpreter.is_frozen), ("embedded in another program", interpreter.is_embedded)) if there)
@@ -73,7 +73,8 @@ def _interpreter(interpreter: Interpreter, image: Optional[Image]) -> Iterator[s
     if image is not None and image.debug is not None:
         compiled = _compiled(image.debug)
         if compiled:
-            yield f"  {'compiled':<11} {printable(compiled)}"
+            yield from textwrap.wrap(printable(compiled), room, initial_indent=f"  {'compiled':<11} ",
+                                     subsequent_indent=" " * 14, break_long_words=False, break_on_hyphens=False)
     if image is not None and image.loop is not None:
         yield f"  {'eval loop':<11} {_loop(image.loop)}"
     if interpreter.configured:

@@ -1,6 +1,7 @@
 """`source gdbext/init.py`: from anywhere, in any order, without a trace but the commands."""
 
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -256,17 +257,18 @@ def test_a_folder_that_others_can_write_to(tmp_path: Path) -> None:
 
 def test_nothing_is_imported_from_the_current_directory(found: Found, tmp_path: Path) -> None:
     """Though PYTHONPATH names it, and modules lie there of every name that may be imported."""
-    bare = gdb.run(["python import sys; print(*sys.modules)"], load=False).answers[0].stdout.split()
-    # What gdb's Python loads by itself at its start is gdb's affair.
-    names = sorted(set(sys.stdlib_module_names) - set(bare)) + ["elftools", "gdbext"]
-    for folder in (tmp_path, tmp_path / "relative"):
-        folder.mkdir(exist_ok=True)
-        for name in names:
-            (folder / (name + ".py")).write_text("raise SystemExit('imported from the current directory')\n")
     if not found.interpreters:
         pytest.skip("no CPython that gdbext reads was found")
+    there = {module.name for module in pkgutil.iter_modules([str(Path(os.__file__).parent)])}
     # What is imported depends on gdb's Python, and hardly on the process.
     with processes.running_python(stripped.as_installed(found.interpreters[-1]), "small.py") as program:
+        # What gdb's Python loads by itself is gdb's affair.
+        bare, = gdb.run(["python import sys; print(*sys.modules)"], pid=program.pid, load=False).answers
+        names = there.union(sys.builtin_module_names).difference(bare.stdout.split()) | {"elftools", "gdbext"}
+        for folder in (tmp_path, tmp_path / "relative"):
+            folder.mkdir(exist_ok=True)
+            for name in names:
+                (folder / (name + ".py")).write_text("raise SystemExit('imported from the current directory')\n")
         lines = every_command.lines(program.truth, tmp_path)
         run = gdb.run(["cd %s" % tmp_path, "source %s" % gdb.INIT, *lines, "python import sys; print(*("
                        "getattr(module, '__file__', None) for module in sys.modules.values()), sep='\\n')"],

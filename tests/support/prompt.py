@@ -1,5 +1,6 @@
 """gdb with gdbext at a prompt: a pseudo terminal on which a test types."""
 
+import signal
 from pathlib import Path
 from typing import Optional
 
@@ -15,6 +16,11 @@ PAGER = "without paging--"
 TICKS_INTO_COMMAND = 20
 
 
+def _at_a_terminal() -> None:
+    """Ctrl-C is there for gdb, also where a shell runs the tests in the background, and has them ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Prompt:
     """gdb with gdbext on a pseudo terminal, attached to a process."""
 
@@ -24,7 +30,7 @@ class Prompt:
             ["-nx", "-q", "-readnever", "-iex", "set auto-load python-scripts off",
              "-iex", "source %s" % gdb_runner.INIT, "-p", str(pid)],
             env=gdb_runner.environment(str(home), TERM=term, **variables), cwd=str(home),
-            encoding="utf-8", timeout=gdb_runner.TIMEOUT, dimensions=(24, columns))
+            encoding="utf-8", timeout=gdb_runner.TIMEOUT, dimensions=(24, columns), preexec_fn=_at_a_terminal)
         self._gdb.delaybeforesend = None
         # Attaching may fill pages.
         while self._gdb.expect_exact([PROMPT, PAGER]):

@@ -16,7 +16,7 @@ def package(tmp_path: Path) -> Path:
     folder = tmp_path / "above" / "beside" / "gdbext"
     (folder / "layout").mkdir(parents=True)
     (folder / "layout" / "table.json").write_text("{}")
-    for path in (folder, *folder.rglob("*"), *folder.parents[:3]):
+    for path in (folder, *folder.rglob("*"), *list(folder.parents)[:3]):
         path.chmod(0o700)
     before = installation.open_to_others(str(folder))
     if before is not None:
