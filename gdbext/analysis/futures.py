@@ -29,13 +29,13 @@ class Futures:
         self._pools: Dict[int, List[Holder]] = {}
         self._most: Dict[int, Optional[int]] = {}
         self._starting: List[Holder] = []
-        # By event loop.
+        # By event loop; and by future, the loop that has yet to begin what it is for.
         self._loops: Dict[int, Holder] = {}
+        self._loop_of: Dict[int, int] = {}
         for thread in threads:
             if thread.state is not None:
                 self._look_at(thread, thread.state.interpreter)
         self._queue_of = {future: queue for queue in self._pools for future in self._in_queue(queue)}
-        self._loop_of = {future: loop for loop in self._loops for future in self._submitted_to(loop)}
 
     def holders(self, interpreter: Interpreter, future: int, state: str) -> Tuple[List[Holder], Optional[str]]:
         """Those any one of which can compute a future that is "running" or "pending"; why there is not just one."""
@@ -79,6 +79,7 @@ class Futures:
                 loop = library.local(frame, "self")
                 if loop is not None:
                     self._loops[loop] = found
+                    self._loop_of.update(dict.fromkeys(self._submitted_to(interpreter, loop), loop))
             known = known or not library.is_between(frame)
         if not known and id(thread) not in self._waiting:
             # Perhaps a worker that is about to begin.
@@ -122,19 +123,16 @@ class Futures:
 
     # Event loops.
 
-    def _submitted_to(self, loop: int) -> Set[int]:
-        """The futures of run_coroutine_threadsafe() that a loop has yet to begin: `callback` is among what is ready."""
+    def _submitted_to(self, interpreter: Interpreter, loop: int) -> Set[int]:
+        """The futures, among other objects, of what run_coroutine_threadsafe() gave a loop and it has yet to begin."""
         library = self._tools.library
         try:
             handles = self._in_deque(loop, "_ready")
         except READ_ERRORS:
             return set()
         callbacks = [library.slot(handle, "_callback") for handle in handles]
-        state = self._loops[loop].thread.state
-        if state is None:
-            return set()
         return {held for callback in callbacks if callback is not None
-                and library.function(state.interpreter, callback) == SUBMITTED for held in library.closure(callback)}
+                and library.function(interpreter, callback) == SUBMITTED for held in library.closure(callback)}
 
     def _loop_that_sets(self, interpreter: Interpreter, future: int) -> Optional[int]:
         """The loop that a future gets its result in: the one of the asyncio future that it is chained to."""

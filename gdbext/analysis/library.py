@@ -10,6 +10,7 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..cpython.classes import Classes
 from ..cpython.frames import Frame
+from ..cpython.memory import Damaged
 from ..cpython.objects import HEAP_TYPE
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Interpreter, Runtime
@@ -203,21 +204,21 @@ class Library:
                         found = reader.pointer(found, "staticmethod", "sm_callable")
                     if found is not None:
                         runtime.objects.expect_exactly(found, "function")
-                        own = reader.pointer(found, "PyFunctionObject", "func_code")
-                        code = self._inner_code(own, inner[len(_INNER):]) if inner.startswith(_INNER) else own
-                        if code is not None:
-                            yield code, f"{module}.{function}"
+                        code = reader.pointer(found, "PyFunctionObject", "func_code")
+                        if inner.startswith(_INNER):
+                            code = self._inner_code(code, inner[len(_INNER):])
+                        yield code, f"{module}.{function}"
                 except READ_ERRORS:
                     continue
 
-    def _inner_code(self, code: int, name: str) -> Optional[int]:
-        """The code of a function that is defined within this code. Raises READ_ERRORS."""
+    def _inner_code(self, code: int, name: str) -> int:
+        """The code of a function that is defined within this code. Raises READ_ERRORS, Damaged where there is none."""
         reader, objects = self._runtime.reader, self._runtime.objects
         for constant in objects.tuple_items(reader.pointer(code, "PyCodeObject", "co_consts")):
             if objects.type_of(constant).name == "code" and objects.text(
                     reader.pointer(constant, "PyCodeObject", "co_name")) == name:
                 return constant
-        return None
+        raise Damaged(code, f"code without an inner function {name}")
 
     def _members(self, namespace: int, wanted: Iterable[str]) -> Dict[str, int]:
         """The values of these names in a dict, found in one pass."""

@@ -1,6 +1,6 @@
 """How a program names an object: by the variables, attributes and items that lead to it from a frame."""
 
-from typing import Callable, Container, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Container, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..cpython.classes import Classes
 from ..cpython.frames import Frame
@@ -47,23 +47,26 @@ class Names:
         Variables come before attributes, and these before items of containers and what lies deeper.
         """
         names = self._names_in(frame)
-        level = [Name(path, None, address) for path, address in self._variables(frame, names)]
+        level = []
+        for path, address in self._variables(frame, names):
+            level.append(Name(path, None, address))
+            if address in wanted:
+                return level[-1]
         seen = set()
         looked_at = 0
-        for depth in range(MAX_DEPTH):
-            for name in level:
-                if name.address in wanted:
-                    return name
-            if depth == MAX_DEPTH - 1:
-                break
+        for depth in range(1, MAX_DEPTH):
             following = []
             for name in level:
                 if name.address in seen or looked_at > MAX_OBJECTS:
                     continue
                 seen.add(name.address)
-                for step, address in self._steps_from(name.address, names):
-                    looked_at += 1
-                    following.append(Name(name.path + step, name.address, address))
+                steps = self._steps_from(name.address, names)
+                for step, address in steps:
+                    if address in wanted:
+                        return Name(name.path + step, name.address, address)
+                looked_at += len(steps)
+                if depth < MAX_DEPTH - 1:
+                    following += [Name(name.path + step, name.address, address) for step, address in steps]
             level = following
         return None
 
@@ -148,7 +151,7 @@ class Names:
             known = self._namespaces[namespace] = list(self._texts(namespace))
         return ((name, address) for name, address in known if name in names)
 
-    def _steps_from(self, address: int, names: Container[str]) -> Iterable[Step]:
+    def _steps_from(self, address: int, names: Container[str]) -> Sequence[Step]:
         """What an object leads to: attributes, or the items of a container. Of a module, only what code names."""
         try:
             if self._runtime.objects.type_of(address).name == "module":

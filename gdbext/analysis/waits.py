@@ -4,6 +4,7 @@ The futex that a thread waits at leads to the lock object; the functions of the 
 lead from there to what the program waits for: an Event, a Queue, a Future.
 """
 
+from itertools import islice
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..cpython.frames import Frame
@@ -561,8 +562,8 @@ def _name(tools: Tools, frames: Sequence[Frame], address: Optional[int]) -> Opti
 
 
 def _name_any(tools: Tools, frames: Sequence[Frame], wanted: Set[int]) -> Optional[str]:
-    """The name of one of these objects in the nearest frame that has one."""
-    for frame in frames[:MAX_NAMING_FRAMES]:
+    """The name of one of these objects in the nearest frame of the program's that has one."""
+    for frame in islice((each for each in frames if not tools.library.is_between(each)), MAX_NAMING_FRAMES):
         name: Optional[Name] = tools.names.find(frame, wanted)
         if name is not None:
             return tools.names.text(name)

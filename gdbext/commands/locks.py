@@ -11,8 +11,9 @@ class Locks(Command):
     NAME = "py-locks"
     CLASS = STATUS
     SUMMARY = "Show the locks that threads wait for, who holds them, and deadlocks."
-    USAGE = "py-locks [-dot] [-json]"
-    OPTIONS = (Option("dot", "Write the graph of waits for Graphviz.", plain=True), JSON)
+    USAGE = "py-locks [-dot] [-limit N] [-json]"
+    OPTIONS = (Option("dot", "Write the graph of waits for Graphviz.", plain=True),
+               Option("limit", "The first N deadlocks, and the first N of what else threads wait for only.", "N"), JSON)
     EXAMPLE = "py-locks"
 
     def run(self, options: Dict[str, Any]) -> None:
@@ -21,10 +22,10 @@ class Locks(Command):
         from . import model
 
         current = model.current()
-        report = current.locks()
+        report, limit = current.locks(), options["limit"]
         if options["json"]:
-            write([locks.document(current.target(), report, current.notes())])
+            write([locks.document(current.target(), report, current.notes(), limit)])
         elif options["dot"]:
-            write(list(locks.graph(report, current.notes())))
+            write(list(locks.graph(report, current.notes(), limit)))
         else:
-            write(list(locks.text(report, current.notes())))
+            write(list(locks.text(report, current.notes(), limit)))

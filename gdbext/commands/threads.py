@@ -11,8 +11,9 @@ class Threads(Command):
     NAME = "py-threads"
     CLASS = STATUS
     SUMMARY = "List the threads with their Python names, who holds the GIL, and what each waits for."
-    USAGE = "py-threads [-group] [-json]"
-    OPTIONS = (Option("group", "Put the threads that stand at the same place together."), JSON)
+    USAGE = "py-threads [-group] [-limit N] [-json]"
+    OPTIONS = (Option("group", "Put the threads that stand at the same place together."),
+               Option("limit", "The first N threads only, or the N biggest groups.", "N"), JSON)
     EXAMPLE = "py-threads"
 
     def run(self, options: Dict[str, Any]) -> None:
@@ -23,10 +24,10 @@ class Threads(Command):
         from . import model
 
         current = model.current()
-        listed, report = current.threads(), current.locks()
+        listed, report, limit = current.threads(), current.locks(), options["limit"]
         if options["json"]:
-            write([threads.document(current.target(), listed, report, current.notes())])
+            write([threads.document(current.target(), listed, report, current.notes(), limit)])
         elif options["group"]:
-            write(list(threads.grouped(listed, report, current.notes())))
+            write(list(threads.grouped(listed, report, current.notes(), limit)))
         else:
-            write(list(threads.text(listed, report, selected_number(), current.notes(), columns())))
+            write(list(threads.text(listed, report, selected_number(), current.notes(), columns(), limit)))

@@ -9,10 +9,12 @@ from ..analysis.waits import Wait
 from ..cpython.frames import Frame
 from . import theme
 from .document import document as _document
-from .text import printable
+from .text import left_out, printable
 
 # Threads that are named in one line, and lines of waiters of one lock; more are counted.
 MAX_NAMED = 5
+# What is waited for, of whatever kind.
+WAITED = "locks and other things that threads wait for"
 
 
 def thread_text(thread: Thread) -> str:
@@ -77,15 +79,14 @@ def holders_text(waited: Optional[Waited], thread: Thread) -> str:
     return f", {printable(waited.problem)}" if waited.problem is not None else ""
 
 
-def text(report: Report, notes: List[str]) -> Iterator[str]:
-    """The deadlocks, then everything else that is waited for, then the notes."""
-    for deadlock in report.deadlocks:
+def text(report: Report, notes: List[str], limit: Optional[int] = None) -> Iterator[str]:
+    """The deadlocks, then everything else that is waited for, `limit` of each at the most, then the notes."""
+    deadlocks = report.deadlocks + report.doubtful
+    for deadlock in deadlocks[:limit]:
         yield from _deadlock(deadlock, report)
         yield ""
-    for deadlock in report.doubtful:
-        yield from _deadlock(deadlock, report)
-        yield ""
-    shown = {id(waiter.thread) for deadlock in report.deadlocks + report.doubtful for waiter in deadlock.waiters}
+    yield from left_out(len(deadlocks), limit, "deadlocks")
+    shown = {id(waiter.thread) for deadlock in deadlocks for waiter in deadlock.waiters}
     others = [waited for waited in report.waited if any(id(waiter.thread) not in shown for waiter in waited.waiters)]
     if not report.waited:
         yield "No thread waits for a lock or for another thread."
@@ -93,8 +94,9 @@ def text(report: Report, notes: List[str]) -> Iterator[str]:
         yield "No deadlock found."
     if others:
         yield "What else threads wait for:" if shown else "What threads wait for:"
-    for waited in others:
+    for waited in others[:limit]:
         yield from _waited(waited, report)
+    yield from left_out(len(others), limit, WAITED)
     yield from map(printable, notes)
 
 
@@ -196,14 +198,22 @@ def wait_json(wait: Optional[Wait], waited: Optional[Waited]) -> Optional[Dict[s
     }
 
 
-def document(target: Dict[str, Any], report: Report, notes: List[str]) -> str:
-    """The JSON document of py-locks."""
+def document(target: Dict[str, Any], report: Report, notes: List[str], limit: Optional[int] = None) -> str:
+    """The JSON document of py-locks, `limit` items of each of its lists at the most."""
+    waited = _rings_first(report)
     return _document("py-locks", target, {
-        "locks": [_lock_json(each) for each in report.waited],
-        "deadlocks": [_deadlock_json(each) for each in report.deadlocks],
-        "possible_deadlocks": [_deadlock_json(each) for each in report.doubtful],
-        "notes": notes,
+        "locks": [_lock_json(each) for each in waited[:limit]],
+        "deadlocks": [_deadlock_json(each) for each in report.deadlocks[:limit]],
+        "possible_deadlocks": [_deadlock_json(each) for each in report.doubtful[:limit]],
+        "notes": [*left_out(len(waited), limit, WAITED), *left_out(len(report.deadlocks), limit, "deadlocks"),
+                  *left_out(len(report.doubtful), limit, "possible deadlocks"), *notes],
     })
+
+
+def _rings_first(report: Report) -> List[Waited]:
+    """All that is waited for, what deadlocks are about before everything else."""
+    rings = {id(waited) for deadlock in report.deadlocks + report.doubtful for waited in deadlock.waited}
+    return sorted(report.waited, key=lambda waited: id(waited) not in rings)
 
 
 def _hex(address: Optional[int]) -> Optional[str]:
@@ -260,11 +270,16 @@ def _deadlock_json(deadlock: Deadlock) -> Dict[str, Any]:
 # Graphviz.
 
 
-def graph(report: Report, notes: List[str]) -> Iterator[str]:
-    """The wait graph in Graphviz' language: threads are boxes, what they wait for ellipses, deadlocks red."""
+def graph(report: Report, notes: List[str], limit: Optional[int] = None) -> Iterator[str]:
+    """The wait graph in Graphviz' language: threads are boxes, what they wait for ellipses, deadlocks red.
+
+    There are `limit` ellipses at the most; the label says what is left out.
+    """
     caught = {id(waiter.thread) for deadlock in report.deadlocks for waiter in deadlock.waiters}
     rings = {id(waited) for deadlock in report.deadlocks for waited in deadlock.waited}
     drawn: Dict[int, str] = {}
+    everything = _rings_first(report)
+    notes = [*left_out(len(everything), limit, WAITED), *notes]
     yield "digraph waits {"
     yield "  rankdir=LR;"
     if notes:
@@ -278,7 +293,7 @@ def graph(report: Report, notes: List[str]) -> Iterator[str]:
             color = ", color=red" if id(thread) in caught else ""
             yield f"  {drawn[id(thread)]} [shape=box, label={_quoted(label)}{color}];"
 
-    for index, waited in enumerate(report.waited):
+    for index, waited in enumerate(everything[:limit]):
         color = ", color=red" if id(waited) in rings else ""
         yield f"  lock{index} [label={_quoted(printable(waited.detail))}{color}];"
         for waiter in waited.waiters:

@@ -1,6 +1,7 @@
 """Text that comes from the inferior, made fit for a terminal."""
 
 import unicodedata
+from typing import List, Optional
 
 from . import theme
 
@@ -59,3 +60,9 @@ def width(text: str) -> int:
         return len(text)
     return sum(0 if unicodedata.combining(character)
                else 2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def left_out(count: int, limit: Optional[int], what: str) -> List[str]:
+    """Of a list of which the first `limit` are shown, the sentence about the others; none where there are none."""
+    more = count - limit if limit is not None else 0
+    return [f"{more:,} more {what}: -limit left them out."] if more > 0 else []

@@ -8,7 +8,7 @@ from ..analysis.threads import RUNNING, Thread
 from . import theme
 from .document import document as _document
 from .locks import MAX_NAMED, holders_text, place_text, wait_json, waits_text
-from .text import printable, width
+from .text import left_out, printable, width
 from .traceback import frame_json, interpreter_text
 
 Row = Tuple[str, ...]
@@ -21,14 +21,16 @@ def _headings(threads: List[Thread]) -> Row:
 
 
 def text(threads: List[Thread], report: Report, selected: Optional[int], notes: List[str],
-         columns: Optional[int] = None) -> Iterator[str]:
+         columns: Optional[int] = None, limit: Optional[int] = None) -> Iterator[str]:
     """A table: a line for each thread, one more for what it does, then the notes.
 
-    `selected` is gdb's number of the selected thread. Where the terminal's `columns` do not suffice, the frames
-    have lines of their own.
+    `selected` is gdb's number of the selected thread. `limit` threads are shown at the most. Where the terminal's
+    `columns` do not suffice, the frames have lines of their own.
     """
     several = (len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
                or any(thread.python.label for thread in threads if thread.python))
+    notes = [*left_out(len(threads), limit, "threads"), *notes]
+    threads = threads[:limit]
     rows = [tuple(map(theme.title, _headings(threads)))] + [_row(thread, selected, several) for thread in threads]
     widths = [max(map(width, column)) for column in list(zip(*rows))[:-1]]
     indent = " " * (widths[0] + widths[1] + 4)
@@ -64,28 +66,30 @@ def doing_text(thread: Thread, report: Report) -> str:
     return f"runs C code in {theme.filename(printable(library))}{without}"
 
 
-def grouped(threads: List[Thread], report: Report, notes: List[str]) -> Iterator[str]:
-    """The threads that stand at the same place together, most of them first."""
+def grouped(threads: List[Thread], report: Report, notes: List[str], limit: Optional[int] = None) -> Iterator[str]:
+    """The threads that stand at the same place together, most of them first, and `limit` groups at the most."""
     groups: Dict[Hashable, List[Thread]] = {}
     for thread in threads:
         stack = tuple((frame.code.address if frame.code is not None else None, frame.line) for frame in thread.frames())
         groups.setdefault((thread.state is None, thread.lent_to is None, stack), []).append(thread)
-    for members in sorted(groups.values(), key=len, reverse=True):
+    for members in sorted(groups.values(), key=len, reverse=True)[:limit]:
         first = members[0]
         count = len(members)
         named = ", ".join(_short(member) for member in members[:MAX_NAMED])
         more = f" and {count - MAX_NAMED} more" if count > MAX_NAMED else ""
         yield f"{count} thread{'' if count == 1 else 's'}: {named}{more}"
         yield "    " + (_stateless(first) if first.state is None else place_text(first.frame))
-        doing = Counter(doing_text(member, report) for member in members)
-        if len(doing) > 1:
-            # Each may have another holder; what they wait for is the same all the more often.
-            doing = Counter(_waiting(member, report) for member in members)
+        # Each may wait for another holder or another object: what at least most of them have in common is told.
+        for text_of in (doing_text, _waiting, _kind_of_wait):
+            doing = Counter(text_of(member, report) for member in members)
+            if sum(times for _text, times in doing.most_common(MAX_NAMED)) > count // 2:
+                break
         for text_, times in doing.most_common(MAX_NAMED):
             if text_:
                 yield "    " + (text_ if len(doing) == 1 else f"{times}: {text_}")
         if len(doing) > MAX_NAMED:
             yield f"    and {len(doing) - MAX_NAMED} other things"
+    yield from left_out(len(groups), limit, "groups of threads")
     yield from map(printable, notes)
 
 
@@ -98,6 +102,14 @@ def _stateless(thread: Thread) -> str:
 def _waiting(thread: Thread, report: Report) -> str:
     wait = report.wait_of(thread)
     return f"waits for {printable(wait.detail)}" if wait is not None else doing_text(thread, report)
+
+
+def _kind_of_wait(thread: Thread, report: Report) -> str:
+    wait = report.wait_of(thread)
+    if wait is None:
+        return doing_text(thread, report)
+    what = wait.what[:-len(" of")] if wait.what.endswith(" of") else wait.what
+    return f"waits for {printable(what)}, not all for the same"
 
 
 def _short(thread: Thread) -> str:
@@ -122,10 +134,12 @@ def _row(thread: Thread, selected: Optional[int], several: bool) -> Row:
     return (mark, number, lwp, ident, name, thread.gil or thread.attachment or "", where)
 
 
-def document(target: Dict[str, Any], threads: List[Thread], report: Report, notes: List[str]) -> str:
-    """The JSON document of py-threads."""
+def document(target: Dict[str, Any], threads: List[Thread], report: Report, notes: List[str],
+             limit: Optional[int] = None) -> str:
+    """The JSON document of py-threads, with `limit` threads at the most."""
     return _document("py-threads", target, {
-        "threads": [_thread(thread, report) for thread in threads], "notes": notes})
+        "threads": [_thread(thread, report) for thread in threads[:limit]],
+        "notes": [*left_out(len(threads), limit, "threads"), *notes]})
 
 
 def _thread(thread: Thread, report: Report) -> Dict[str, Any]:

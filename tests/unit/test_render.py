@@ -140,6 +140,23 @@ def test_the_table_of_threads() -> None:
     ]
 
 
+def test_a_limit_of_threads() -> None:
+    """What is left out is said, in text and in JSON, with the other threads as they are without a limit."""
+    found = listed(made_process())
+    report = locks.report(found, Waits())
+    whole, cut = (list(threads.text(found, report, 2, ["A note."], None, limit)) for limit in (None, 2))
+    assert cut[0].split() == whole[0].split() and [line.split() for line in cut[1:4]] == [
+        line.split() for line in whole[1:4]]
+    assert cut[4:] == ["2 more threads: -limit left them out.", "A note."]
+    assert list(threads.text(found, report, 2, ["A note."], None, 4)) == whole
+    document_ = parsed(threads.document(TARGET, found, report, ["A note."], 1))
+    assert [each["number"] for each in document_["threads"]] == [1]
+    assert document_["notes"] == ["3 more threads: -limit left them out.", "A note."]
+    groups = list(threads.grouped(found, report, ["A note."], 1))
+    assert len([line for line in groups if line.startswith("1 thread: ")]) == 1
+    assert groups[-2:] == ["3 more groups of threads: -limit left them out.", "A note."]
+
+
 def without_gil(table: str = "3.14.8t") -> MadeProcess:
     """A free-threaded process: an attached thread, and one in a system call."""
     made = started(TABLES[table])

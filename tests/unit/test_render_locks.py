@@ -2,14 +2,14 @@
 
 import json
 import types
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 import pytest
 
 from gdbext.analysis.holders import OWNER_FIELD, WITH_BLOCK, Holder
 from gdbext.analysis.locks import Candidate, Deadlock, Report, Waited, Waiter
 from gdbext.analysis.waits import Wait
-from gdbext.render import locks
+from gdbext.render import locks, threads
 from gdbext.render.text import printable
 from tests.support import graphviz
 from tests.unit.test_render import EVIL, TARGET, parsed
@@ -110,6 +110,30 @@ def test_the_document() -> None:
     assert (second["holder"]["evidence"], second["problem"], second["candidates"]) == ("owner-field", None, [])
 
 
+def test_a_limit_says_what_it_leaves_out() -> None:
+    """Of deadlocks and of other waits; what a deadlock is about comes before everything else."""
+    three = [Waited("lock", number, [Waiter(thread(number), lock(f"lock{number}", number))], [], None, None, [])
+             for number in (5, 6, 7)]
+    caught = ring()
+    one = report([*three, *caught.waited], caught.deadlocks * 2)
+    lines = list(locks.text(one, ["A note."], 1))
+    assert lines.count("Deadlock: 2 threads wait for each other.") == 1
+    # The third of the ring's threads waits for a lock of it, which makes it one of four.
+    assert lines[8:] == ["", "1 more deadlocks: -limit left them out.", "What else threads wait for:", "  Lock lock5",
+                         '    wanted by thread 5 "worker" in take (/made/up.py:7)',
+                         "    no other thread's frame refers to it",
+                         "3 more locks and other things that threads wait for: -limit left them out.", "A note."]
+    whole = list(locks.text(one, ["A note."]))
+    assert not any("-limit" in line for line in whole) and list(locks.text(one, ["A note."], 5)) == whole
+    document = parsed(locks.document(TARGET, one, ["A note."], 1))
+    assert [each["address"] for each in document["locks"]] == ["0x50"] and len(document["deadlocks"]) == 1
+    assert document["notes"] == ["4 more locks and other things that threads wait for: -limit left them out.",
+                                 "1 more deadlocks: -limit left them out.", "A note."]
+    lines = list(locks.graph(one, [], 2))
+    assert sum(line.startswith("  lock") and "label=" in line for line in lines) == 2
+    assert '  label="3 more locks and other things that threads wait for: -limit left them out.";' in lines
+
+
 @pytest.mark.parametrize("value", EVIL.values(), ids=EVIL)
 def test_names_of_the_inferior_are_escaped(value: str) -> None:
     waiter = Waiter(thread(1, value), lock(value))
@@ -174,3 +198,23 @@ def test_the_graph_of_a_deadlock_is_red() -> None:
     assert sum("color=red" in line for line in lines) == 8
     assert '  lock0 -> thread2 [color=red, style=dashed];' in lines
     assert '  thread1 -> lock0;' in lines
+
+
+@pytest.mark.parametrize("addresses, doing", (
+    ([0x50] * 20, ["    waits for Event at 0x50, held by thread 99 \"worker\""]),
+    ([0x50, 0x51, 0x52] * 2, ["    2: waits for Event at %#x, held by thread 99 \"worker\"" % each
+                              for each in (0x50, 0x51, 0x52)]),
+    (range(0x50, 0x64), ["    waits for Event, not all for the same"]),
+))
+def test_a_group_tells_what_its_threads_have_in_common(addresses: Sequence[int], doing: List[str]) -> None:
+    code = types.SimpleNamespace(address=1, name="wait", filename="/made/up.py")
+    place = types.SimpleNamespace(code=code, line=7, address=2)
+    together = [types.SimpleNamespace(**{**vars(thread(1 + index)), "frame": place, "frames": lambda: [place],
+                                         "lent_to": None, "state": place, "holds_gil": False})
+                for index in range(len(addresses))]
+    holders = [Holder(thread(99), OWNER_FIELD)]
+    waited: Any = [Waited("event", each, [Waiter(member, Wait("event", "Event", address=each, subject=each))], holders,
+                          None, None, []) for member, each in zip(together, addresses)]
+    first, where, *lines = threads.grouped(together, report(waited), [])
+    assert first.startswith("%d threads: 1 " % len(addresses)) and where == "    wait (/made/up.py:7)"
+    assert lines == doing
