@@ -78,7 +78,7 @@ class Futures:
             elif name == LOOP:
                 loop = library.local(frame, "self")
                 if loop is not None:
-                    self._loops[loop] = found
+                    self._loops[loop] = found._replace(role="which runs its event loop")
                     self._loop_of.update(dict.fromkeys(self._submitted_to(interpreter, loop), loop))
             known = known or not library.is_between(frame)
         if not known and id(thread) not in self._waiting:

@@ -19,7 +19,7 @@ class Holder(NamedTuple):
     """A thread that has to do something before a waiter can go on.
 
     `frame` and `line` are where it took the lock, None where that is not known. `doubt` says why it may
-    not hold it after all.
+    not hold it after all, `role` what makes it the one where that is not plain, in words.
     """
 
     thread: Thread
@@ -27,3 +27,4 @@ class Holder(NamedTuple):
     frame: Optional[Frame] = None
     line: Optional[int] = None
     doubt: Optional[str] = None
+    role: Optional[str] = None

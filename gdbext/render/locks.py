@@ -57,7 +57,7 @@ def waits_text(wait: Wait) -> str:
 
 def holder_text(holder: Holder) -> str:
     """ 'thread 3 "receiving", taken in receive (/srv/demo_service.py:41)', and how that is known. """
-    text = thread_text(holder.thread)
+    text = thread_text(holder.thread) + (f", {holder.role}" if holder.role else "")
     if holder.frame is not None and holder.evidence in (OWNER_FIELD, WITH_BLOCK):
         text += f", taken in {place_text(holder.frame, holder.line)}"
     if holder.evidence == WITH_BLOCK:

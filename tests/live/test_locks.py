@@ -166,6 +166,7 @@ def test_text(answers: Answers, mode: str) -> None:
         assert "locks.py:%d" % true["at"] in section.split("\n")[1]
         assert "locks.py:%d" % true["taken"] in section.split("\n")[2] and "[inferred" in section.split("\n")[2]
     assert "held, and no live thread's frame holds it" in after
+    assert len(re.findall(r'(?m)^    to be computed by thread \d+ "loop/.*", which runs its event loop', locks)) == 4
     assert len(compare.thread_rows(threads)) == 1 + len(answers.threads)
     assert sum(int(count) for count in re.findall(r"(?m)^(\d+) threads?: ", groups)) == len(answers.threads)
     assert graph.startswith("digraph waits {\n") and graph.rstrip().endswith("}")
