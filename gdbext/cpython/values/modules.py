@@ -51,18 +51,20 @@ def _file_name(show: Rendering, address: int) -> Optional[int]:
     reading = show.reading
     for _ in range(_MAX_FILES):
         type_ = reading.type_of(address)
-        inner = _object_member(show, address, type_, "buffer") or _object_member(show, address, type_, "raw")
+        inner = (_object_member(show, address, type_, "buffer") or _object_member(show, address, type_, "raw")
+                 # What 3.14.9 and 3.15.1 have made a getter of: in struct textio, buffer is before encoding.
+                 or _object_member(show, address, type_, "encoding", before=8))
         if not inner:
             return reading.attribute(address, "name")
         address = inner
     raise NotKnown()
 
 
-def _object_member(show: Rendering, address: int, type_: Type, name: str) -> Optional[int]:
-    """A field that the C type publishes, None where it has none or that is not set."""
+def _object_member(show: Rendering, address: int, type_: Type, name: str, before: int = 0) -> Optional[int]:
+    """A field that the C type publishes, or the one so many bytes before; None where it has none or that is not set."""
     for member in show.reading.classes.members(type_):
         if member.name == name and member.is_object:
-            return show.reading.memory.u64(address + member.offset) or None
+            return show.reading.memory.u64(address + member.offset - before) or None
     return None
 
 
