@@ -8,10 +8,7 @@ import sys
 from typing import NoReturn, Optional, Sequence
 
 from .. import __version__
-
-# Exit statuses. 1 is what a Python program ends with that failed in a way of which nobody knew.
-OK, PARTIAL, USAGE, NOT_OPENED, NO_PYTHON, NO_GDB, NOT_WRITTEN = 0, 1, 2, 3, 4, 5, 6
-INTERRUPTED, NOBODY_READS = 130, 141
+from ..analysis.statuses import INTERRUPTED, NOBODY_READS, OK
 
 STATUSES = """\
 exit status:

@@ -4,7 +4,8 @@ import argparse
 from typing import Any, Iterator, Tuple
 
 from ..analysis import advice, tracing
-from . import OK, PARTIAL, host, init_file, install
+from ..analysis.statuses import OK, PARTIAL
+from . import host, init_file, install
 
 # What `help py-threads` has in it where gdbext is loaded.
 _LOADED = "py-threads"

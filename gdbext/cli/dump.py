@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import IO, Any, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..analysis import tracing
+from ..analysis.statuses import NOT_OPENED
 from ..cpython.memory import Memory, Unreadable
 from ..elf import dynamic, pyelftools
 from ..elf.core import Core, CoreError
-from . import NOT_OPENED, Failed, host, init_file
+from . import Failed, host, init_file
 
 OPTIONS = (("locals", "with the variables of each frame"),
            ("native", "with the frames of C functions between those of Python"),

@@ -7,7 +7,8 @@ import subprocess
 from typing import Dict, List, NamedTuple, Optional
 
 from ..analysis import libpython
-from . import NO_GDB, Failed
+from ..analysis.statuses import NO_GDB
+from . import Failed
 
 OLDEST_PYTHON = (3, 9)
 # A gdb that answers nothing within so many seconds will not.

@@ -3,10 +3,11 @@
 import argparse
 import os
 import re
-import tempfile
 from typing import Any, Optional
 
-from . import NOT_WRITTEN, Failed, host, init_file
+from ..analysis.statuses import NOT_WRITTEN
+from ..analysis.whole_files import whole
+from . import Failed, host, init_file
 
 _BEGIN = "# >>> gdbext, written by `gdbext install` >>>"
 _END = "# <<< gdbext <<<"
@@ -112,16 +113,8 @@ def write(path: str, old: Optional[str], new: Optional[str]) -> None:
 
 
 def _put(path: str, text: str, like: str) -> None:
-    mode = os.stat(like).st_mode & 0o7777 if os.path.exists(like) else None
-    handle, beside = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
-    try:
-        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(beside, mode)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
+    mode = os.stat(like).st_mode & 0o7777 if os.path.exists(like) else 0o600
+    with whole(path, force=True, mode=mode) as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+        file.flush()
+        os.fsync(file.fileno())

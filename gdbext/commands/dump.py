@@ -3,10 +3,8 @@
 import json
 from typing import Any, Dict, Iterator, List, Tuple
 
+from ..analysis.statuses import NO_PYTHON, NOT_OPENED, OK, PARTIAL
 from .command import JSON, STATUS, Command, Option, capture, complain, end, execute, write
-
-# Exit statuses of gdb, where a shell has asked: see gdbext.cli.
-_OK, _PARTIAL, _NOT_OPENED, _NO_PYTHON = 0, 1, 3, 4
 
 
 class Dump(Command):
@@ -99,15 +97,15 @@ def for_shell(options: Dict[str, Any], mark: str) -> None:
     from ..cpython.reader import READ_ERRORS
     from ..target.stop import NoInferior
 
-    status = _NOT_OPENED
+    status = NOT_OPENED
     write([mark])
     complain(mark)
     try:
-        status = _OK if _dump(options) else _PARTIAL
+        status = OK if _dump(options) else PARTIAL
     except NoInferior:
         pass
     except (NoPython,) + READ_ERRORS as error:
-        status = _NO_PYTHON
+        status = NO_PYTHON
         complain(str(error))
     write([mark])
     complain(mark)

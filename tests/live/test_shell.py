@@ -12,13 +12,12 @@ from typing import Dict, List, NamedTuple, Optional
 
 import pytest
 
-from tests.support import gdb, processes, stripped
+from gdbext.analysis.statuses import NO_GDB, NO_PYTHON, NOT_OPENED, NOT_WRITTEN, OK, PARTIAL, USAGE
+from tests.support import containers, gdb, processes, stripped
 from tests.support import installed as installing
 from tests.support.interpreters import Found, Interpreter
 
 COMMANDS = ("dump", "install", "doctor", "path")
-# Statuses: see gdbext.cli.
-OK, PARTIAL, USAGE, NOT_OPENED, NO_PYTHON, NO_GDB, NOT_WRITTEN = range(7)
 
 
 class Shell(NamedTuple):
@@ -192,6 +191,31 @@ def test_dump_refused(shell: Shell, tmp_path: Path) -> None:
             process.kill()
     traced = shell.run("dump", str(os.getpid()), "--gdb", "/nonexistent")
     assert traced.returncode == NO_GDB
+
+
+def test_dump_of_container(shell: Shell, found: Found) -> None:
+    """A container's process, in the container by the number that it has there, and from the host by the host's."""
+    reason = containers.cannot()
+    if reason:
+        pytest.skip(reason)
+    here = [each for each in found.interpreters if each.root is None]
+    if not here:
+        pytest.skip("every CPython is in another root already")
+    arguments = ["-u", str(containers.PROGRAMS / "hanging.py"), "truth.json"]
+    with containers.running(here[-1], "pivot_root", arguments, {}) as container:
+        truth = container.program.truth
+        inside = Shell(["nsenter", "--target", str(container.pid), "--mount", "--pid", *shell.command], shell.home)
+        answers = {container.pid: shell.run("dump", str(container.pid), "--all", "--json"),
+                   1: inside.run("dump", "1", "--all", "--json")}
+        nobody = inside.run("dump", str(container.pid))
+        assert_runs_on(container.pid)
+    for pid, ended in answers.items():
+        assert ended.returncode == OK, ended
+        answer = json.loads(ended.stdout)
+        assert answer["target"]["pid"] == pid and answer["problems"] == []
+        assert {each["ident"] for each in answer["py-threads"]["threads"]} == set(truth["idents"])
+        assert len(answer["py-locks"]["deadlocks"]) == 1
+    assert nobody.returncode == NOT_OPENED and "there is no process" in nobody.stderr
 
 
 def test_dump_of_traced(shell: Shell, found: Found) -> None:
