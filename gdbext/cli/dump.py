@@ -122,9 +122,12 @@ def of_core(options: argparse.Namespace) -> Opened:
         file, note = options.executable, None
         if file is None:
             file, note = _executable(core, options.sysroot)
+        notes = [note] if note else []
+        if core.missing:
+            notes.insert(0, f"{path} was cut: {core.missing} bytes are missing at its end")
     if file is not None and not os.path.exists(file):
         raise Failed(NOT_OPENED, f"{file}: no such file")
-    return Opened([*([file] if file else []), "-core", str(path)], [note] if note else [])
+    return Opened([*([file] if file else []), "-core", str(path)], notes)
 
 
 def _remedy(path: Path) -> Iterator[str]:

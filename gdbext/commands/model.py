@@ -20,7 +20,10 @@ class Model:
 
     def __init__(self) -> None:
         self._where = stop.target()
-        self.memory = memory.InferiorMemory(files.open_file(self._where))
+        file = files.open_file(self._where)
+        # What is missing gdb takes from the program's files, as it was before the program began.
+        self._cut = file.missing if isinstance(file, files.CoreFile) else 0
+        self.memory = memory.InferiorMemory(file)
         self.images = images.images(self.memory)
         _warn_of_other_builds(self._where, self.images)
         self._unwinder: Optional[frames.Unwinder] = None
@@ -30,12 +33,19 @@ class Model:
             self.pythons = process.open_all(
                 self.images, self.memory, lambda image: types.loader(image.path, image.build_id()))
         except process.NotPython as error:
-            raise process.NoPython(f"{error}{_in_children(self._where.pid)}") from None
+            raise process.NoPython(f"{error}{_in_children(self._where.pid)}{self._of_cut()}") from None
+        except process.NoPython as error:
+            raise process.NoPython(f"{error}{self._of_cut()}") from None
         # What commands keep of this stop, by a name of their own.
         self.kept: Dict[str, Any] = {}
         self._threads: Optional[List[Thread]] = None
         self._by_number: Dict[int, List[Thread]] = {}
         self._report: Optional[locks.Report] = None
+
+    def _of_cut(self) -> str:
+        if not self._cut:
+            return ""
+        return f"; or this is not known, for the core was cut: {self._cut} bytes are missing at its end"
 
     def threads(self) -> List[Thread]:
         """All threads, native ones too, by gdb's number; a thread in two interpreters twice."""
@@ -106,6 +116,8 @@ class Model:
         """What a reader of an answer about all threads has to know of it: one sentence each."""
         notes = [f"There may be more threads: {problem}."
                  for python in self.pythons for problem in python.problems()]
+        if self._cut:
+            notes.append(f"The core was cut: {self._cut} bytes are missing at its end.")
         threads_ = self.threads()
         if any(thread.orphan for thread in threads_) and any(thread.state is None for thread in threads_):
             notes.append("A thread that is shown as not Python's may be the one of a thread state that is listed last.")

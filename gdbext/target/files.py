@@ -125,6 +125,11 @@ class CoreFile:
         self._segments = [segment for segment in self._core.segments if segment.held]
         self._starts = [segment.address for segment in self._segments]
 
+    @property
+    def missing(self) -> int:
+        """How many bytes are beyond the end of the file, which was cut."""
+        return self._core.missing
+
     def read(self, address: int, size: int) -> Optional[bytes]:
         """The bytes at an address, None where the file does not have all of them in one segment."""
         index = bisect_right(self._starts, address) - 1

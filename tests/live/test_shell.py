@@ -151,9 +151,12 @@ def test_dump(shell: Shell, interpreter: Interpreter, tmp_path: Path) -> None:
         core = gdb.gcore(program.pid, tmp_path / "core")
         assert_runs_on(program.pid)
         of_core = shell.run("dump", str(core), "--locks", "--exc")
+        os.truncate(core, core.stat().st_size * 9 // 10)
+        of_cut = shell.run("dump", str(core))
         truth = program.truth
     for ended in (plain, everything, document, of_core):
         assert (ended.returncode, ended.stderr) == (OK, ""), ended
+    assert "was cut: " in of_cut.stderr.splitlines()[0] and of_cut.returncode in (OK, NOT_OPENED, NO_PYTHON), of_cut
     assert plain.stdout.startswith("Process %d: CPython " % program.pid)
     assert "Deadlock" not in plain.stdout and "Tracebacks" in plain.stdout
     for text in (everything.stdout, of_core.stdout):
