@@ -2,7 +2,7 @@
 
 import locale
 import shlex
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
 
 import gdb
 
@@ -325,11 +325,18 @@ class Choice(Parameter):
 
 
 class Setting(Parameter):
-    """A setting that is on or off, or with `text` any text."""
+    """A setting that is on or off, or with `text` any text; `then` is called when it was set."""
 
-    def __init__(self, name: str, what: str, more: str, value: Any, text: bool = False) -> None:
+    def __init__(self, name: str, what: str, more: str, value: Any, then: Callable[[], None],
+                 text: bool = False) -> None:
         super().__init__(name, what, more, gdb.PARAM_OPTIONAL_FILENAME if text else gdb.PARAM_BOOLEAN)
         self.value = value
+        self._then = then
+
+    def get_set_string(self) -> str:
+        """Called by gdb, after it has set the value."""
+        self._then()
+        return super().get_set_string()
 
 
 def _spelling(option: Option) -> str:

@@ -47,7 +47,7 @@ def register() -> None:
                 (_FOLDERS, "the folders in which gdbext looks for debug files, with : between them",
                  "They have .build-id/xx/yyyy.debug, as /usr/lib/debug has.", "", True)):
             old = _finding.get(name)
-            _finding[name] = Setting(name, what, more, old.value if old else off, text)
+            _finding[name] = Setting(name, what, more, old.value if old else off, _find_debug, text)
 
 
 def _folders() -> Optional[List[str]]:
@@ -55,6 +55,13 @@ def _folders() -> Optional[List[str]]:
     if not _finding[_FIND].value:
         return None
     return [folder for folder in (_finding[_FOLDERS].value or "").split(":") if folder]
+
+
+def _find_debug() -> None:
+    """For what gdb has read before the setting was made, for which it asks nobody again."""
+    folders = _folders()
+    if folders is not None:
+        missing_debug.look(folders)
 
 
 def colour() -> str:

@@ -409,14 +409,20 @@ def test_find_debug(tmp_path: Path) -> None:
     elf_files.split(program, debug, link=False)
     owners = "python print([o.filename for o in gdb.objfiles() if o.owner])"
     file = "file %s" % program
-    run = gdb.run([file, owners, "set gdbext debug-folders %s" % debug.parents[2], file, owners,
-                   "set gdbext find-debug on", file, owners, "show gdbext find-debug", "set gdbext debug-folders", file,
-                   owners], before=["-iex", "set debug-file-directory /nonexistent"])
-    found = [answer.stdout for answer in run.answers if answer.command == owners]
-    assert [str(debug) in each for each in found] == [False, False, True, False]
-    assert run.answers[8].stdout == "gdbext find-debug is on.\n"
+    hidden = ["-iex", "set debug-file-directory /nonexistent"]
+    folders = "set gdbext debug-folders %s" % debug.parents[2]
+    on, locals_ = "set gdbext find-debug on", "info scope sum"
+    run = gdb.run([file, owners, folders, owners, file, owners, on, owners, on, owners, locals_,
+                   "show gdbext find-debug", "set gdbext debug-folders", file, owners, folders, owners, file, owners],
+                  before=hidden)
+    found = [answer.stdout.count(str(debug)) for answer in run.answers if answer.command == owners]
+    # Of what gdb has read already too, and once.
+    assert found == [0, 0, 0, 1, 1, 0, 1, 1]
+    assert "Symbol total is" in run.answers[10].stdout
+    assert run.answers[11].stdout == "gdbext find-debug is on.\n"
+    assert [answer.stderr for answer in run.answers if answer.command.startswith("set ")] == [""] * 5
     (tmp_path / "pyvenv.cfg").write_text("home = %s\n" % (tmp_path / "base" / "bin"))
-    run = gdb.run(["set gdbext find-debug on", file, owners], before=["-iex", "set debug-file-directory /nonexistent"])
+    run = gdb.run([on, file, owners], before=hidden)
     assert str(debug) in run.answers[2].stdout
 
 
