@@ -30,7 +30,7 @@ from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
 from ..elf import calls, pyelftools
 from ..elf.core import Core
-from ..elf.places import Places, by_build_id
+from ..elf.places import Places
 from ..target import processes
 from ..target.mapped import MappedImage
 
@@ -176,10 +176,7 @@ def _file_of_mapped(subject: Subject, image: MappedImage, build_id: Optional[str
     kept = subject.kept(image)
     if kept is not None or build_id is None:
         return kept
-    places = subject.places
-    for path in [Path(below_root(subject.root, image.path)),
-                 *(by_build_id(folder, build_id, "") for folder in places.folders()),
-                 *(folder / build_id / "executable" for folder in places.fetched)]:
+    for path in subject.places.files(below_root(subject.root, image.path), build_id):
         try:
             with ElfFile(path) as file:
                 if file.build_id() == build_id:

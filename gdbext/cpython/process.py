@@ -127,7 +127,7 @@ def _missing_files(images: List[find.Image]) -> str:
     files = [f"{image.path} (build id {image.build_id() or 'unknown'})" for image in likely[:MAX_REASONS]]
     more = f" and {len(images) - MAX_REASONS} more" if len(images) > MAX_REASONS else ""
     return (f"no CPython found, and the code of {', '.join(files)}{more} can't be read: "
-            "put these files back, or name their place with `set sysroot`")
+            "put these files back, or name their place with `set sysroot`, or one with `py-symbols -use`")
 
 
 def _describe(candidate: find.Candidate, memory: Memory) -> str:

@@ -24,6 +24,12 @@ class Places(NamedTuple):
         below = [Path(f"{self.root}{directory}") for directory in self.directories] if self.root else []
         return below + list(self.directories)
 
+    def files(self, path: str, build_id: str) -> Iterator[Path]:
+        """Where a program or library of a build may be, besides its own place: as the user has put it there."""
+        yield Path(path)
+        yield from (by_build_id(folder, build_id, "") for folder in self.folders())
+        yield from (folder / build_id / "executable" for folder in self.fetched)
+
     def folder_of(self, path: Path) -> Path:
         """The folder that a file really is in, symbolic links followed."""
         # Links of another root have been followed by whoever found the file there.

@@ -14,7 +14,7 @@ import gdb
 
 from ..cpython.memory import PAGE, Region
 from ..elf.core import Core
-from . import processes, stop
+from . import mapped_files, objfiles, processes, stop
 
 _MAPS_LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) [0-9a-f]+ \S+ \d+ *(.*)")
 
@@ -115,12 +115,14 @@ _IS_THERE = bytes(1 if value & _THERE else 0 for value in range(256))
 
 
 class CoreFile:
-    """The memory that a core file holds."""
+    """The memory that a core file holds; `candidates` name files for what it does not."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, candidates: mapped_files.Candidates) -> None:
         """Raises CoreError where it is no core file that can be read here."""
         # It holds the file open.
         self._core = Core(Path(path), notes=False)
+        self._candidates = candidates
+        self._mapped: Optional[mapped_files.MappedFiles] = None
         self._descriptor = self._core.fileno()
         self._segments = [segment for segment in self._core.segments if segment.held]
         self._starts = [segment.address for segment in self._segments]
@@ -143,6 +145,12 @@ class CoreFile:
         except (OSError, OverflowError):
             return None
         return data if len(data) == size else None
+
+    def mapped(self) -> mapped_files.MappedFiles:
+        """What was mapped of files. Which those are costs time where there are many threads, and is seldom asked."""
+        if self._mapped is None:
+            self._mapped = mapped_files.MappedFiles(Core(self._core.path), self._candidates)
+        return self._mapped
 
     def writable(self) -> List[Region]:
         """The mappings in the file that may be written to, lowest first. Holes in the file stand for zeros."""
@@ -196,7 +204,7 @@ def open_file(target: stop.Target) -> MemoryFile:
         if gdb.current_recording() is not None:
             return None
         if target.core is not None:
-            return CoreFile(target.core)
+            return CoreFile(target.core, objfiles.files_of)
         if target.pid is not None and processes.is_traced_here(target.pid):
             return ProcessFile(target.pid)
     except (OSError, ValueError, gdb.error):

@@ -31,8 +31,13 @@ class InferiorMemory(Memory):
             return data
         if isinstance(self._file, copied.MemoryCopy):
             raise Unreadable(address, size)
+        if isinstance(self._file, files.CoreFile) and self._file.mapped().knows(address):
+            data = self._file.mapped().read(address, size)
+            if data is None:
+                raise Unreadable(address, size)
+            return data
         try:
-            # What a core lacks, gdb may find in the files that were mapped.
+            # What a core lacks, gdb may find in files that have no build id.
             return self._inferior.read_memory(address, size).tobytes()
         except (gdb.error, OverflowError):
             # gdb.MemoryError, or since gdb 18 a plain gdb.error for what a core lacks.

@@ -1,13 +1,16 @@
 """What gdb itself knows of files: the program, where debug files are, and for which images it has read any."""
 
+import contextlib
 import os
 import re
 import sys
-from typing import Iterable, Iterator, List, NamedTuple, Optional
+from pathlib import Path
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import gdb
 
-from . import console
+from ..elf.places import Places, fetched_by_debuginfod
+from . import console, sources
 from .mapped import MappedImage
 from .types import objfile
 
@@ -28,6 +31,17 @@ def program() -> Optional[str]:
 def debug_directories() -> List[str]:
     """The folders of debug files (`set debug-file-directory`)."""
     return [path for path in (gdb.parameter("debug-file-directory") or "").split(":") if path]
+
+
+def files_of(path: str, build_id: str) -> Iterator[str]:
+    """Where the file may be that a core has by this path and build id: what gdb has read, then where it may lie."""
+    with contextlib.suppress(ValueError):
+        yield gdb.lookup_objfile(build_id, by_build_id=True).filename or ""
+    root = sources.sysroot() or ""
+    places = Places([Path(each) for each in debug_directories()], fetched_by_debuginfod(os.environ), root)
+    yield from map(str, places.files(f"{root}{path}", build_id))
+    if root:
+        yield path
 
 
 def debuginfod() -> Optional[str]:

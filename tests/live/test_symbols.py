@@ -347,6 +347,7 @@ def test_imports(interpreter: Interpreter, tmp_path: Path) -> None:
         mapped = [path for path in program.mapped() if path.is_file() and path.read_bytes()[:4] == b"\x7fELF"]
         run = ask(program.pid, *("py-symbols -json -imports %s" % name for name in functions),
                   "py-symbols -imports SSL_read", "py-symbols -imports no_such_function")
+        alone = check_symbols(program.pid, "-imports", "poll")
     relocations = {str(path): elf_files.run("readelf", "-rW", str(path)) for path in mapped}
     named = {}
     for name, answer in zip(functions, run.answers):
@@ -356,6 +357,10 @@ def test_imports(interpreter: Interpreter, tmp_path: Path) -> None:
         expected = {path for path, listed in relocations.items() if re.search(r" %s(@\S+)? \+ 0$" % name, listed, re.M)}
         assert set(found) == expected
     assert named["no_such_function"] == {} and named["fopen"] and named["poll"]
+    assert {each["path"]: each for each in alone["imports"]} == named["poll"] and alone["notes"] == []
+    for path in named["poll"]:
+        of_file, = check_symbols(path, "-imports", "poll")["imports"]
+        assert of_file["by"] == named["poll"][path]["by"]
     assert "No mapped file imports no_such_function." in run.answers[-1].stdout
     ssl_module = [each for each in named["SSL_read"].values() if each["modules"] == ["_ssl"]]
     # In some builds _ssl calls the newer SSL_read_ex.
@@ -562,6 +567,7 @@ def test_cores(interpreter: Interpreter, copy: Path, script: Path, tmp_path: Pat
         copy.unlink()
         there = gdb.run(["py-symbols -json"], core=core, executable=moved, before=["-iex", "set sysroot %s" % tree],
                         variables=PYELFTOOLS)
+        alone = check_symbols(core, "-sysroot", tree)
         absent = gdb.run(["py-symbols -json"], core=core, variables=PYELFTOOLS)
     advice = short.answers[0].document()["advice"]
     assert any("The core was cut" in each and "100000 bytes" in each for each in advice)
@@ -570,10 +576,54 @@ def test_cores(interpreter: Interpreter, copy: Path, script: Path, tmp_path: Pat
         assert image["file"] == "%s%s" % (tree, image["path"]), image
         assert image["build_id"] == image["loaded_build_id"] == elf_files.build_id(Path(image["file"]))
     assert by_role(document, "executable")["build_id"] == build_id
+    assert without_gdb(alone) == without_gdb(document)
     assert [each for each in document["advice"] if "sysroot" in each or "core" in each] == []
     missing = by_role(absent.answers[0].document(), "executable")
     assert missing["file"] is None and missing["loaded_build_id"] == build_id
     assert any("set sysroot" in each for each in absent.answers[0].document()["advice"])
+
+
+def test_core_of_a_library_that_is_gone(interpreter: Interpreter, copy: Path, script: Path, tmp_path: Path) -> None:
+    """What a core was made without is taken from no other build's file, and from the right one wherever it is."""
+    reason = processes.no_kernel_core()
+    if reason:
+        pytest.skip(reason)
+    (tmp_path / "lib").mkdir()
+    library, kept = tmp_path / "lib" / interpreter.image.name, tmp_path / "kept"
+    shutil.copy(interpreter.image, library)
+    variables = {"PYTHONHOME": str(interpreter.prefix), "LD_LIBRARY_PATH": str(library.parent)}
+    with processes.running([str(copy), str(script)], variables) as program:
+        core = program.die_with_core()
+        build_id = elf_files.build_id(library)
+        assert build_id is not None
+        commands = ["py-bt-plus -json", "py-symbols -json"]
+        before = gdb.run(commands, core=core, executable=copy, variables=PYELFTOOLS).answers
+        os.rename(library, kept)
+        gone = gdb.run(commands, core=core, executable=copy, variables=PYELFTOOLS).answers
+        # The very same symbols, and other code: gdb itself reads this one.
+        shutil.copy(other_build(kept, tmp_path / "other"), library)
+        with library.open("r+b") as file:
+            place = library.read_bytes().index(b"_PyRuntime\0")
+            file.seek(place)
+            file.write(b"_PyAnother\0")
+        use = "py-symbols -use %s" % kept
+        wrong = gdb.run([*commands, use, *commands], core=core, executable=copy, variables=PYELFTOOLS).answers
+        # As debuginfod keeps what it has fetched.
+        fetched = tmp_path / "cache" / build_id / "executable"
+        fetched.parent.mkdir(parents=True)
+        shutil.copy(kept, fetched)
+        found = gdb.run(commands, core=core, executable=copy,
+                        variables={**PYELFTOOLS, "DEBUGINFOD_CACHE_PATH": str(tmp_path / "cache")}).answers
+    frames = before[0].document()["frames"]
+    assert [frame["function"] for frame in frames] == ["<module>"]
+    for answers in (gone, wrong):
+        assert "can't be read" in answers[0].stderr and str(build_id) in answers[0].stderr
+        assert str(library) in answers[0].stderr and answers[0].stdout == ""
+    assert wrong[2].stdout == "Loaded %s\n  for %s, build id %s\n" % (kept, library, build_id)
+    assert wrong[3].document()["frames"] == found[0].document()["frames"] == frames
+    image = by_role(found[1].document(), "interpreter")
+    assert image["mapped_file"] == str(fetched) and image["replaced"]
+    assert image["debug"]["status"] == by_role(before[1].document(), "interpreter")["debug"]["status"]
 
 
 @pytest.mark.parametrize("how", ["pivot_root", "chroot"])
