@@ -16,7 +16,8 @@ class Debug(NamedTuple):
     that has it, or for "mismatch" of the one that is of another build, and `problem` says how that shows.
     `supplement` is the file that dwz has put common parts into, `supplement_path` where it is. `locals` is
     False where only functions and lines are described (-g1), None where that is not known; `symbols` tells
-    of names of functions (.symtab).
+    of names of functions (.symtab). `split` are the files that have the DWARF of units compiled with
+    -gsplit-dwarf, `split_missing` those of them that are not there; None where nothing is split.
     """
 
     status: str
@@ -33,6 +34,8 @@ class Debug(NamedTuple):
     optimisation: str = ""
     lto: bool = False
     profile: bool = False
+    split: Optional[List[str]] = None
+    split_missing: Optional[List[str]] = None
 
 
 class Loop(NamedTuple):

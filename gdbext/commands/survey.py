@@ -240,7 +240,7 @@ def _debug(file, found, places: Places, loop_code: bytes) -> Tuple[Debug, Option
     """The debug information as data, and how the evaluation loop was compiled. Raises ImageError."""
     from contextlib import ExitStack
 
-    from ..elf import debug_file, debug_info, evaluation_loop
+    from ..elf import debug_file, debug_info, evaluation_loop, split_dwarf
     from ..elf.image import Image as ElfFile
     from ..elf.image import ImageError
 
@@ -259,10 +259,21 @@ def _debug(file, found, places: Places, loop_code: bytes) -> Tuple[Debug, Option
                 debug = debug._replace(supplement=shared.name,
                                        supplement_path=str(shared.path) if shared.path else None)
                 common = stack.enter_context(ElfFile(shared.path)) if shared.path else None
+            told, rest = None, None
             try:
-                told = debug_info.compilation(described, common)
+                if described.is_locked(".debug_info"):
+                    debug = debug._replace(problem=f"compressed with {found.compression}, not looked into: this "
+                                                   "Python can't unpack it")
+                elif debug_info.is_split(described):
+                    split = split_dwarf.find(described, places, file.path)
+                    if split is not None:
+                        debug = debug._replace(
+                            split=[str(path) for path in ([split.package] if split.package else split.found)],
+                            split_missing=[str(path) for path in split.missing])
+                        rest = stack.enter_context(ElfFile(split.first)) if split.first else None
+                told = debug_info.compilation(described, common, rest)
             except ImageError as error:
-                debug, told = debug._replace(problem=str(error)), None
+                debug = debug._replace(problem=str(error))
             if told is not None:
                 debug = debug._replace(locals=told.locals, compilers=told.compilers, lto=told.lto,
                                        optimisation=told.optimisation, profile=told.profile)

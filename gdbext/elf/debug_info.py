@@ -19,9 +19,13 @@ MAX_ABBREVIATIONS = 4096
 MAX_PRODUCERS = 64
 
 _SUBPROGRAM = 0x2E
+# DW_AT_dwo_name and DW_AT_GNU_dwo_name: the rest of a unit is in another file.
+_DWO_NAMES = frozenset((0x76, 0x2130))
 # What -g1 and -gline-tables-only leave out: parameters, and types of any kind (DW_TAG).
 _DETAILS = frozenset((0x05, 0x0F, 0x13, 0x16, 0x24))
 _IMPLICIT_CONST = 0x21
+# Of the names of sections in a .dwo.
+_OF_SPLIT = ".dwo"
 _TYPE_UNITS = (0x02, 0x06)
 
 # "GNU C17 12.2.0 -mtune=generic -g -O3 -fprofile-use", as DW_AT_producer has it. Units in assembler have none
@@ -44,24 +48,33 @@ class Compilation(NamedTuple):
     locals: Optional[bool]
 
 
-def compilation(image: Image, supplement: Optional[Image] = None) -> Optional[Compilation]:
-    """What the DWARF of a file tells, with the strings that dwz moved to another; None without DWARF.
+def compilation(image: Image, supplement: Optional[Image] = None,
+                split: Optional[Image] = None) -> Optional[Compilation]:
+    """What the DWARF of a file tells; None without DWARF.
 
-    Raises ImageError.
+    `supplement` has the strings that dwz moved, `split` is one of the files that have the rest of units that were
+    compiled with -gsplit-dwarf. Raises ImageError.
     """
     if not image.has_dwarf:
         return None
-    return guarded(image.path, lambda: _compilation(image, supplement))
+    return guarded(image.path, lambda: _compilation(image, supplement, split))
 
 
-def _compilation(image: Image, supplement: Optional[Image]) -> Compilation:
-    producers = _producers(image)
-    if supplement is not None:
-        producers += [text for text in _producers(supplement) if text not in producers]
+def is_split(image: Image) -> bool:
+    """Whether units of a file have their DWARF in others (-gsplit-dwarf). Raises ImageError."""
+    return guarded(image.path, lambda: any(attributes & _DWO_NAMES for _tags, attributes in _tables(image, "")))
+
+
+def _compilation(image: Image, supplement: Optional[Image], split: Optional[Image]) -> Compilation:
+    producers: List[str] = []
+    for each, suffix in ((image, ""), (supplement, ""), (split, _OF_SPLIT)):
+        if each is not None:
+            producers += [text for text in _producers(each, suffix) if text not in producers]
+    of = (split, _OF_SPLIT) if split is not None else (image, "")
     found = sorted({f"-O{level or '1'}" for text in producers for level in _levels(text)})
     compilers = list(dict.fromkeys(" ".join(text.split(" -")[0].split()) for text in producers))
     return Compilation(compilers, ", ".join(found), any("-flto" in text or "GIMPLE" in text for text in producers),
-                       any("-fprofile-use" in text for text in producers), _has_locals(image))
+                       any("-fprofile-use" in text for text in producers), _has_locals(*of))
 
 
 def _levels(producer: str) -> List[str]:
@@ -72,31 +85,38 @@ def _levels(producer: str) -> List[str]:
     return [found[-1] if found else "0"]
 
 
-def _producers(image: Image) -> List[str]:
+def _contents(image: Image, name: str, suffix: str, limit: int) -> bytes:
+    """A section, whose name has a z where it is compressed as it was done first."""
+    return image.contents(f".{name}{suffix}", limit) or image.contents(f".z{name}{suffix}", limit) or b""
+
+
+def _producers(image: Image, suffix: str) -> List[str]:
     found: Dict[str, None] = {}
-    for name in (".debug_str", ".debug_line_str"):
-        for start in ("", "z"):
-            data = image.contents(name.replace(".", "." + start, 1), MAX_STRINGS)
-            for match in _PRODUCER.finditer(data or b""):
-                found[match.group().decode("utf-8", "backslashreplace")] = None
-                if len(found) >= MAX_PRODUCERS:
-                    return list(found)
+    for name in ("debug_str", "debug_line_str"):
+        data = _contents(image, name, suffix, MAX_STRINGS)
+        for match in _PRODUCER.finditer(data):
+            found[match.group().decode("utf-8", "backslashreplace")] = None
+            if len(found) >= MAX_PRODUCERS:
+                return list(found)
     return list(found)
 
 
-def _has_locals(image: Image) -> Optional[bool]:
+def _has_locals(image: Image, suffix: str) -> Optional[bool]:
     """Whether most units with functions describe parameters or types; None where no unit has functions."""
-    info = image.contents(".debug_info", MAX_INFO) or image.contents(".zdebug_info", MAX_INFO)
-    tables = image.contents(".debug_abbrev", MAX_INFO) or image.contents(".zdebug_abbrev", MAX_INFO)
-    if not info or not tables:
-        return None
     detailed = total = 0
-    for start in _abbreviations(info, image.order):
-        tags = _tags(tables, start)
+    for tags, _attributes in _tables(image, suffix):
         if _SUBPROGRAM in tags:
             total += 1
             detailed += bool(tags & _DETAILS)
     return detailed * 2 >= total if total else None
+
+
+def _tables(image: Image, suffix: str) -> Iterator[Tuple[Set[int], Set[int]]]:
+    """The tags, and the attributes, that each of the first units uses."""
+    info, tables = (_contents(image, name, suffix, MAX_INFO) for name in ("debug_info", "debug_abbrev"))
+    if info and tables:
+        for start in _abbreviations(info, image.order):
+            yield _tags(tables, start)
 
 
 def _abbreviations(info: bytes, order: str) -> Iterator[int]:
@@ -120,9 +140,10 @@ def _abbreviations(info: bytes, order: str) -> Iterator[int]:
         position = start + length
 
 
-def _tags(tables: bytes, position: int) -> Set[int]:
-    """The tags of one table of abbreviations."""
+def _tags(tables: bytes, position: int) -> Tuple[Set[int], Set[int]]:
+    """The tags, and the attributes, of one table of abbreviations."""
     found: Set[int] = set()
+    attributes: Set[int] = set()
     for _ in range(MAX_ABBREVIATIONS):
         code, position = _uleb(tables, position)
         if not code:
@@ -137,7 +158,8 @@ def _tags(tables: bytes, position: int) -> Set[int]:
                 _value, position = _uleb(tables, position)
             if not name and not form:
                 break
-    return found
+            attributes.add(name)
+    return found, attributes
 
 
 def _uleb(data: bytes, position: int) -> Tuple[int, int]:

@@ -171,6 +171,11 @@ class Image:
             return _COMPRESSIONS.get(kind, f"kind {kind}")
         return None
 
+    def is_locked(self, name: str) -> bool:
+        """Whether a section is compressed in a way that this Python can't unpack."""
+        how = self.compression(name)
+        return how is not None and how not in ("zlib", "zlib-gnu") and not (how == "zstd" and _unpacker() is not None)
+
     def contents(self, name: str, limit: int = MAX_SECTION) -> Optional[bytes]:
         """The first `limit` bytes of a section, unpacked; None where there is none, or of unknown compression."""
         section = self.sections().get(name)
@@ -179,9 +184,11 @@ class Image:
         how = self.compression(name)
         if how is None:
             return self._raw(section, limit)
+        raw = self._raw(section, MAX_SECTION)
+        if how == "zstd":
+            return _unpack_zstd(raw[12 if self.bits == 32 else 24:], limit)
         if how not in ("zlib", "zlib-gnu"):
             return None
-        raw = self._raw(section, MAX_SECTION)
         # Elf64_Chdr and Elf32_Chdr; "ZLIB" and the size where the name has the z.
         start = 12 if how == "zlib-gnu" or self.bits == 32 else 24
         try:
@@ -326,6 +333,33 @@ class Image:
             return None
         end = data.index(b"\0")
         return Supplement(os.fsdecode(data[:end]), data[end + 1:].hex())
+
+
+def _unpacker() -> Optional[Callable[[bytes, int], bytes]]:
+    """What unpacks zstd up to a number of bytes: Python 3.14's own module, or that of PyPI; None without either."""
+    try:
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
+
+        return lambda data, limit: zstd.ZstdDecompressor().decompress(data, limit)
+    except ImportError:
+        pass
+    try:
+        import zstandard  # type: ignore[import-not-found, unused-ignore]
+
+        return lambda data, limit: zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data)).read(limit)
+    except ImportError:
+        return None
+
+
+def _unpack_zstd(data: bytes, limit: int) -> Optional[bytes]:
+    unpack = _unpacker()
+    if unpack is None:
+        return None
+    try:
+        return unpack(data, limit)
+    except Exception:
+        # Each of the two modules has errors of its own.
+        return None
 
 
 class DebugLink(NamedTuple):

@@ -239,16 +239,27 @@ def details(image: Image) -> Iterator[str]:
         yield f"{debug.path}: {debug.problem}"
     elif debug.problem and debug.status != "mismatch":
         yield debug.problem
-    if debug.compression:
+    if debug.compression and not debug.problem:
         yield f"compressed ({debug.compression})"
     if debug.supplement:
         yield f"with {debug.supplement_path or debug.supplement + ' (dwz), which is missing'}"
+    if debug.split is not None and debug.split_missing is not None:
+        yield from _split(debug.split, debug.split_missing)
     if debug.locals is False:
         yield "functions and lines only (-g1): no locals, no types"
     if debug.status == "missing" and debug.symbols and image.role == INTERPRETER:
         yield "names of functions only (.symtab)"
     if debug.status in ("embedded", "separate") and image.read_by_gdb is False:
         yield "gdb has not read it"
+
+
+def _split(found: List[str], missing: List[str]) -> Iterator[str]:
+    if not missing:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield f"split (-gsplit-dwarf), with {found[0]}{more}"
+    else:
+        yield (f"split (-gsplit-dwarf): of {len(found) + len(missing)} files {len(missing)} are missing, "
+               f"as {missing[0]}")
 
 
 # JSON.

@@ -1,10 +1,12 @@
 """Debug information of files, as strip, objcopy and the compiler leave them, against what readelf says."""
 
 import contextlib
+import importlib.util
 import os
 import random
 import shutil
 import struct
+import subprocess
 import sys
 import time
 import zlib
@@ -187,6 +189,73 @@ def test_unpacked_as_objcopy_does(tmp_path: Path) -> None:
             name = ".zdebug_info" if how == "zlib-gnu" else ".debug_info"
             assert after.compression(name) == how
             assert after.contents(name) == before.contents(".debug_info")
+
+
+@pytest.fixture
+def zstd(tmp_path: Path) -> Path:
+    """A program with debug information that is compressed so."""
+    path = compile_to(tmp_path / "plain", "-g", source=elf_files.SOURCE + "".join(
+        "int function_%d(int x) { int y = x * %d; return y; }\n" % (index, index) for index in range(200)))
+    try:
+        run("objcopy", "--compress-debug-sections=zstd", str(path), str(tmp_path / "zstd"))
+    except subprocess.CalledProcessError:
+        pytest.skip("this objcopy does not compress with zstd")
+    return tmp_path / "zstd"
+
+
+def test_zstd_that_can_not_be_unpacked(zstd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 3.14, without a package of PyPI's: it is said."""
+    monkeypatch.setitem(sys.modules, "compression", None)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    found = look(zstd)
+    assert found.problem is None and found.debug is not None
+    assert (found.debug.status, found.debug.compression, found.debug.locals) == ("embedded", "zstd", None)
+    assert str(found.debug.problem).startswith("compressed with zstd, not looked into")
+
+
+def test_zstd(zstd: Path, tmp_path: Path) -> None:
+    """With either of the two modules, the contents are those before."""
+    if not any(importlib.util.find_spec(name) for name in ("compression", "zstandard")):
+        pytest.skip("this Python has neither compression.zstd (3.14) nor zstandard")
+    with Image(tmp_path / "plain") as before, Image(zstd) as after:
+        assert after.compression(".debug_info") == "zstd"
+        assert after.contents(".debug_info") == before.contents(".debug_info")
+        assert after.contents(".debug_info", 100) == before.contents(".debug_info", 100)
+    found = look(zstd)
+    assert found.debug is not None and found.debug.locals is True and found.debug.problem is None
+
+
+@pytest.mark.parametrize("option", ["-gdwarf-4", "-gdwarf-5"])
+def test_split(tmp_path: Path, option: str) -> None:
+    """-gsplit-dwarf: the rest is in .dwo files, of which one may be missing or of another compilation."""
+    second = tmp_path / "second.c"
+    second.write_text("int second(int argument) { int local = argument * 2; return local; }\n")
+    path = compile_to(tmp_path / "program", option, "-gsplit-dwarf", "-O2", str(second))
+    files = sorted(tmp_path.glob("*.dwo"))
+    assert len(files) == 2
+    listed = run("readelf", "--debug-dump=info", "--debug-dump=no-follow-links", str(path))
+    assert all(each.name in listed for each in files)
+    assert "DW_TAG_formal_parameter" not in listed.split(".dwo section")[0]
+    found = look(path).debug
+    assert found is not None and found.status == "embedded" and found.locals is True
+    assert sorted(found.split or []) == [str(each) for each in files] and found.split_missing == []
+    assert found.optimisation == "-O2"
+    # Another compilation's has another ID.
+    kept = files[0].read_bytes()
+    shutil.copy(files[1], files[0])
+    found = look(path).debug
+    assert found is not None and (found.split, found.split_missing) == ([str(files[1])], [str(files[0])])
+    assert found.locals is True
+    for each in files:
+        each.unlink()
+    found = look(path).debug
+    assert found is not None and found.split == [] and sorted(found.split_missing or []) == list(map(str, files))
+    assert found.locals is None and found.problem is None
+    # All of them in one file, beside the program.
+    (tmp_path / "program.dwp").write_bytes(kept)
+    found = look(path).debug
+    assert found is not None and (found.split, found.split_missing) == ([str(tmp_path / "program.dwp")], [])
+    assert found.locals is True
 
 
 def test_supplement(tmp_path: Path) -> None:
