@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 from .command import JSON, STACK, Command, Option, refuse, write
 
 if TYPE_CHECKING:
+    from ..analysis.exceptions import Search
     from ..analysis.threads import Thread
     from ..cpython.exceptions import Entry
     from ..cpython.process import Python
@@ -76,9 +77,13 @@ class Exc(Command):
         from .progress import ProgressLine
 
         threads, regions = current.threads(), current.memory.writable()
+        searches: List["Search"] = []
         with ProgressLine("searching") as progress:
-            searches = [search(python, threads, regions, name, not options["json"], progress)
-                        for python in current.pythons]
+            for python in current.pythons:
+                searches.append(search(python, threads, regions, name, not options["json"], progress))
+                if searches[-1].partial:
+                    # Whoever interrupts one search does not want the next.
+                    break
         if options["json"]:
             write([render.document_of_found(current.target(), [
                 (each, locals_of(python) if options["locals"] else None)
