@@ -1,12 +1,15 @@
 """Thousands of numbers, texts and nested containers in one process are all shown as repr() shows them."""
 
+import contextlib
+import io
 import json
-import unicodedata
+import subprocess
 from pathlib import Path
 from typing import Any, List
 
 import pytest
 
+from gdbext.cpython.values.characters import text_repr
 from tests.support import gdb, processes, stripped, values
 from tests.support.interpreters import Interpreter
 
@@ -16,14 +19,12 @@ st = hypothesis.strategies
 # How many of each kind.
 EACH = 700
 
+# repr() of every character there is; lone surrogates are always escaped.
+EVERY_CHARACTER = """import hashlib
+text = "".join(map(chr, range(0xd800))) + "".join(map(chr, range(0xe000, 0x110000)))
+print(hashlib.sha256({}.encode("utf-8")).hexdigest())"""
 
-def is_settled(character: str) -> bool:
-    """Whether no Python since 3.6 disagrees with another on what the character is: none that came later."""
-    category = unicodedata.category(character)
-    return category == unicodedata.ucd_3_2_0.category(character) and category != "Cn"
-
-
-CHARACTERS = st.characters(blacklist_categories=()).filter(is_settled)
+CHARACTERS = st.characters(blacklist_categories=())
 NUMBERS = st.one_of(st.integers(), st.integers(-2 ** 70, 2 ** 70), st.integers(0, 2 ** 3000))
 FLOATS = st.floats()
 TEXTS = st.text(CHARACTERS)
@@ -53,7 +54,13 @@ def made(strategy: Any) -> List[Any]:
 @pytest.fixture(scope="session")
 def literals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Literals of all kinds of values, in ASCII."""
-    found = [ascii(value) for strategy in (NUMBERS, FLOATS, TEXTS, st.binary(), NESTED) for value in made(strategy)]
+    # Those on which Pythons disagree, for each has the Unicode of its time; also beside quotes and backslashes.
+    since = json.loads((gdb.REPOSITORY / "gdbext/cpython/values/characters.json").read_text())
+    disputed = [chr(code) for ranges in since.values() for first, last in ranges
+                for code in (first - 1, first, last, last + 1)]
+    disputed += ["'\\" + "".join(disputed), '\\u0378"' + "".join(disputed) + "'"]
+    found = [ascii(value) for value in disputed]
+    found += [ascii(value) for strategy in (NUMBERS, FLOATS, TEXTS, st.binary(), NESTED) for value in made(strategy)]
     path = tmp_path_factory.mktemp("literals") / "literals.json"
     path.write_text(json.dumps(found))
     return path
@@ -69,3 +76,15 @@ def test_values_made_at_random(interpreter: Interpreter, literals: Path, tmp_pat
                           mode="hidden", pid=program.pid).answers
     assert answer.stderr == "" and len(cases) > 4 * EACH
     values.assert_same(cases, json.loads(answer.stdout))
+
+
+def test_every_character(interpreter: Interpreter) -> None:
+    """It is known of each whether this version shows or escapes it."""
+    if interpreter.root is not None:
+        pytest.skip("the interpreters of another root run in it alone")
+    theirs = subprocess.run([str(interpreter.path), "-S", "-E", "-c", EVERY_CHARACTER.format("repr(text)")], check=True,
+                            capture_output=True, text=True)
+    ours = io.StringIO()
+    with contextlib.redirect_stdout(ours):
+        exec(EVERY_CHARACTER.format("text_repr(text, %d)" % interpreter.minor[1]), {"text_repr": text_repr})
+    assert theirs.stdout == ours.getvalue()

@@ -45,6 +45,10 @@ class Values:
         self.classes = Classes(objects, dicts)
         self._shapes = Shapes(objects, dicts, codes, self.classes)
 
+    def tell_minor(self, minor: int) -> None:
+        """What Python's values these are: 3.`minor`. Before, characters are those of the Python that this runs in."""
+        self._shapes.minor = minor
+
     def text(self, address: int, limits: Limits = DEFAULT) -> str:
         """The repr() of the object at `address`; printable characters only.
 

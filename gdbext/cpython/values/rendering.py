@@ -58,8 +58,9 @@ class Shape(NamedTuple):
 
 
 class Reading(Protocol):
-    """What values are read with."""
+    """What values are read with. `minor` is that of the Python whose they are, None while that is not known."""
 
+    minor: Optional[int]
     objects: Objects
     reader: Reader
     memory: Memory

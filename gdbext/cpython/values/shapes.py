@@ -43,6 +43,7 @@ class Shapes:
     """What values are read with: a rendering.Reading."""
 
     def __init__(self, objects: Objects, dicts: Dicts, codes: Codes, classes: Classes) -> None:
+        self.minor: Optional[int] = None
         self.objects = objects
         self.reader = objects.reader
         self.memory = objects.reader.memory

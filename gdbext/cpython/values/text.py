@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Dict, Optional
 
 from ..memory import Damaged
 from ..objects import MAX_BYTES, MAX_COUNT, MAX_TEXT, Type
+from .characters import text_repr
 
 if TYPE_CHECKING:
     from .rendering import Handler, Rendering
@@ -31,7 +32,7 @@ def most(limit: Optional[int], maximum: int) -> int:
 
 def _str(show: "Rendering", address: int, _type: Type) -> str:
     text, length = show.reading.objects.text_start(address, most(show.limits.length, MAX_TEXT))
-    return cut(repr(text), len(text), length)
+    return cut(text_repr(text, show.reading.minor), len(text), length)
 
 
 def _bytes(show: "Rendering", address: int, _type: Type) -> str:
