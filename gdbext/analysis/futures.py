@@ -54,7 +54,8 @@ class Futures:
         loop = self._loop_of.get(future) or self._loop_that_sets(interpreter, future)
         if loop is not None:
             return [self._loops[loop]], None
-        return [], "no thread is seen that would compute it: neither a pool's worker nor one that runs an event loop"
+        return [], ("no thread is seen that would compute it: neither a pool's worker nor one that runs a loop of "
+                    "asyncio's")
 
     def _look_at(self, thread: Thread, interpreter: Interpreter) -> None:
         """Note what a thread's frames run."""

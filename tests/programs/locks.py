@@ -624,8 +624,8 @@ def event_loops():
     def block_on(key, future, other):
         waits(key, "future", id(future), other, *(["call", None] if other else [None, None]), "future",
               "loop/guest waits", **({} if other else dict(
-                  problem="no thread is seen that would compute it: neither a pool's worker nor one that runs an "
-                          "event loop")))
+                  problem="no thread is seen that would compute it: neither a pool's worker nor one that runs a "
+                          "loop of asyncio's")))
         arrive(key, "lock")
         future.result()  # @ loop/guest waits
 
