@@ -4,8 +4,8 @@ A comment before a block says what it is:
 
     .. session: PROGRAM on PYTHON[, core|names|greenlet]
         Commands at gdb's prompt, on a program of tests/programs/readme, or one that is named from the repository's
-        root, that runs on an interpreter (as GDBEXT_REQUIRE names one, or "any"), without debug information. `core`:
-        on the core of its crash; `names`: gdb reads what the files have for the dynamic linker.
+        root, that runs on an interpreter (as GDBEXT_REQUIRE names one, or "any": the newest), without debug
+        information. `core`: on the core of its crash; `names`: gdb reads what the files have for the dynamic linker.
     .. session: continue
         The next commands in the same gdb.
     .. session: later
@@ -170,7 +170,7 @@ def interpreter_for(wanted: str, interpreters: Sequence[Interpreter]) -> Interpr
     fitting = [each for each in here if satisfies(each, wanted)] if wanted != "any" else here
     if not fitting:
         raise NotHere("made with CPython %s, which is not here" % wanted)
-    return fitting[0]
+    return max(fitting, key=lambda each: each.version_info)
 
 
 def play(scene: Scene, interpreters: Sequence[Interpreter], command: Callable[[], List[str]]) -> Iterator[Printed]:
