@@ -86,13 +86,15 @@ class Command(gdb.Command):
         from ..cpython.process import NoPython
         from ..cpython.reader import READ_ERRORS
         from ..render import theme
-        from ..render.text import printable
+        from ..render.text import printable, visible
         from ..target.stop import NoInferior
 
         options = self._parse(arguments)
         try:
             with theme.using(self._theme(options, from_tty)):
                 self.run(options)
+        except gdb.GdbError as error:
+            raise gdb.GdbError(visible(str(error))) from None
         except NoInferior:
             raise gdb.GdbError(f"{self.NAME}: {NO_INFERIOR}") from None
         except (NoPython,) + READ_ERRORS as error:
@@ -420,9 +422,11 @@ _PIECE = 1 << 14
 
 def write(lines: Sequence[str]) -> None:
     """Print lines; characters that gdb's host character set lacks are written as escapes."""
+    from ..render.text import safe
+
     # gdb 12 and newer tell; before, gdb too takes the locale's unless it was told otherwise.
     charset = gdb.host_charset() if hasattr(gdb, "host_charset") else locale.getpreferredencoding(False)
-    text = "".join(line + "\n" for line in lines)
+    text = "".join(safe(line) + "\n" for line in lines)
     text = text.encode(charset, "backslashreplace").decode(charset)
     if _captured is not None:
         _captured.append(text)

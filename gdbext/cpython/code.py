@@ -80,7 +80,7 @@ class Codes:
             pointer = reader.pointer(address, "PyCodeObject", field)
             found = self._names.get(pointer)
             if found is None:
-                found = self._names[pointer] = objects.text(pointer)
+                found = self._names[pointer] = objects.name(pointer)
             return found
 
         if self._in_object:

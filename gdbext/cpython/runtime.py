@@ -214,7 +214,7 @@ class Runtime:
                     try:
                         name = self.dicts.attribute(thread, "_name")
                         if name:
-                            found[self.objects.integer(ident)] = self.objects.text(name)
+                            found[self.objects.integer(ident)] = self.objects.name(name)
                     except READ_ERRORS:
                         continue
             except READ_ERRORS:

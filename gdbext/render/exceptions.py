@@ -206,12 +206,12 @@ class _Printer:
         start, end = self._style.interactive
         if start and filename.startswith(start) and filename.endswith(end):
             filename = "<stdin>"
-        yield (f'  File "{theme.filename(visible(filename))}", line {theme.line_number(str(line))}, '
-               f"in {theme.function(visible(name))}")
+        yield (f'  File "{theme.filename(printable(filename))}", line {theme.line_number(str(line))}, '
+               f"in {theme.function(printable(name))}")
         for each in self._style.marks(entry, self._source):
             yield "    " + visible(each)
         for variable, value in sorted(self._locals_of(entry)) if self._locals_of else ():
-            yield f"    {theme.variable(visible(variable))} = {visible(value)}"
+            yield f"    {theme.variable(printable(variable))} = {visible(value)}"
 
 
 def _repeated(count: int) -> Iterator[str]:

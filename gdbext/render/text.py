@@ -52,6 +52,14 @@ def cut(text: str, columns: int) -> str:
     return kept + "..."
 
 
+def safe(line: str) -> str:
+    """A line as it may go to a terminal: what a renderer has let through is escaped. Of control sequences, looks stay."""
+    if line.isprintable():
+        return line
+    return "".join(part if theme.SEQUENCE.fullmatch(part) and not theme.is_plain() else visible(part)
+                   for part in theme.parts(line))
+
+
 def width(text: str) -> int:
     """How many columns of a terminal the text takes: East Asian wide characters take two."""
     if "\x1b" in text:

@@ -7,7 +7,7 @@ control characters when it comes here.
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Iterator, NamedTuple
+from typing import Iterator, List, NamedTuple
 
 _RESET = "\x1b[m"
 SEQUENCE = re.compile("\x1b\\[[0-9;]*m")
@@ -47,6 +47,11 @@ def is_plain() -> bool:
 def plain(text: str) -> str:
     """The text without its looks."""
     return SEQUENCE.sub("", text)
+
+
+def parts(text: str) -> List[str]:
+    """The text cut where its looks change; what changes them is a part by itself."""
+    return re.split(f"({SEQUENCE.pattern})", text)
 
 
 def filename(text: str) -> str:
