@@ -53,7 +53,7 @@ def cut(text: str, columns: int) -> str:
 
 
 def safe(line: str) -> str:
-    """A line as it may go to a terminal: what a renderer has let through is escaped. Of control sequences, looks stay."""
+    """A line as it may go to a terminal: what a renderer has let through is escaped, but for the looks of a theme."""
     if line.isprintable():
         return line
     return "".join(part if theme.SEQUENCE.fullmatch(part) and not theme.is_plain() else visible(part)

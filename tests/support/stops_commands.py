@@ -1,7 +1,7 @@
 """For gdb to source: stop processes at any instruction, run commands there, and tell what came of it.
 
-Environment: STOPS, a JSON document with `pid` (of a process that goes on, programs/restless.py), `brief` (what starts one
-that ends), `seed`, `count` of stops, `lines` and `per_stop` of them. Prints a JSON document.
+Environment: STOPS, a JSON document with `pid` (of a process that goes on, programs/restless.py), `brief` (what starts
+one that ends), `seed`, `count` of stops, `lines` and `per_stop` of them. Prints a JSON document.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def attached(pid):
 
 
 def stepped(dice):
-    """Go on from where a thread is, instruction by instruction, all others standing; whether the process is still there.
+    """Go on from where a thread is, instruction by instruction, while others stand; whether the process is still there.
 
     Not through a system call, which may wait for another thread.
     """
