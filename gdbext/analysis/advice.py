@@ -165,7 +165,7 @@ def _files_of_process(images: Sequence[Image], machine: Machine) -> List[str]:
 
 
 def _use(image: Image) -> str:
-    return f"py-symbols -use /path/to/debug-file   (of build id {_id(image)})"
+    return f"py-symbols -use /path/to/{_id(image)}.debug"
 
 
 def _container(report: Report, machine: Machine) -> Iterator[Advice]:

@@ -1,6 +1,8 @@
 """What all commands share: how one is declared, its options, its help, its errors."""
 
+import glob
 import locale
+import os
 import shlex
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
 
@@ -32,6 +34,9 @@ class Option(NamedTuple):
     choices: Tuple[str, ...] = ()
     plain: bool = False
 
+
+# What options take that are names of files.
+_FILES = ("FILE", "PATH")
 
 JSON = Option("json", "Print one JSON document, on one line.", plain=True)
 
@@ -136,6 +141,8 @@ class Command(gdb.Command):
         if words[-1].startswith("-"):
             return [] if word is None else [option.name for option in self.OPTIONS if option.name.startswith(word)]
         before = [option for option in self.OPTIONS if option.value and words[-2:-1] == ["-" + option.name]]
+        if before and before[0].value in _FILES:
+            return [] if word is None else _files(words[-1], word)
         if before:
             return [] if word is None else [choice for choice in before[0].choices if choice.startswith(word)]
         return self.complete_argument(text, word)
@@ -143,6 +150,19 @@ class Command(gdb.Command):
     def complete_argument(self, text: str, word: Optional[str]) -> Any:
         """What may follow besides options, as gdb.Command.complete() gives it."""
         return []
+
+
+def _files(typed: str, word: str) -> List[str]:
+    """The files whose names begin as typed, of which `word` is the end.
+
+    gdb.COMPLETE_FILENAME would take the option for a part of the name.
+    """
+    path = os.path.expanduser(typed)
+    found = sorted(glob.glob(glob.escape(path) + "*"))
+    if len(found) == 1 and os.path.isdir(found[0]):
+        # After the only answer comes a space, behind which the folder's files can't be asked for.
+        found = sorted(glob.glob(glob.escape(found[0]) + "/*")) or found
+    return [word + each[len(path):] + ("/" if os.path.isdir(each) else "") for each in found]
 
 
 class Function(gdb.Function):

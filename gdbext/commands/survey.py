@@ -291,7 +291,7 @@ def _interpreter(python: process.Python, subject: Subject) -> Interpreter:
         how = "_PyRuntime in its dynamic symbols"
     source = python.runtime.layout.source
     layout = {"dwarf": "its own DWARF", "table": f"table of {source.table}"}.get(
-        source.kind, f"table of {source.table}, and the process's own offsets")
+        source.kind, f"table of {source.table} and its own offsets")
     executable, prefix, base = (_of_sys(python, name) for name in ("executable", "prefix", "base_prefix"))
     return Interpreter(
         python.version, python.path, python.identity.debug, python.identity.free_threaded, how, layout,

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import select
 import sys
 from pathlib import Path
 from typing import Iterable, Iterator, List, NamedTuple, Optional
@@ -146,12 +147,23 @@ def source(script: str) -> None:
     gdb.execute(f"source {script}")
 
 
+# What a terminal gives at most as one line.
+_MAX_ANSWER = 4096
+
+
 def confirmed(question: str) -> bool:
     """The user's answer; yes without a terminal to ask at, and with `set confirm off`, as for gdb's own questions."""
     if not gdb.parameter("confirm") or not sys.stdin.isatty():
         return True
+    gdb.write(f"{question} (y or n) ")
     gdb.flush()
-    return input(f"{question} (y or n) ").strip().lower() in ("y", "yes")
+    # input() would hear of Ctrl-C after RET only. Nothing is typed ahead into a question of this kind.
+    select.select([0], [], [])
+    answer = os.read(0, _MAX_ANSWER)
+    if not answer.endswith(b"\n"):
+        # The end of the input, Ctrl-D.
+        gdb.write("\n")
+    return answer.strip().lower() in (b"y", b"yes")
 
 
 def has_fixed_places() -> bool:

@@ -48,8 +48,8 @@ def test_nothing_is_wrong() -> None:
     ("ID=arch", "/usr/bin/python3.12",
      "DEBUGINFOD_URLS=https://debuginfod.archlinux.org debuginfod-find debuginfo %s" % ID),
     ("ID=alpine", "/usr/bin/python3.11", 'apk add "$(apk info -qW /usr/bin/python3.11)-dbg"'),
-    ("ID=debian", "/usr/local/bin/python3.11", "py-symbols -use /path/to/debug-file   (of build id %s)" % ID),
-    ("", "/root/.pyenv/bin/python3.11", "py-symbols -use /path/to/debug-file   (of build id %s)" % ID),
+    ("ID=debian", "/usr/local/bin/python3.11", "py-symbols -use /path/to/%s.debug" % ID),
+    ("", "/root/.pyenv/bin/python3.11", "py-symbols -use /path/to/%s.debug" % ID),
 ])
 def test_packages(release: str, path: str, command: str) -> None:
     """Which package has it, as the target's distribution has it."""
@@ -116,7 +116,7 @@ def test_wrong_library() -> None:
     text, = said(Machine(pid=7, executable=PROGRAM), program, wrong._replace(mapped_file="/proc/7/map_files/1-2"))
     assert text.endswith("\npy-symbols -use /proc/7/map_files/1-2") and "exe" not in text
     text, = said(Machine(pid=7, executable=PROGRAM), program, wrong)
-    assert text.endswith("\npy-symbols -use /path/to/debug-file   (of build id %s)" % OTHER_ID)
+    assert text.endswith("\npy-symbols -use /path/to/%s.debug" % OTHER_ID)
     text, = said(Machine(core="/tmp/core", executable=PROGRAM), program, wrong)
     assert text.endswith("\npy-symbols -use /path/to/libpython3.11.so.1.0")
     # gdb has read what is mapped, from another place.
