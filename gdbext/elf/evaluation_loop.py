@@ -26,7 +26,8 @@ _JIT = re.compile(rb"(?<!\w)(?:_PyJIT_Compile|jit_error)(?!\w)")
 class EvaluationLoop(NamedTuple):
     """How the loop was compiled; each None where that does not show.
 
-    `dispatch` is "computed gotos", "switch" or "tail calls"; `split` tells of code that the compiler moved to a
+    `dispatch` is "computed gotos", "one jump for all" (a switch, or computed gotos that -O0 and -Og have merged) or "tail
+    calls"; `split` tells of code that the compiler moved to a
     part of its own (.cold); `jit` whether there is a just-in-time compiler. `size` is in bytes.
     """
 
@@ -54,7 +55,7 @@ def of(image: Image, debug: Optional[Image] = None, part: bytes = b"") -> Option
     elif whole and image.machine == "x86_64":
         code = image.read(symbol.address, min(symbol.size, MAX_LOOP)) or b""
         jumps = len(_INDIRECT_JUMP.findall(code))
-        dispatch = "computed gotos" if jumps >= MANY_JUMPS else "switch" if code else None
+        dispatch = "computed gotos" if jumps >= MANY_JUMPS else "one jump for all" if code else None
     elif not whole and len(part) >= MIN_WHOLE and len(_INDIRECT_JUMP.findall(part)) >= MANY_JUMPS:
         dispatch = "computed gotos"
     # Names of local functions are in .symtab only.
