@@ -26,8 +26,8 @@ _JIT = re.compile(rb"(?<!\w)(?:_PyJIT_Compile|jit_error)(?!\w)")
 class EvaluationLoop(NamedTuple):
     """How the loop was compiled; each None where that does not show.
 
-    `dispatch` is "computed gotos", "one jump for all" (a switch, or computed gotos that -O0 and -Og have merged) or "tail
-    calls"; `split` tells of code that the compiler moved to a
+    `dispatch` is "computed gotos", "one jump for all" (a switch, or computed gotos that -O0 and -Og have merged) or
+    "tail calls"; `split` tells of code that the compiler moved to a
     part of its own (.cold); `jit` whether there is a just-in-time compiler. `size` is in bytes.
     """
 
