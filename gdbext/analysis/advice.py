@@ -170,10 +170,12 @@ def _use(image: Image) -> str:
 
 def _container(report: Report, machine: Machine) -> Iterator[Advice]:
     """The files are in another root, and gdb looks for them in its own."""
-    if machine.pid is not None and machine.root and machine.sysroot.rstrip("/") != machine.root.rstrip("/") and any(
+    if machine.pid is not None and machine.sysroot.rstrip("/") != machine.root.rstrip("/") and any(
             image.read_by_gdb is False or image.is_of_another_build for image in report.images if image.is_python):
-        yield Advice("The process is in another root (container, chroot), where gdb does not look for its files.",
-                     [f"set sysroot {machine.root}", f"file /proc/{machine.pid}/exe"])
+        yield Advice("The process is in another root (container, chroot), where gdb does not look for its files."
+                     if machine.root else
+                     f"gdb looks for files below {machine.sysroot} (sysroot), but the process has this root.",
+                     [f"set sysroot {machine.root or '/'}", f"file /proc/{machine.pid}/exe"])
     elif machine.core is not None and not machine.sysroot:
         absent = [image for image in report.images if image.problem == NOT_HERE and image.is_python]
         if absent:

@@ -109,6 +109,14 @@ def test_wrong_binary() -> None:
     assert OTHER_ID in text and text.endswith("\nfile /proc/7/exe")
 
 
+def test_sysroot_of_another_machine() -> None:
+    """What gdb finds there is not what the process of this machine runs."""
+    program = image(PROGRAM, EXECUTABLE, read_by_gdb=False)
+    texts = said(Machine(pid=7, executable=PROGRAM, sysroot="/srv/tree"), program)
+    assert any("below /srv/tree" in text and text.endswith("\nset sysroot /\nfile /proc/7/exe") for text in texts)
+    assert not any("sysroot" in text for text in said(Machine(pid=7, executable=PROGRAM), program))
+
+
 def test_wrong_library() -> None:
     """The program is the right one: to name that again would not help."""
     wrong = image(LIBRARY, loaded_build_id=OTHER_ID, read_by_gdb=False)
