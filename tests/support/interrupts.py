@@ -25,7 +25,6 @@ LONGEST = 20.0
 SHORTEST = 0.003
 # Seconds until the prompt is there for certain, interrupted or not.
 PATIENCE = 60.0
-_PROGRESS = re.compile(r"[^\n]*\r")
 _PROBLEM = re.compile("Python Exception|occurred in Python|internal-error")
 # What is another with every run: how long it took.
 _TIMES = re.compile(r"\d+\.\d+ s\b")
@@ -162,7 +161,8 @@ def _is_whole(answer: str) -> bool:
 
 def _plain(answer: str) -> str:
     """Without how far it was, and how long it took."""
-    return _TIMES.sub("", _PROGRESS.sub("", answer.replace("\r\n", "\n")))
+    lines = answer.replace("\r\n", "\n").split("\n")
+    return _TIMES.sub("", "\n".join(line.rpartition("\r")[2] for line in lines))
 
 
 def _lines(program: processes.Program, folder: Path) -> Iterator[List[str]]:
