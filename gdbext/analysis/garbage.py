@@ -5,17 +5,24 @@ tracked objects have; what is left with more than none, and all that leads from 
 Facts: Modules/gcmodule.c (deduce_unreachable), Python/gc.c; InternalDocs/garbage_collector.md.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from itertools import chain
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..cpython.gc_lists import GcLists
+from ..cpython.heap_objects import HeapType
 from ..cpython.heap_walk import Progress, Report
+from ..cpython.memory import Region
+from ..cpython.objects import TYPE_SUBCLASS
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
+from ..cpython.tracked import FROZEN_BIT, TrackedObjects
 from .references import References
 
 _STEP = 8192
 # The flags of gc.set_debug() that keep what was collected.
 _DEBUG_SAVEALL = 32
+_NOT_JUDGED = ("Classes, code objects and namespaces of functions count as reachable: in a free-threaded build their "
+               "counts need not be whole in themselves.")
 
 
 class Collector(NamedTuple):
@@ -53,44 +60,73 @@ class Garbage(NamedTuple):
     problems: List[str]
 
 
-def find(runtime: Runtime, references: References, report: Report = lambda progress: None) -> Garbage:
-    """Look for garbage. Raises READ_ERRORS where the collector's lists can't be found."""
+def find(runtime: Runtime, references: References, regions: Sequence[Region],
+         report: Report = lambda progress: None) -> Garbage:
+    """Look for garbage. Raises READ_ERRORS where the objects that the collector tracks can't be found."""
     lists = GcLists(runtime)
-    heads = lists.heads()
+    generations = lists.generations()
     kept = _kept(lists, runtime, references)
+    tracked = TrackedObjects(runtime, regions, report)
+    free_threaded = runtime.layout.free_threaded
     try:
-        search = _Unreachable(references, lists, report)
+        search = _Unreachable(references, tracked, _held_elsewhere(runtime, references) if free_threaded else None,
+                              report)
         cycles, hanging = search.cycles()
         partial = False
     except KeyboardInterrupt:
-        return Garbage(_collector(runtime, lists, heads), kept, [], [], 0, 0, True, lists.problems)
-    return Garbage(_collector(runtime, lists, heads), kept, cycles, hanging, search.tracked, search.not_followed,
-                   partial, lists.problems)
+        return Garbage(_collector(runtime, lists, generations, None), kept, [], [], 0, 0, True, tracked.problems)
+    return Garbage(_collector(runtime, lists, generations, _frozen(runtime, search.addresses)), kept, cycles,
+                   hanging, len(search.addresses), search.not_followed, partial,
+                   tracked.problems + [_NOT_JUDGED] * free_threaded)
+
+
+def _held_elsewhere(runtime: Runtime, references: References) -> Callable[[int, HeapType], Iterable[int]]:
+    """What of a free-threaded build is taken to be reachable when an object is met: its count need not tell.
+
+    Of types, code objects and the namespaces of functions each thread has a part of the count (3.14, gh-124218).
+    References from the stacks of threads to functions, methods and others are not counted at all (gh-117376).
+    """
+    namespaces = [runtime.layout["PyFunctionObject"].offset(name) for name in ("func_globals", "func_builtins")]
+    names, word = references.referents.names, references.referents.windows.word
+
+    def held(address: int, type_: HeapType) -> Iterable[int]:
+        if type_.flags & TYPE_SUBCLASS or "code" in names(type_):
+            return [address]
+        return [word(address + at) for at in namespaces] if "function" in names(type_) else ()
+    return held
 
 
 class _Unreachable:
     """The tracked objects that nothing else refers to."""
 
-    def __init__(self, references: References, lists: GcLists, report: Report) -> None:
+    def __init__(self, references: References, tracked: TrackedObjects,
+                 elsewhere: Optional[Callable[[int, HeapType], Iterable[int]]], report: Report) -> None:
+        """`elsewhere` tells of objects that are reachable whatever their counts say; then roots' are too."""
         self._references = references
         self._referents = referents = references.referents
         self.not_followed = 0
         count = references.walk.objects.count
         left: Dict[int, int] = {}
         # An immortal object is never garbage; one whose count can't be read is not called garbage.
-        for address in lists.objects():
+        for address in chain.from_iterable(tracked.of_types(lambda _type: True)):
             try:
                 number, immortal = count(address)
                 left[address] = -1 if immortal else number
             except READ_ERRORS:
                 left[address] = -1
-        self.tracked = len(left)
+        self.addresses = list(left)
+        reachable = [held for root in references.roots() for held, _via in root.holds] if elsewhere else []
         for done, address in enumerate(left):
             if not done % _STEP:
                 report(Progress(done, 0))
             try:
-                kind = referents.kind_at(address)
+                type_ = referents.type_of(address)
+                if type_ is None:
+                    continue
+                kind = referents.kind(type_)
                 held = kind.visit(address)
+                if elsewhere is not None:
+                    reachable += elsewhere(address, type_)
             except READ_ERRORS:
                 continue
             if kind.exact:
@@ -102,6 +138,9 @@ class _Unreachable:
                 for each in held:
                     if each in left:
                         left[each] = -1
+        for address in reachable:
+            if address in left:
+                left[address] = -1
         waiting = [address for address, number in left.items() if number]
         for address in waiting:
             del left[address]
@@ -197,7 +236,15 @@ def _kept(lists: GcLists, runtime: Runtime, references: References) -> List[Tupl
     return found
 
 
-def _collector(runtime: Runtime, lists: GcLists, heads: List[int]) -> Collector:
+def _frozen(runtime: Runtime, addresses: List[int]) -> Optional[int]:
+    """How many of a free-threaded build's objects gc.freeze() has hidden from the collector."""
+    if not runtime.layout.free_threaded:
+        return None
+    reader = runtime.reader
+    return sum(bool(reader.integer(address, "PyObject", "ob_gc_bits") & FROZEN_BIT) for address in addresses)
+
+
+def _collector(runtime: Runtime, lists: GcLists, heads: List[int], frozen: Optional[int]) -> Collector:
     """The collector's settings, those of the main interpreter."""
     reader, layout = runtime.reader, runtime.layout
     enabled = collecting = None
@@ -220,16 +267,15 @@ def _collector(runtime: Runtime, lists: GcLists, heads: List[int]) -> Collector:
         "_PyRuntimeState", "gc.permanent_generation")
     # One list of lists for each interpreter; the main one is the last.
     own = heads[-(4 if permanent else 3):]
-    frozen = 0
     for head in own[:3]:
         try:
             thresholds.append(reader.integer(head, "gc_generation", "threshold", signed=True))
             counts.append(reader.integer(head, "gc_generation", "count", signed=True))
         except READ_ERRORS:
             continue
-    if permanent and len(own) == 4 and generation.size:
+    if frozen is None and permanent and len(own) == 4 and generation.size and not layout.free_threaded:
         try:
             frozen = sum(1 for _ in lists.members(own[3]))
         except READ_ERRORS:
             pass
-    return Collector(enabled, collecting, thresholds, counts, frozen, bool(debug & _DEBUG_SAVEALL))
+    return Collector(enabled, collecting, thresholds, counts, frozen or 0, bool(debug & _DEBUG_SAVEALL))

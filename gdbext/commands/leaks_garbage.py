@@ -27,6 +27,6 @@ class LeaksGarbage(Command):
         current = model.heap()
         references = references_of(current)
         with ProgressLine("searching") as progress:
-            found = garbage.find(runtime_of(current), references, progress)
+            found = garbage.find(runtime_of(current), references, current.memory.writable(), progress)
         write([leaks.garbage_document(current.target(), found)] if options["json"]
               else list(leaks.garbage_text(found, options["limit"] or DEFAULT_LIMIT)))

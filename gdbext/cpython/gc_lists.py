@@ -31,10 +31,17 @@ class GcLists:
 
         Raises MissingField for a free-threaded build, which has no such lists, Unreadable, Damaged.
         """
+        if self._runtime.layout.free_threaded:
+            raise MissingField("free-threaded builds keep no lists of their objects")
+        return self.generations()
+
+    def generations(self) -> List[int]:
+        """The addresses of the generations, which begin with these heads; free-threaded builds have them too.
+
+        Raises MissingField, Unreadable, Damaged.
+        """
         runtime = self._runtime
         layout, candidate = runtime.layout, runtime.candidate
-        if layout.free_threaded:
-            raise MissingField("free-threaded builds keep no lists of their objects")
         size = layout["gc_generation"].size
         if candidate.globals:
             # 3.6: the first of three, which a variable points to.

@@ -443,7 +443,8 @@ class HeapObjects:
             local = reader.integer(address, "PyObject", "ob_ref_local")
             # It may be negative.
             shared = reader.integer(address, "PyObject", "ob_ref_shared", signed=True)
-            return local + _shared_count(shared), local == _IMMORTAL_LOCAL
+            word = self._runtime.memory.u64(address + self._count_at)
+            return local + _shared_count(shared) - self._deferring * (word >> 30 & 1), local == _IMMORTAL_LOCAL
         count = self._runtime.memory.u64(address + self._count_at)
         if not self._immortal:
             return count, abs(count - _STATIC_COUNT) < _LOWEST_POINTER

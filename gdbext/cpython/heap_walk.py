@@ -121,7 +121,7 @@ class HeapWalk:
         pattern = objects.metatype.to_bytes(8, "little")
         for region in self._regions:
             for start, size in pieces(region):
-                if self.pools.holds(start) or self.mimalloc.holds(start):
+                if self.pools.holds(start) or self.mimalloc.reserves(region, start):
                     continue
                 try:
                     data = memory.read(start, size)

@@ -8,6 +8,7 @@ Facts: Include/internal/mimalloc/mimalloc/types.h, Objects/mimalloc/segment.c, O
 """
 
 import struct
+from bisect import bisect_right
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .heap import PIECE, Blocks, Run, multiples
@@ -15,6 +16,8 @@ from .memory import PAGE, Memory, Region, Unreadable
 
 SEGMENT = 32 << 20
 SLICE = 1 << 16
+# mi_option_arena_reserve: so much is mapped at once for segments, most of it never touched.
+ARENA = 1 << 30
 # Of the header of a segment, mi_segment_t: up to its slices, and of these at most that many.
 _HEADER = struct.Struct("<32xQ168xQQQQI4xQ8x")
 MAX_SLICES = SEGMENT // SLICE
@@ -74,6 +77,7 @@ class Mimalloc:
         self.found: List[MiPage] = []
         self.damaged = 0
         self._faults = 0
+        self._segments: List[int] = []
         # The numbers of the slices that are a page in use, and of these the ones whose blocks are small.
         self._slices: Set[int] = set()
         self.small: Set[int] = set()
@@ -94,8 +98,10 @@ class Mimalloc:
                                         key=lambda found: (found[0], len(found[2])))
             if intact:
                 self._faults += faults
+                self._segments += [address for address, _header in of_one]
                 self._add(pages, large)
         self.found.sort()
+        self._segments.sort()
 
     def _all_pages(self, segments: List[Tuple[int, Tuple[int, ...]]], keyed: bool) -> Tuple[int, int, List[MiPage]]:
         """(how many of the segments are whole, how many faults there are, the pages)."""
@@ -162,6 +168,14 @@ class Mimalloc:
     def holds(self, address: int) -> bool:
         """Whether an address is within a page in use."""
         return address >> self.shift in self._slices
+
+    def reserves(self, region: Region, address: int) -> bool:
+        """Whether an address in a region is of an arena: there is nothing but segments in it, and room for such.
+
+        Who reads memory that was never touched has the kernel map it, as gcore does, so that it seems to be used.
+        """
+        index = bisect_right(self._segments, address) - 1
+        return index >= 0 and region.start <= self._segments[index] and address - self._segments[index] < ARENA
 
     @property
     def blocks(self) -> int:

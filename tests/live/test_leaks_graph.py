@@ -19,8 +19,6 @@ REQUESTS = 50
 @pytest.fixture
 def program(interpreter: Interpreter) -> Iterator[processes.Program]:
     """A service that keeps its requests."""
-    if interpreter.free_threaded:
-        pytest.skip("a free-threaded build allocates with mimalloc only")
     with processes.running_python(stripped.as_installed(interpreter), "leaking.py") as running:
         yield running
 
