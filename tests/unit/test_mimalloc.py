@@ -29,7 +29,7 @@ def encoded(pointer: int, keys: Tuple[int, int], null: int) -> int:
 
 
 class Page:
-    """What a page is to be: `count` blocks of `block` bytes, three lists of the numbers of free ones, the heap's tag."""
+    """What a page is to be: `count` blocks of `block` bytes, three lists of the numbers of free ones, a tag."""
 
     def __init__(self, block: int, count: int, lists: Sequence[Sequence[int]] = ((), (), ()), tag: int = 0) -> None:
         self.block, self.count, self.lists, self.tag = block, count, lists, tag
@@ -175,7 +175,8 @@ def test_header_that_proves_nothing(field: int, value: int) -> None:
 
 
 DAMAGE: Dict[str, Tuple[int, str, int]] = {
-    "size of blocks": (28, "<I", 50), "more blocks than fit": (10, "<H", 60000), "more than are reserved": (12, "<H", 1)}
+    "size of blocks": (28, "<I", 50), "more blocks than fit": (10, "<H", 60000),
+    "more than are reserved": (12, "<H", 1)}
 
 
 @pytest.mark.parametrize("what", DAMAGE)
