@@ -23,6 +23,8 @@ from .runtime import Runtime
 MANAGED_WEAKREF = 1 << 3
 HEAP_TYPE = 1 << 9
 READY = 1 << 12
+# Part of Py_TPFLAGS_DEFAULT.
+_HAVE_VERSION_TAG = 1 << 18
 HAVE_GC = 1 << 14
 
 # User space ends here on x86-64 and aarch64.
@@ -32,6 +34,8 @@ _MAX_ADDRESS = 1 << 48
 MAX_METATYPES = 16
 # What tp_basicsize and tp_itemsize may be, in bytes.
 MAX_BASIC_SIZE = 1 << 20
+# Of the name of a type, in bytes.
+_MAX_NAME = 256
 # Words that are no types are remembered up to this number.
 MAX_REJECTED = 1 << 18
 # So many references nobody has: 4 characters of text are more. Immortal objects (PEP 683, 3.12) have a
@@ -90,8 +94,8 @@ class Source:
         """Where each block begins."""
         raise NotImplementedError
 
-    def fitting(self, numbers: Optional[List[int]], size: int) -> Optional[List[int]]:
-        """Which of these blocks, or of all, have that many bytes."""
+    def fitting(self, numbers: Optional[List[int]], size: int, resized: bool) -> Optional[List[int]]:
+        """Which of these blocks, or of all, have that many bytes, for objects that may have been `resized` or not."""
         raise NotImplementedError
 
 
@@ -124,19 +128,18 @@ class RunSource(Source):
         return [address for first, number in self._run.parts
                 for address in range(first, first + number * size, size)]
 
-    def fitting(self, numbers: Optional[List[int]], size: int) -> Optional[List[int]]:
+    def fitting(self, numbers: Optional[List[int]], size: int, resized: bool) -> Optional[List[int]]:
         return numbers if size <= self._run.usable else []
 
 
 class BlocksSource(Source):
-    """Blocks of any size, of which those with `least` bytes count. What lies behind them may be asked for as well,
-    and says nothing."""
+    """Blocks of any size. What lies behind them may be asked for as well, and says nothing."""
 
     def __init__(self, blocks: Blocks, least: int = 0) -> None:
+        """In blocks of less than `least` bytes there are no objects that have the size that they were made with."""
         self.number = len(blocks.starts)
         self._blocks = blocks
-        if least:
-            self.used = [number for number, size in enumerate(blocks.sizes) if size >= least]
+        self._least = least
 
     def column(self, at: int) -> List[int]:
         words, last = self._blocks.words, len(self._blocks.words) - 1
@@ -146,8 +149,9 @@ class BlocksSource(Source):
         base = self._blocks.address
         return [base + 8 * start for start in self._blocks.starts]
 
-    def fitting(self, numbers: Optional[List[int]], size: int) -> Optional[List[int]]:
+    def fitting(self, numbers: Optional[List[int]], size: int, resized: bool) -> Optional[List[int]]:
         sizes = self._blocks.sizes
+        size = size if resized else max(size, self._least)
         return [number for number in (range(self.number) if numbers is None else numbers) if sizes[number] >= size]
 
 
@@ -196,8 +200,8 @@ class HeapObjects:
         """`regions`: the memory that types may be in, which is the writable one.
 
         `small`: the pages, as addresses shifted by `shift`, whose blocks are too small for types.
-        `debug`: blocks begin with a debug header. `least`: of blocks of any size those that objects may be in have
-        so many bytes.
+        `debug`: blocks begin with a debug header. `least`: of blocks of any size those of objects that can't be
+        resized have so many bytes.
         """
         layout = runtime.layout
         self._runtime = runtime
@@ -289,7 +293,9 @@ class HeapObjects:
         flags = reader.integer(address, "PyTypeObject", "tp_flags")
         basic = reader.integer(address, "PyTypeObject", "tp_basicsize", signed=True)
         item = reader.integer(address, "PyTypeObject", "tp_itemsize", signed=True)
-        if not flags & READY or not 0 <= item <= MAX_BASIC_SIZE or not self.type_at + 8 <= basic <= MAX_BASIC_SIZE:
+        if not flags & READY and not self._is_never_readied(address, flags):
+            return None
+        if not 0 <= item <= MAX_BASIC_SIZE or not self.type_at + 8 <= basic <= MAX_BASIC_SIZE:
             return None
         head = self._gc_head if flags & HAVE_GC else 0
         if self.pre_header and flags & self._pre_header_flags:
@@ -300,6 +306,15 @@ class HeapObjects:
         # Naive times and datetimes (Modules/_datetimemodule.c) leave out the last field, their time zone.
         least = self._runtime.layout["PyASCIIObject"].size if flags & UNICODE_SUBCLASS else basic - 8
         return HeapType(address, flags, basic, item, head, head + least)
+
+    def _is_never_readied(self, address: int, flags: int) -> bool:
+        """Whether this is a static type that its module makes objects of without PyType_Ready(), as functools in 3.8."""
+        if flags & HEAP_TYPE or not flags & _HAVE_VERSION_TAG:
+            return False
+        memory, reader = self._runtime.memory, self._reader
+        name = memory.c_string(reader.pointer(address, "PyTypeObject", "tp_name"), _MAX_NAME)
+        return name.replace(b".", b"").replace(b"_", b"").isalnum() and not (
+            reader.pointer(address, "PyTypeObject", "tp_dict") or reader.pointer(address, "PyTypeObject", "tp_base"))
 
     def learn_from(self, blocks: Blocks) -> None:
         """Learn the types that are in blocks: these are large enough, and their own types are metatypes."""
@@ -359,7 +374,8 @@ class HeapObjects:
                 continue
             for word, of_word in by_word.items():
                 kind = known[word]
-                group = Group(kind, source, offset // 8, source.fitting(of_word, self._first + kind.least))
+                group = Group(kind, source, offset // 8, source.fitting(
+                    of_word, self._first + kind.least, bool(kind.item_size or kind.flags & UNICODE_SUBCLASS)))
                 dead = self._sift(group) if len(group) else []
                 if self._heads_unwritten:
                     others += dead

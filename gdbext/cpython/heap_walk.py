@@ -148,8 +148,9 @@ class HeapWalk:
             yield Blocks(run.parts[0][0], run.words, starts, [run.usable] * len(starts))
 
     def _has_pools(self) -> bool:
-        """Whether pymalloc has the objects. Then none that is small enough for it lies elsewhere in malloc's memory,
-        where other structures look like objects now and then."""
+        """Whether pymalloc has the objects. Then of those that are small enough for it only what was once larger lies
+        elsewhere in malloc's memory (Objects/obmalloc.c, _PyObject_Realloc), where other structures look like objects.
+        """
         if not self.pools.found:
             return False
         try:

@@ -302,14 +302,18 @@ class Referents:
         if flags & LIST_SUBCLASS:
             return [self._list], True
         if flags & TYPE_SUBCLASS:
-            return [self._type], True
+            if names[0] == "type":
+                return [self._type], True
+            # A metatype of an extension module.
+            return [self._type, lambda address: self._scan(address, base, self._layout["PyHeapTypeObject"].size)], False
         for name in names:
             special = self._special(name)
             if special is not None:
                 return [special], True
             if name in _FIELDS:
                 return [self._fields(*_FIELDS[name])], True
-        if not [name for name in names if name != "object"] or not base.flags & HAVE_GC:
+        if not [name for name in names if name != "object"] or not base.flags & HAVE_GC and not self._reader.pointer(
+                base.address, "PyTypeObject", "tp_traverse"):
             # What the collector does not know holds no references that could be part of a cycle; what it
             # holds nevertheless, only its own module knows.
             return [], True
@@ -320,6 +324,8 @@ class Referents:
             return self._set
         if name == "module":
             return self._module
+        if name == "xml.etree.ElementTree.Element":
+            return self._element
         if name == "builtin_method":
             # PyCMethodObject: a function, and its class (mm_class).
             function = self._layout["PyCFunctionObject"]
@@ -538,6 +544,18 @@ class Referents:
                 break
             found += self._bounded(at + data + 8 * index, take)
             at, index = word(at + block.offset("rightlink")), 0
+        return self._some(found)
+
+    def _element(self, address: int) -> List[int]:
+        """ElementObject and ElementObjectExtra (Modules/_elementtree.c); a text's lowest bit is a flag."""
+        tag, text, tail, extra = self.windows.words(address + self._layout["PyObject"].size, 4)
+        found = [tag, text & ~1, tail & ~1]
+        if extra:
+            attributes, count, _allocated, children = self.windows.words(extra, 4)
+            found.append(attributes)
+            if count > MAX_ITEMS:
+                raise Damaged(address, "impossible Element")
+            found += self.windows.words(children, count)
         return self._some(found)
 
     def _scan(self, address: int, type_: HeapType, start: int = 0) -> List[int]:

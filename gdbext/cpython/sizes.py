@@ -38,9 +38,7 @@ _BUFFER_AT, _BUFFER_SIZE_AT, _BUFFERED_SIZE = 40, 104, 136
 
 # Types that count more than their structure by rules that are not known here.
 _UNKNOWN = frozenset((
-    "_pickle.Pickler", "_pickle.Unpickler",
-    "xml.etree.ElementTree.Element", "itertools.combinations", "itertools.combinations_with_replacement",
-    "itertools.permutations", "itertools.product", "_ctypes.CType_Type", "StgDict"))
+    "_pickle.Pickler", "_pickle.Unpickler", "_ctypes.CType_Type", "StgDict"))
 
 
 class _Memo(dict):
@@ -92,6 +90,9 @@ class Sizes:
             "frame": self._frame, "collections.OrderedDict": self._ordered_dict, "collections.deque": self._deque,
             "array.array": self._array, "decimal.Decimal": self._decimal, "_io.BytesIO": self._bytes_io,
             "frozendict": self._dict, "Struct": self._struct, "_struct.Struct": self._struct,
+            "xml.etree.ElementTree.Element": self._element,
+            "itertools.product": self._product, "itertools.combinations": self._combinations,
+            "itertools.combinations_with_replacement": self._combinations, "itertools.permutations": self._permutations,
         }
         self._named.update(dict.fromkeys(
             ("_io.BufferedReader", "_io.BufferedWriter", "_io.BufferedRandom"), self._buffered))
@@ -459,6 +460,32 @@ class Sizes:
             return [base + (0 if flags & _MPD_DATA_FLAGS & ~0x10 else 8 * allocated) for flags, allocated in zip(
                 group.column(flags_at), group.column(alloc_at))]
         return sizes
+
+    def _element(self, type_: HeapType) -> Rule:
+        """ElementObjectExtra (Modules/_elementtree.c): attrib, length, allocated, children, and room for 4 of them."""
+        base = type_.head + type_.basic_size
+        extra_at = self._layout["PyObject"].size + 24
+        inner = 64
+
+        def size_of(extra: int) -> int:
+            allocated, children = self._windows.word(extra + 16), self._windows.word(extra + 24)
+            return base + inner + (8 * allocated if children != extra + 32 else 0)
+        return lambda group: [self._safely(size_of, base, extra) if extra else base for extra in group.column(extra_at)]
+
+    # In Modules/itertoolsmodule.c: a tuple, `indices`, in permutations `cycles`, `result`, and but in product `r`.
+
+    def _product(self, type_: HeapType) -> Rule:
+        base, pools_at = type_.head + type_.basic_size, self._layout["PyObject"].size
+        return lambda group: [base + 8 * self._safely(self._tuple_size, 0, pools) for pools in group.column(pools_at)]
+
+    def _combinations(self, type_: HeapType) -> Rule:
+        base, length_at = type_.head + type_.basic_size, self._layout["PyObject"].size + 24
+        return lambda group: [base + 8 * length for length in group.column(length_at)]
+
+    def _permutations(self, type_: HeapType) -> Rule:
+        base, pool_at = type_.head + type_.basic_size, self._layout["PyObject"].size
+        return lambda group: [base + 8 * (self._safely(self._tuple_size, 0, pool) + length) for pool, length in zip(
+            group.column(pool_at), group.column(pool_at + 32))]
 
     def _bytes_io(self, type_: HeapType) -> Rule:
         """bytesio (Modules/_io/bytesio.c): its first field is a bytes object, counted in unless it is shared."""

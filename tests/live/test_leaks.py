@@ -20,7 +20,7 @@ IDS = [" ".join(way) for way in WAYS]
 
 # sys.getallocatedblocks() counts the requests above 512 bytes as well, which pymalloc passes on to malloc:
 # for heap.py's objects, and for the interpreter's tables.
-LARGE_BLOCKS = 4000
+LARGE_BLOCKS = {"": 4000, "frozen": 4000, "library": 8000}
 # Of the pages of mimalloc, some few belong to no thread of Python. Since 3.15 PyMem_RawMalloc() is mimalloc's too,
 # from a heap that the interpreter does not count.
 OTHER_BLOCKS, RAW_BLOCKS = 64, 2000
@@ -28,6 +28,8 @@ OTHER_BLOCKS, RAW_BLOCKS = 64, 2000
 # What the child that measures and the parent that waits do not share: their frames, and up to 3.7 the
 # arguments of the call that the parent waits in.
 FRAME = "builtins.frame"
+# Of these a note says that only their structure is counted.
+OF_CTYPES = ("builtins.StgDict", "_ctypes.Py", "_ctypes.UnionType", "ctypes._endian._swapped")
 ARGUMENTS = "builtins.tuple"
 
 
@@ -44,7 +46,7 @@ def assert_tracked(truth: Dict[str, List[int]], document: Dict[str, Any], interp
     if got[ARGUMENTS][0] == truth[ARGUMENTS][0] + 1 and interpreter.minor <= (3, 7):
         del got[ARGUMENTS], truth[ARGUMENTS]
     differing = {name: (truth.get(name), got.get(name)) for name in {*truth, *got}
-                 if truth.get(name) != got.get(name) and name != FRAME}
+                 if truth.get(name) != got.get(name) and name != FRAME and not name.startswith(OF_CTYPES)}
     assert not differing, "%d types differ: (told, answered) %s" % (len(differing), list(differing.items())[:9])
     assert abs(truth.get(FRAME, [0])[0] - got.get(FRAME, [0])[0]) <= 2
 
@@ -109,7 +111,11 @@ def test_census(interpreter: Interpreter, mode: str, where: str, request: pytest
     reason = processes.no_kernel_core() if where == "kernel core" else None
     if reason:
         pytest.skip(reason)
-    with subject_of(launched(interpreter, mode, request), mode, "frozen" if where == "gcore" else "") as subject:
+    argument = {"gcore": "frozen", "kernel core": "library"}.get(where, "")
+    if argument == "library" and interpreter.minor in ((3, 8), (3, 9)):
+        # With these modules the child has a key and its value more in one of its dicts.
+        argument = ""
+    with subject_of(launched(interpreter, mode, request), mode, argument) as subject:
         truth = subject.place(where).truth
         census, limited, tracked, text, check = run = subject.run(where, [
             "py-leaks -json", "py-leaks -json -sort count -limit 3", "py-leaks -tracked -json", "py-leaks -limit 5",
@@ -120,7 +126,7 @@ def test_census(interpreter: Interpreter, mode: str, where: str, request: pytest
     assert_census(census.document(), limited.document(), text.stdout, truth)
     blocks = truth["blocks"] - census.document()["blocks"]
     uncounted = OTHER_BLOCKS if interpreter.minor < (3, 15) else RAW_BLOCKS
-    assert -uncounted <= blocks <= 0 if interpreter.free_threaded else 0 <= blocks < LARGE_BLOCKS
+    assert -uncounted <= blocks <= 0 if interpreter.free_threaded else 0 <= blocks < LARGE_BLOCKS[argument]
 
 
 @pytest.mark.parametrize("allocator", ["malloc", "debug", "malloc_debug", "mimalloc"])

@@ -167,8 +167,80 @@ def nothing():
     pass
 
 
+def library():
+    """Modules of the standard library, and objects of theirs that are at work."""
+    # What these modules would do in the child would make it differ.
+    os.register_at_fork = lambda **_functions: None
+    import argparse
+    import asyncio
+    import concurrent.futures
+    import configparser
+    import ctypes
+    import datetime
+    import email.message
+    import email.parser
+    import fractions
+    import http.server
+    import itertools
+    import logging
+    import operator
+    import queue
+    import random
+    import re
+    import socket
+    import sqlite3
+    import ssl
+    import tempfile
+    import unittest
+    import xml.etree.ElementTree
+    import zipfile
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    database = sqlite3.connect(":memory:")
+    rows = database.execute("select 1 union select 2")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--number", type=int)
+    settings = configparser.ConfigParser()
+    settings.read_string(u"[section]\nkey = value\n")
+    loop = asyncio.new_event_loop()
+    future = loop.create_future()
+    future.add_done_callback(print)
+
+    async def wait():
+        await future
+
+    task = loop.create_task(wait())
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    log = logging.getLogger("heap")
+    log.addHandler(logging.StreamHandler())
+    log.warning
+    tree = xml.etree.ElementTree.fromstring("<a><b c='d'>e</b>f<g/><h/><i/><j/><k/></a>")
+    message = email.parser.Parser().parsestr("Subject: text\n\nbody")
+    match = re.match("(a)(b)?", "ab")
+    array_type = ctypes.c_int * 3
+    later = queue.Queue()
+    later.put([1])
+    return [server, database, rows, next(rows), parser, settings, loop, future, task, log, tree, list(tree), message,
+            match, match.re.finditer("abab"), array_type(1, 2, 3), ctypes.pointer(ctypes.c_int(3)), later,
+            ctypes.CFUNCTYPE(None)(lambda: None), datetime.datetime.now(), datetime.timezone.utc,
+            fractions.Fraction(1, 3), itertools.count(), itertools.cycle([[1]]), itertools.groupby([[1]], len),
+            itertools.islice([[1]], 1), itertools.tee([[1]]), itertools.product([[1]], [2]),
+            itertools.permutations([[1], 2, 3], 2), itertools.combinations([[1], 2, 3], 2),
+            operator.itemgetter("a", "b"),
+            operator.attrgetter("a.b"), operator.methodcaller("f", [1], key=[2]), random.Random(1), socket.socketpair(),
+            ssl.create_default_context(), tempfile.SpooledTemporaryFile(), unittest.TestCase("run"),
+            concurrent.futures.Future(), zipfile.ZipInfo("name"), functools.lru_cache()(len), email.message.Message(),
+            collections.ChainMap({"a": [1]}), collections.Counter("aab"), collections.namedtuple("Point", "x y")(1, [2]),
+            iter([1]), iter({1: 2}), iter({1}), reversed([1]), enumerate([[1]]), zip([[1]], [[2]]), map(len, [[1]]),
+            filter(None, [[1]]), {1: [2]}.items(), classmethod(len), staticmethod(len), super(Number, Number(1)),
+            type(re)("module"), [].append, len, object.__repr__, Exception([1])]
+
+
 def main():
     kept = made()
+    if "library" in sys.argv:
+        kept.append(library())
     # In the child, free-threaded 3.14 and later look for this module, whose name is kept from then on.
     kept.append(sys.intern("_contextvars"))
     # Before the fork: opening files leaves things in caches.

@@ -9,7 +9,8 @@ from collections import Counter
 from gdbext.commands import model
 from gdbext.cpython.heap_objects import HAVE_GC
 from gdbext.cpython.heap_walk import HeapWalk
-from gdbext.cpython.objects import MANAGED_DICT, TYPE_SUBCLASS
+from gdbext.cpython.objects import INLINE_VALUES, MANAGED_DICT, TYPE_SUBCLASS
+from gdbext.cpython.reader import READ_ERRORS
 from gdbext.cpython.referents import Referents
 from gdbext.cpython.sizes import Sizes
 from gdbext.cpython.type_names import TypeNames
@@ -17,7 +18,9 @@ from gdbext.cpython.type_names import TypeNames
 # What objects own without showing it to the collector: keys and names; a function's module, a slot's...
 OWNED = ("builtins.str", "builtins.int")
 # What these show is held in memory of their own elsewhere, or by other objects, which show it too.
-BY_WAY_OF_OTHERS = ("builtins.module", "functools._lru_cache_wrapper")
+BY_WAY_OF_OTHERS = ("builtins.module", "functools._lru_cache_wrapper", "builtins.PyCapsule", "_ctypes.PyCSimpleType",
+                    "_ctypes.PyCPointerType", "_ctypes.PyCFuncPtrType", "_ctypes.PyCArrayType", "_ctypes.PyCStructType",
+                    "_ctypes.UnionType")
 TYPES_OWN = ("builtins.tuple",)
 # Code is known to the collector in free-threaded builds, but shows it the constants only.
 CODES_OWN = ("builtins.tuple", "builtins.bytes")
@@ -36,12 +39,28 @@ def check(path):
     found = {}
     twice = []
     for group in walk.groups():
-        name, exact = names.of(group.type.address), sizes.is_exact(group.type)
-        for address, size in zip(group.addresses(), sizes.of(group)):
+        name, all_sizes = names.of(group.type.address), sizes.of(group)
+        exact = sizes.is_exact(group.type)
+        for address, size in zip(group.addresses(), all_sizes):
             if address in found:
                 twice.append(hex(address))
             found[address] = (name, size if exact else None)
     referents = Referents(runtime, walk.objects)
+
+    def name_of(address):
+        try:
+            type_ = referents.type_of(address)
+        except READ_ERRORS:
+            type_ = None
+        return names.of(type_.address) if type_ is not None else "no object"
+
+    by_instances = {}
+    for address, _name, _size, _tracked, told in truth["objects"]:
+        type_ = referents.type_of(address) if address in found else None
+        if type_ is not None and type_.flags & INLINE_VALUES:
+            for each in referents.of(address):
+                if name_of(each) == "builtins.dict" and each not in told:
+                    by_instances[each] = told
     missing, types, wrong, edges = [], [], [], []
     for address, name, size, _tracked, told in truth["objects"]:
         got = found.get(address)
@@ -55,17 +74,20 @@ def check(path):
             type_ = referents.type_of(address)
             if type_.flags & HAVE_GC and got[0] not in RUNNING:
                 answered = referents.of(address)
+                # The values within an instance that has a dict are shown by one of the two (gh-130327).
+                within = by_instances.get(address, ())
+                if type_.flags & MANAGED_DICT and type_.flags & INLINE_VALUES:
+                    within = [dict_ for dict_ in answered if dict_ in by_instances]
                 if type_.flags & MANAGED_DICT and Counter(told) - Counter(answered):
                     # See Referents._inline.
                     answered += [value for _key, value in runtime.dicts.attributes(address) if value in told]
                 lacking = Counter(told) - Counter(answered)
-                besides = [names.of(referents.type_of(each).address) for each in Counter(answered) - Counter(told)]
+                besides = [name_of(each) for each in Counter(answered) - Counter(told) if each not in within]
                 owned = OWNED + (TYPES_OWN if type_.flags & TYPE_SUBCLASS else ())
                 owned += CODES_OWN if name == "builtins.code" else ()
                 besides = [each for each in besides if each not in owned]
                 if name not in BY_WAY_OF_OTHERS and (lacking or besides and referents.kind(type_).exact):
-                    edges.append([hex(address), name, [hex(each) + names.of(
-                        referents.type_of(each).address) for each in lacking], besides])
+                    edges.append([hex(address), name, [hex(each) + " " + name_of(each) for each in lacking], besides])
     return {"referents": edges[:20], "missing": missing[:20], "types": types[:20], "sizes": wrong[:20],
             "twice": twice[:20], "compared": len(truth["objects"]), "problems": walk.problems, "blocks": walk.blocks}
 
