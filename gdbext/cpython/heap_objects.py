@@ -308,7 +308,7 @@ class HeapObjects:
         return HeapType(address, flags, basic, item, head, head + least)
 
     def _is_never_readied(self, address: int, flags: int) -> bool:
-        """Whether this is a static type that its module has objects of without PyType_Ready(), like functools in 3.8."""
+        """Whether this is a static type that its module never gives to PyType_Ready(), as functools does in 3.8."""
         if flags & HEAP_TYPE or not flags & _HAVE_VERSION_TAG:
             return False
         memory, reader = self._runtime.memory, self._reader

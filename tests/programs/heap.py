@@ -188,16 +188,22 @@ def library():
     import random
     import re
     import socket
-    import sqlite3
-    import ssl
     import tempfile
     import unittest
     import xml.etree.ElementTree
     import zipfile
 
     server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
-    database = sqlite3.connect(":memory:")
-    rows = database.execute("select 1 union select 2")
+    # Not every build has these.
+    optional = []
+    try:
+        import sqlite3
+        rows = sqlite3.connect(":memory:").execute("select 1 union select 2")
+        optional += [rows, next(rows)]
+        import ssl
+        optional.append(ssl.create_default_context())
+    except ImportError:
+        pass
     parser = argparse.ArgumentParser()
     parser.add_argument("--number", type=int)
     settings = configparser.ConfigParser()
@@ -221,7 +227,7 @@ def library():
     array_type = ctypes.c_int * 3
     later = queue.Queue()
     later.put([1])
-    return [server, database, rows, next(rows), parser, settings, loop, future, task, log, tree, list(tree), message,
+    return [server, optional, parser, settings, loop, future, task, log, tree, list(tree), message,
             match, match.re.finditer("abab"), array_type(1, 2, 3), ctypes.pointer(ctypes.c_int(3)), later,
             ctypes.CFUNCTYPE(None)(lambda: None), datetime.datetime.now(), datetime.timezone.utc,
             fractions.Fraction(1, 3), itertools.count(), itertools.cycle([[1]]), itertools.groupby([[1]], len),
@@ -229,7 +235,7 @@ def library():
             itertools.permutations([[1], 2, 3], 2), itertools.combinations([[1], 2, 3], 2),
             operator.itemgetter("a", "b"),
             operator.attrgetter("a.b"), operator.methodcaller("f", [1], key=[2]), random.Random(1), socket.socketpair(),
-            ssl.create_default_context(), tempfile.SpooledTemporaryFile(), unittest.TestCase("run"),
+            tempfile.SpooledTemporaryFile(), unittest.TestCase("run"),
             concurrent.futures.Future(), zipfile.ZipInfo("name"), functools.lru_cache()(len), email.message.Message(),
             collections.ChainMap({"a": [1]}), collections.Counter("aab"), collections.namedtuple("Point", "x y")(1, [2]),
             iter([1]), iter({1: 2}), iter({1}), reversed([1]), enumerate([[1]]), zip([[1]], [[2]]), map(len, [[1]]),
