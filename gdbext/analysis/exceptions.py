@@ -299,8 +299,8 @@ class Search(NamedTuple):
 
 
 def search(python: Python, threads: Sequence[Thread], regions: Sequence[Region], name: Optional[str],
-           compact: bool = True, report: ReportProgress = lambda progress: None) -> Search:
-    """All exceptions that have a traceback, or those of a type and of types derived from it.
+           compact: bool = True, report: ReportProgress = lambda progress: None, limit: Optional[int] = None) -> Search:
+    """All exceptions that have a traceback, or those of a type and of types derived from it; `limit` are told of.
 
     Those come first whose traceback has a frame that still runs, the newest thread's before others'; then
     what the collector has seen last before what is older, where it knows. Raises Unreadable, Damaged,
@@ -328,7 +328,7 @@ def search(python: Python, threads: Sequence[Thread], regions: Sequence[Region],
             ranked.append((rank, age, address, thread))
         ranked.sort(key=lambda each: each[:2])
         reports = Reports(python)
-        for _rank, _age, address, thread in ranked[:MAX_FOUND]:
+        for _rank, _age, address, thread in ranked[:min(MAX_FOUND, limit or MAX_FOUND)]:
             found.append(Found(reports.of(address, compact), thread))
     except KeyboardInterrupt:
         partial = True

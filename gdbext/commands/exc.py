@@ -19,11 +19,12 @@ class Exc(Command):
     NAME = "py-exc"
     CLASS = STACK
     SUMMARY = "Print the exceptions that the selected thread raises and handles, with their tracebacks."
-    USAGE = "py-exc [-all] [-locals] [-json] [ADDRESS | -find [TYPE]]"
+    USAGE = "py-exc [-all] [-locals] [-limit N] [-json] [ADDRESS | -find [TYPE]]"
     OPTIONS = (
         Option("all", "Those of all threads."),
         Option("locals", "With the variables of each frame of a traceback."),
         Option("find", "Those anywhere in the heap that have a traceback, of a type or of all."),
+        Option("limit", "With -all: the first N threads that have any. With -find: the first N.", "N"),
         JSON,
     )
     EXAMPLE = "py-exc -all"
@@ -46,11 +47,13 @@ class Exc(Command):
         helds = [held(thread, compact=not options["json"]) for thread in threads if thread.state is not None]
         end = ended(current, options["all"] or options["json"])
         if options["json"]:
-            write([render.document(current.target(), helds, end, locals_of if options["locals"] else lambda _: None)])
+            write([render.document(current.target(), helds, end, locals_of if options["locals"] else lambda _: None,
+                                    options["limit"])])
             return
         lines = list(render.ended_text(end, selected_number())) if end is not None else []
         lines += [""] * bool(lines)
-        lines += self._all(helds, options["locals"]) if options["all"] else self._selected(helds, options["locals"])
+        lines += (self._all(helds, options["locals"], options["limit"]) if options["all"]
+                  else self._selected(helds, options["locals"]))
         write(lines)
 
     def _one(self, current: "Model", word: str, options: Dict[str, Any]) -> None:
@@ -80,7 +83,8 @@ class Exc(Command):
         searches: List["Search"] = []
         with ProgressLine("searching") as progress:
             for python in current.pythons:
-                searches.append(search(python, threads, regions, name, not options["json"], progress))
+                searches.append(search(python, threads, regions, name, not options["json"], progress,
+                                       options["limit"]))
                 if searches[-1].partial:
                     # Whoever interrupts one search does not want the next.
                     break
@@ -114,17 +118,17 @@ class Exc(Command):
             lines += [render.heading(each.thread), *found] if found and len(helds) > 1 else found
         return lines or ["This thread neither raises nor handles an exception."]
 
-    def _all(self, helds: List["Held"], with_locals: bool) -> List[str]:
+    def _all(self, helds: List["Held"], with_locals: bool, limit: Optional[int]) -> List[str]:
         from ..render import exceptions as render
+        from ..render.text import left_out
 
-        quiet = 0
+        busy = [each for each in helds if not each.is_quiet]
+        quiet = len(helds) - len(busy)
         lines: List[str] = []
-        for each in helds:
-            found = self._held(each, with_locals)
-            if found:
-                lines += [""] * bool(lines) + [render.heading(each.thread), *found]
-            else:
-                quiet += 1
+        for each in busy[:limit]:
+            lines += [""] * bool(lines) + [render.heading(each.thread), *self._held(each, with_locals)]
+        more = left_out(len(busy), limit, "threads with exceptions")
+        lines += [""] * bool(more and lines) + more
         if quiet:
             others = "other " * bool(lines)
             lines += [""] * bool(lines) + [

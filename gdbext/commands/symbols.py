@@ -1,7 +1,7 @@
 """py-symbols: what gdb and gdbext can see of the process, why not more, and what to do."""
 
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from .command import JSON, NO_INFERIOR, SUPPORT, Command, Option, refuse, write
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     _Finds = Callable[[MappedImage], Optional[str]]
 
 
+_T = TypeVar("_T")
+
+
 class Symbols(Command):
     """Prints or dumps the report."""
 
@@ -21,14 +24,16 @@ class Symbols(Command):
     CLASS = SUPPORT
     SUMMARY = "Show what is known of the files behind a Python process: build ids, debug information, layout."
     USAGE = "\n       ".join((
-        "py-symbols [-all] [-json]", "py-symbols -use PATH", "py-symbols -imports FUNCTION [-json]",
-        "py-symbols -calls FUNCTION [-json]", "py-symbols -load-libpython"))
+        "py-symbols [-all] [-limit N] [-json]", "py-symbols -use PATH",
+        "py-symbols -imports FUNCTION [-limit N] [-json]", "py-symbols -calls FUNCTION [-limit N] [-json]",
+        "py-symbols -load-libpython"))
     OPTIONS = (Option("all", "Show every mapped image, not only Python's."),
                Option("use", "Load a debug file, or those of a folder, whose build ids fit.", "PATH", text=True),
                Option("imports", "Name the files, and their Python modules, that import a C function.", "FUNCTION",
                       text=True),
                Option("calls", "List the places that call a C function of another file.", "FUNCTION", text=True),
-               Option("load-libpython", "Run the libpython.py that fits, after asking."), JSON)
+               Option("load-libpython", "Run the libpython.py that fits, after asking."),
+               Option("limit", "The first N images, importers or calls only.", "N"), JSON)
     EXAMPLE = "py-symbols -all"
 
     def run(self, options: Dict[str, Any]) -> None:
@@ -78,9 +83,10 @@ class Symbols(Command):
         if options["json"]:
             versions = host.versions()
             gdb = symbols.Host(versions.gdb, versions.python)
-            write([symbols.document(target, report, gdb, libpython, options["all"], advice)])
+            write([symbols.document(target, report, gdb, libpython, options["all"], advice,
+                                    options["limit"])])
         else:
-            write(list(symbols.text(report, libpython, options["all"], advice, host.columns())))
+            write(list(symbols.text(report, libpython, options["all"], advice, host.columns(), options["limit"])))
 
     def _imports(self, subject: "Subject", pythons: "List[Python]", target: Dict[str, Any],
                  options: Dict[str, Any]) -> None:
@@ -90,6 +96,7 @@ class Symbols(Command):
         self._need_pyelftools()
         function = options["imports"]
         found, notes = survey.importers(subject, pythons, function)
+        found, notes = _first(found, options["limit"], "importers", notes)
         if options["json"]:
             write([symbols.importers_document(target, function, found, notes)])
         else:
@@ -124,6 +131,7 @@ class Symbols(Command):
                         continue
                 found.append(Call(image.path, site.address, names.at(site.address, image),
                                   within[0] if within is not None else None, site.loads, importer.modules))
+        found, notes = _first(found, options["limit"], "calls", notes)
         if options["json"]:
             write([symbols.calls_document(target, function, found, notes)])
         else:
@@ -186,6 +194,13 @@ class Symbols(Command):
             write([f"Loaded {found.candidates[0]}"])
         else:
             write(["Not loaded."])
+
+
+def _first(found: "List[_T]", limit: Optional[int], what: str, notes: List[str]) -> "Tuple[List[_T], List[str]]":
+    """The first of a list, with the note about what that leaves out."""
+    from ..render.text import left_out
+
+    return found[:limit], [*left_out(len(found), limit, what), *notes]
 
 
 def _libpython(subject: "Subject", pythons: "List[Python]") -> "LibPython":

@@ -418,6 +418,11 @@ class Held(NamedTuple):
     raising: Optional[Report]
     problem: Optional[str] = None
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to say of it."""
+        return not self.handling and self.raising is None and self.problem is None
+
 
 class Signal(Protocol):
     """A fatal signal: target.signals.Fatal."""
@@ -551,8 +556,8 @@ def remarks(report: Report) -> Iterator[str]:
 
 
 def document(target: Dict[str, Any], threads: List[Held], ended: Optional[Ended],
-             locals_of: Callable[[Python], Optional[Locals]]) -> str:
-    """The JSON document of py-exc for threads."""
+             locals_of: Callable[[Python], Optional[Locals]], limit: Optional[int] = None) -> str:
+    """The JSON document of py-exc for threads; with a limit, for so many of those that have exceptions."""
     def made(held: Held, report: Optional[Report]) -> Optional[Dict[str, Any]]:
         return to_json(report, locals_of(held.thread.python) if held.thread.python else None)
 
@@ -563,7 +568,7 @@ def document(target: Dict[str, Any], threads: List[Held], ended: Optional[Ended]
         "handling": [made(held, report) for report in held.handling],
         "raising": made(held, held.raising),
         "problem": held.problem,
-    } for held in threads]})
+    } for held in threads if limit is None or not held.is_quiet][:limit]})
 
 
 def document_of_one(target: Dict[str, Any], report: Report, locals_of: Optional[Locals]) -> str:

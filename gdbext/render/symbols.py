@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 from ..analysis.libpython import LibPython
 from ..analysis.symbols import INTERPRETER, Call, Debug, Image, Importer, Interpreter, Loop, Report
 from .document import document as _document
-from .text import printable, width
+from .text import left_out, printable, width
 
 # Of a build id, the digits that a table shows; no two files of one machine have them in common.
 DIGITS = 12
@@ -29,8 +29,8 @@ class Host(NamedTuple):
 
 
 def text(report: Report, libpython: Optional[LibPython], everything: bool,
-         advice: List[str], columns: Optional[int] = None) -> Iterator[str]:
-    """The interpreters, a table of the images with what is odd of each below it, notes, then what to do.
+         advice: List[str], columns: Optional[int] = None, limit: Optional[int] = None) -> Iterator[str]:
+    """The interpreters, a table of `limit` images with what is odd of each below it, notes, then what to do.
 
     `libpython` is None where no gdb runs that could have loaded it; `columns` are those of the terminal, None
     where there is none.
@@ -44,7 +44,8 @@ def text(report: Report, libpython: Optional[LibPython], everything: bool,
         yield printable(report.refusal)
         yield ""
     shown = [image for image in report.images if everything or image.is_python or not report.interpreters]
-    yield from table(shown)
+    yield from table(shown[:limit])
+    yield from left_out(len(shown), limit, "images")
     left = len(report.images) - len(shown)
     if left:
         yield f"{left} more, which are not Python's: -all shows them"
@@ -266,8 +267,8 @@ def _split(found: List[str], missing: List[str]) -> Iterator[str]:
 
 
 def document(target: Optional[Dict[str, Any]], report: Report, host: Host, libpython: LibPython,
-             everything: bool, advice: List[str]) -> str:
-    """The JSON document of py-symbols."""
+             everything: bool, advice: List[str], limit: Optional[int] = None) -> str:
+    """The JSON document of py-symbols, with `limit` images at the most."""
     shown = [image for image in report.images if everything or image.is_python or not report.interpreters]
     return _document("py-symbols", target, {  # type: ignore[arg-type]
         "gdb": {"version": host.gdb, "python": host.python},
@@ -275,8 +276,8 @@ def document(target: Optional[Dict[str, Any]], report: Report, host: Host, libpy
         "interpreters": [{**interpreter._asdict(), "virtual": interpreter.is_virtual}
                          for interpreter in report.interpreters],
         "refusal": report.refusal,
-        "images": [_image_json(image) for image in shown],
-        "images_not_shown": len(report.images) - len(shown),
+        "images": [_image_json(image) for image in shown[:limit]],
+        "images_not_shown": len(report.images) - len(shown[:limit]),
         "notes": report.notes,
         "advice": advice,
     })

@@ -14,7 +14,7 @@ import gdb
 
 from ..cpython.memory import PAGE, Region
 from ..elf.core import Core
-from . import mapped_files, objfiles, processes, stop
+from . import mapped_files, processes, stop
 
 _MAPS_LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) [0-9a-f]+ \S+ \d+ *(.*)")
 
@@ -204,6 +204,8 @@ def open_file(target: stop.Target) -> MemoryFile:
         if gdb.current_recording() is not None:
             return None
         if target.core is not None:
+            from . import objfiles
+
             return CoreFile(target.core, objfiles.files_of)
         if target.pid is not None and processes.is_traced_here(target.pid):
             return ProcessFile(target.pid)

@@ -346,7 +346,8 @@ def test_imports(interpreter: Interpreter, tmp_path: Path) -> None:
     with processes.running([str(interpreter.path), str(program_with_modules)]) as program:
         mapped = [path for path in program.mapped() if path.is_file() and path.read_bytes()[:4] == b"\x7fELF"]
         run = ask(program.pid, *("py-symbols -json -imports %s" % name for name in functions),
-                  "py-symbols -imports SSL_read", "py-symbols -imports no_such_function")
+                  "py-symbols -imports SSL_read", "py-symbols -imports no_such_function",
+                  "py-symbols -json -imports fopen -limit 1")
         alone = check_symbols(program.pid, "-imports", "poll")
     relocations = {str(path): elf_files.run("readelf", "-rW", str(path)) for path in mapped}
     named = {}
@@ -361,12 +362,15 @@ def test_imports(interpreter: Interpreter, tmp_path: Path) -> None:
     for path in named["poll"]:
         of_file, = check_symbols(path, "-imports", "poll")["imports"]
         assert of_file["by"] == named["poll"][path]["by"]
-    assert "No mapped file imports no_such_function." in run.answers[-1].stdout
+    assert "No mapped file imports no_such_function." in run.answers[-2].stdout
+    first, more = run.answers[-1].document(), len(named["fopen"]) - 1
+    assert len(first["imports"]) == 1 and first["notes"] == (
+        ["%d more importers: -limit left them out." % more] if more else [])
     ssl_module = [each for each in named["SSL_read"].values() if each["modules"] == ["_ssl"]]
     # In some builds _ssl calls the newer SSL_read_ex.
     for each in ssl_module:
         assert each["is_module"] and "PLT" in each["by"] or "GOT" in each["by"]
-        assert each["path"] in run.answers[-2].stdout and "module _ssl" in run.answers[-2].stdout
+        assert each["path"] in run.answers[-3].stdout and "module _ssl" in run.answers[-3].stdout
     library = [each for path, each in named["fopen"].items() if "libcrypto" in path]
     for each in library:
         assert not each["is_module"] and "_ssl" in each["modules"]

@@ -1,6 +1,7 @@
 """Exceptions made up in the memory of every table's build: what is read of them, and where reading ends."""
 
 import json
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 import pytest
@@ -24,6 +25,19 @@ each_table = pytest.mark.parametrize("table", TABLES.values(), ids=IDS)
 
 # Addresses of functions that tp_str points to.
 OBJECT_STR, BASE_STR, KEY_STR = 0x10, 0x20, 0x30
+
+
+def test_a_limit_is_for_threads_that_have_exceptions() -> None:
+    quiet, first, second = (render.Held(SimpleNamespace(  # type: ignore[arg-type]
+        native=SimpleNamespace(number=number), ident=number, name=None, python=None), [], None, problem)
+        for number, problem in ((1, None), (2, "one"), (3, "two")))
+    threads = [quiet, first, second]
+
+    def numbers(limit: Optional[int]) -> List[int]:
+        document = json.loads(render.document({}, threads, None, lambda _: None, limit))
+        return [thread["number"] for thread in document["threads"]]
+
+    assert (numbers(None), numbers(1), numbers(5)) == ([1, 2, 3], [2], [2, 3])
 
 
 class Heap:
