@@ -178,9 +178,19 @@ def gate_says(made: MadeProcess) -> str:
     return str(error.value)
 
 
-def of_another_micro(table: tables.Table) -> MadeProcess:
-    """A process of a release that this table is near to, but not made for."""
-    return MadeProcess(table, hexversion=table.hexversion & ~0xFFFF | 99 << 8 | 0xF0)
+def gate_says_of_another_micro(made: MadeProcess, reason: str) -> bool:
+    """Whether that is the reason; where other tables are as near, theirs come first, and only some are named."""
+    said = gate_says(made)
+    return "no layout passes its checks" in said and (reason in said or made.version in ((3, 9), (3, 10)))
+
+
+def of_another_micro(table: tables.Table, grown: int = 8) -> MadeProcess:
+    """A process of a release that this table is near to, but not made for: its runtime is larger by so many bytes."""
+    made = MadeProcess(table, hexversion=table.hexversion & ~0xFFFF | 99 << 8 | 0xF0)
+    runtime = made.symbols.get("_PyRuntime")
+    if runtime is not None:
+        made.symbols["_PyRuntime"] = runtime._replace(size=runtime.size + grown)
+    return made
 
 
 @each_table
@@ -191,10 +201,20 @@ def test_the_gate_wants_thread_states_linked_both_ways(table: tables.Table) -> N
         made.add_thread(main)
         made.builder.set(made.states[main][0], "PyThreadState", "prev", 0)
         if made.hexversion != table.hexversion:
-            assert "not linked both ways" in gate_says(made)
+            assert gate_says_of_another_micro(made, "not linked both ways")
         else:
             # Its own table is right whatever became of the process.
             assert len(open_one(made).thread_states()) == 2
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES.values() if table.runtime_size is not None],
+                         ids=lambda table: table.name.text)
+def test_a_runtime_of_the_same_size_needs_no_threads(table: tables.Table) -> None:
+    made = of_another_micro(table, grown=0)
+    state = made.add_thread(made.add_interpreter())
+    made.set_frames(state, made.builder.frame(made.builder.none(), 10))
+    python = open_one(made)
+    assert len(python.thread_states()) == 1 and not python.exact
 
 
 @each_table
@@ -234,7 +254,7 @@ def test_the_gate_wants_frames_that_can_be_read(table: tables.Table) -> None:
     main = made.add_interpreter()
     state = made.add_thread(main)
     made.set_frames(state, made.builder.frame(made.builder.none(), 10))
-    assert "no frame can be read" in gate_says(made)
+    assert gate_says_of_another_micro(made, "no frame can be read")
     damaged = MadeProcess(table)
     state = damaged.add_thread(damaged.add_interpreter())
     damaged.set_frames(state, damaged.builder.frame(damaged.builder.none(), 10))
