@@ -3,7 +3,6 @@
 import json
 from typing import Any, Dict, Iterator, List, Tuple
 
-from ..analysis.statuses import NO_PYTHON, NOT_OPENED, OK, PARTIAL
 from .command import JSON, STATUS, Command, Option, capture, complain, end, execute, write
 
 
@@ -93,6 +92,7 @@ def _dump_json(current: Any, options: Dict[str, Any]) -> bool:
 
 def for_shell(options: Dict[str, Any], mark: str) -> None:
     """Answer, with `mark` on a line of both streams before and behind it, and end gdb with a status."""
+    from ..analysis.statuses import NO_PYTHON, NOT_OPENED, OK, PARTIAL
     from ..cpython.process import NoPython
     from ..cpython.reader import READ_ERRORS
     from ..target.stop import NoInferior

@@ -4,7 +4,6 @@ import contextlib
 import os
 from typing import BinaryIO, Iterator
 
-from ..analysis.whole_files import whole
 from .command import Option, refuse
 
 FORCE = Option("force", "Write over FILE if there is one.")
@@ -16,6 +15,8 @@ def written(command: str, path: str, force: bool) -> Iterator[BinaryIO]:
 
     Refuses where `path` can't be written, or is there and may not be written over.
     """
+    from ..analysis.whole_files import whole
+
     if os.path.isdir(path):
         refuse(f"{command}: {path} is a folder")
     if os.path.lexists(path) and not force:

@@ -23,8 +23,10 @@ TYPE_SUBCLASS = 1 << 31
 
 # Names, paths and messages are shorter; what a damaged length would have us read is not.
 MAX_TEXT = 1 << 20
-# A longer name is cut here, where its length is known, and not once more when it is shown (render/text.py).
-MAX_NAME = 900
+# Names and paths are whole up to PATH_MAX. A longer one is cut here, where its length is known, so far that it is
+# not cut once more when it is shown (render/text.py).
+MAX_NAME = 4096
+CUT_NAME = 900
 MAX_BYTES = 1 << 24
 MAX_ITEMS = 1 << 24
 MAX_DIGITS = 1 << 16
@@ -156,7 +158,7 @@ class Objects:
             return self.text(address)
         if any(self.reader.memory.read(data + length * kind, kind)):
             raise Damaged(address, f"str that does not end after {length} characters")
-        return f"{self._read_text(address, data, MAX_NAME, kind, encoding)}... ({length} characters)"
+        return f"{self._read_text(address, data, CUT_NAME, kind, encoding)}... ({length} characters)"
 
     def text_start(self, address: int, most: int) -> Tuple[str, int]:
         """The first characters of a str, `most` of them at the most, and how many it has."""
