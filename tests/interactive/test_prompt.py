@@ -84,7 +84,9 @@ def test_leaving_the_pager_leaves_the_command(program: processes.Program, gdb: g
         # A value ends where the terminal does, and is whole in a pipe.
         listed = "py-leaks instances -limit 5 function"
         rows = [line for line in narrow.ask(listed).splitlines() if line.startswith("0x")]
-        assert len(rows) == 5 and all(row.endswith("...") and 58 < len(row) <= 60 for row in rows), rows
+        cut = [row for row in rows if not row.endswith(">")]
+        assert len(rows) == 5 and cut and all(len(row) <= 60 for row in rows), rows
+        assert all(row.endswith("...") and 58 < len(row) for row in cut), rows
         assert narrow.ask("pipe %s | grep -c '0x[0-9a-f]*>$'" % listed).split()[-1] == "5"
     finally:
         narrow.close()
