@@ -77,9 +77,13 @@ def selection():
     return gdb.selected_thread().num, gdb.selected_frame().level()
 
 
+# $_pyfile() and its like have to keep their last answer in one of gdb's variables, which "show" lists.
+_OWN_VARIABLE = re.compile(r"\$_gdbext_text = .*\n")
+
+
 def settings():
     """All of gdb's settings, signals' handling, breakpoints and displays."""
-    return [gdb.execute(command, to_string=True) for command in (
+    return [_OWN_VARIABLE.sub("", gdb.execute(command, to_string=True)) for command in (
         "show", "info signals", "info breakpoints", "info display", "info inferiors", "info auto-load")]
 
 
