@@ -65,9 +65,10 @@ def test_nothing_changes(found: Found, which: int, tmp_path: Path) -> None:
 
 def test_changes_are_seen(found: Found, tmp_path: Path) -> None:
     """By what the test above looks with."""
-    lines = ["set var *(long *) ($sp - 256) = 1", "print ((int (*)(int)) close)(0)", "thread 1", "set var $r15 = 5",
-             "set width 77"]
+    lines = ["set var *(long *) ($sp - 256) = 0x5afe5afe", "print ((int (*)(int)) close)(0)", "thread 1",
+             "set var $r15 = 5", "set width 77"]
     told = look(found, -1, tmp_path, lines)
+    assert told["errors"] == {}
     differences = {line: set(names) for line, names in told["differences"].items()}
     assert differences[lines[0]] == {"memory"}
     assert {"memory", "threads"} <= differences[lines[1]]

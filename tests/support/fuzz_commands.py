@@ -96,7 +96,7 @@ class Fuzz:
         for number in self._threads:
             gdb.execute("thread %d" % number, to_string=True)
             for line in JUDGED:
-                self._truth[line, number] = json.loads(gdb.execute(line, to_string=True))
+                self._truth[line, number] = json.loads(_WARNING.sub("", gdb.execute(line, to_string=True)))
         self._read_by([lines[-1] for lines in self._lines(random.Random(0))])
 
     def _lines(self, dice: random.Random) -> List[List[str]]:

@@ -7,6 +7,7 @@ line the names of what differs.
 
 import contextlib
 import json
+import mmap
 import os
 import re
 import signal
@@ -25,15 +26,26 @@ _REGISTERS = ("general", "float", "vector")
 def memory(pid):
     """What is in each writable mapping, by its line in /proc/PID/maps."""
     found = {}
-    with open("/proc/%d/maps" % pid, errors="surrogateescape") as maps, open("/proc/%d/mem" % pid, "rb") as file:
+    with open("/proc/%d/maps" % pid, errors="surrogateescape") as maps, \
+            open("/proc/%d/mem" % pid, "rb", buffering=0) as file:
         for line in maps:
             start, end = (int(each, 16) for each in line.split()[0].split("-"))
             found[line] = None
             if line.split()[1].startswith("rw"):
-                file.seek(start)
-                with contextlib.suppress(OSError):
-                    found[line] = file.read(end - start)
+                found[line] = b"".join(_readable(file, start, end))
     return found
+
+
+def _readable(file, start, end):
+    """What can be read of a mapping: since glibc 2.42 the guard pages of a thread's stack lie within one."""
+    while start < end:
+        file.seek(start)
+        try:
+            data = file.read(end - start)
+        except OSError:
+            data = b""
+        yield data
+        start += len(data) or mmap.PAGESIZE
 
 
 def threads(pid):
