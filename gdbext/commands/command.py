@@ -102,7 +102,7 @@ class Command(gdb.Command):
             raise gdb.GdbError(visible(str(error))) from None
         except NoInferior:
             raise gdb.GdbError(f"{self.NAME}: {NO_INFERIOR}") from None
-        except (NoPython,) + READ_ERRORS as error:
+        except (NoPython, gdb.error) + READ_ERRORS as error:
             # The names of mapped files are in it, and those are the inferior's.
             raise gdb.GdbError(f"{self.NAME}: {printable(str(error))}") from None
 

@@ -166,7 +166,8 @@ class Unwinder:
                     problem = f"more than {MAX_NATIVE_FRAMES} frames"
                     break
                 found.append(NativeFrame(frame, self.image(frame.place), self._names, architecture))
-        except (unwind.NoUnwindTable, Unreadable) as error:
+        except (unwind.NoUnwindTable, Unreadable, gdb.error) as error:
+            # gdb's own: of a thread that the core has no registers of.
             problem = str(error)
         return Walk(found, problem)
 

@@ -8,8 +8,8 @@ from typing import Iterator, List
 
 import pytest
 
-from tests.support import compare, gdb, processes, stripped
-from tests.support.interpreters import Interpreter
+from tests.support import compare, damage, gdb, processes, stripped
+from tests.support.interpreters import Found, Interpreter
 
 COMMANDS = ["py-threads", "py-bt-plus", "py-threads -json", "py-bt-plus -json"]
 
@@ -138,6 +138,31 @@ def test_truncated_core(interpreter: Interpreter, core: Path, eighths: int, tmp_
         else:
             # Without threads there are none to apply anything to.
             assert answer.stdout.strip() or (answer.command == APPLY and not threads)
+
+
+def test_thread_that_gdb_takes_for_one(found: Found, tmp_path: Path) -> None:
+    """libthread_db tells of a thread of which the core has no registers, for its number in memory is damaged."""
+    if not found.interpreters:
+        pytest.skip("no CPython that gdbext reads was found")
+    launch = stripped.as_installed(found.interpreters[-1])
+    with processes.running_python(launch, "hanging.py") as program:
+        core = gdb.gcore(program.pid, tmp_path / "core")
+        executable = program.executable
+        last = gdb.run(["py-threads -json"], pid=program.pid).answers[0].document()["threads"][-1]
+        # In glibc's struct pthread, to which the ident is the address.
+        with open("/proc/%d/mem" % program.pid, "rb", 0) as memory:
+            descriptor = os.pread(memory.fileno(), 1 << 11, last["ident"])
+    place = descriptor.find(last["lwp"].to_bytes(4, "little"))
+    damaged = damage.copy(core, tmp_path / "damaged", {last["ident"] + place: (1 << 28).to_bytes(4, "little")})
+    commands = ["thread %d" % (last["number"] + 1), "py-bt-plus", "py-bt-plus -native", "py-frame-plus", "py-threads"]
+    chosen, *answers = gdb.run(commands, core=damaged, executable=executable, mode="hidden").answers
+    if "Unknown thread" in chosen.stderr:
+        pytest.skip("this gdb asks no libthread_db of a core's threads")
+    traceback, native, frame, threads = answers
+    assert traceback.stdout == frame.stdout == "No Python in this thread.\n"
+    assert native.stdout.startswith("No Python in this thread.\nThere may be more native frames: ")
+    assert all(answer.stderr == "" for answer in answers), answers
+    assert "\n*  %d " % (last["number"] + 1) in threads.stdout
 
 
 @pytest.mark.parametrize("writer", ["gcore", "kernel"])
