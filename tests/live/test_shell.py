@@ -192,8 +192,48 @@ def test_dump_refused(shell: Shell, tmp_path: Path) -> None:
                 assert ("zstd -d" in ended.stderr) == what.endswith(".zst")
         finally:
             process.kill()
-    traced = shell.run("dump", str(os.getpid()), "--gdb", "/nonexistent")
-    assert traced.returncode == NO_GDB
+    for arguments, status in (([str(os.getpid()), "--gdb", "/nonexistent"], NO_GDB), ([], USAGE),
+                              (["1", "--limit", "0"], USAGE)):
+        assert shell.run("dump", *arguments).returncode == status
+
+
+# A gdb that notes how it is started, and in which one command has been replaced.
+_BROKEN_GDB = """#!/bin/sh
+printf '%s\\n' "$@" > "$0.arguments"
+exec {gdb} -x "$0.py" "$@"
+"""
+_BROKEN_COMMAND = """
+import gdb
+
+class Broken(gdb.Command):
+    def invoke(self, *_):
+        raise gdb.GdbError("py-exc: broken by a test")
+
+Broken("py-exc", gdb.COMMAND_STACK)
+"""
+
+
+def test_dump_in_part(shell: Shell, found: Found) -> None:
+    """Where one of the answers fails, the others are there, and the status says so; gdb reads no symbols for it."""
+    broken = shell.home / "broken-gdb"
+    broken.write_text(_BROKEN_GDB.format(gdb=gdb.find().path))
+    broken.chmod(0o755)
+    (shell.home / "broken-gdb.py").write_text(_BROKEN_COMMAND)
+    with hanging(found.interpreters[0]) as program:
+        text, document = (shell.run("dump", str(program.pid), "--all", "--gdb", str(broken), *more)
+                          for more in ([], ["--json"]))
+        assert_runs_on(program.pid)
+        truth = program.truth
+    assert (text.returncode, text.stderr) == (PARTIAL, "gdbext dump: py-exc: broken by a test\n")
+    assert "Deadlock: 2 threads wait for each other." in text.stdout
+    for name in truth["waiting"]:
+        assert ", in %s\n" % name in text.stdout
+    assert (document.returncode, document.stderr) == (PARTIAL, "")
+    answer = json.loads(document.stdout)
+    assert answer["problems"] == ["py-exc: broken by a test"] and answer["py-exc"] is None
+    assert {each["ident"] for each in answer["py-threads"]["threads"]} == set(truth["idents"])
+    arguments = (shell.home / "broken-gdb.arguments").read_text().splitlines()
+    assert {"-nx", "-batch", "-readnever", "set auto-solib-add off", "set auto-load off"} < set(arguments)
 
 
 def test_dump_of_container(shell: Shell, found: Found) -> None:
