@@ -66,8 +66,8 @@ class PyExc(Function):
 
     NAME = "_pyexc"
     USAGE = "$_pyexc()"
-    SUMMARY = ("The type of the exception that the selected thread raises, else that it handles, named as in a "
-               "traceback; an empty string where there is none.")
+    SUMMARY = ("The type of the exception that the selected thread raises, else that it handles.\n"
+               "It is named as in a traceback, and an empty string where there is none.")
 
     def answer(self, *arguments: Any) -> Any:
         """The name."""
@@ -88,8 +88,8 @@ class Raised(Function):
 
     NAME = "_pyraised"
     USAGE = '$_pyraised("TYPE")'
-    SUMMARY = ("Whether an exception of a type, or of one derived from it, is raised just now, so that it has no "
-               "traceback yet. It is the condition of what py-catch sets.")
+    SUMMARY = ("Whether an exception of a type, or of one derived from it, is raised just now.\n"
+               "It has no traceback yet. This is the condition of what py-catch sets.")
     NOTHING = False
 
     def answer(self, *arguments: Any) -> Any:

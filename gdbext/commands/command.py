@@ -35,6 +35,9 @@ class Option(NamedTuple):
     plain: bool = False
 
 
+# Ends every help, so that `apropos gdbext` finds it.
+OTHERS = "The other commands: help gdbext"
+
 # What options take that are names of files.
 _FILES = ("FILE", "PATH")
 
@@ -76,7 +79,7 @@ class Command(gdb.Command):
         width = max((len(_spelling(option)) for option in cls.OPTIONS), default=0)
         options = [f"  {_spelling(option):<{width}}  {option.help}" for option in cls.OPTIONS]
         return "\n".join([cls.SUMMARY, f"Usage: {cls.USAGE}"] + (["", "Options:"] + options if options else [])
-                         + ["", "Example:", f"  {cls.EXAMPLE}", "", "The other commands: help gdbext"])
+                         + ["", "Example:", f"  {cls.EXAMPLE}", "", OTHERS])
 
     def run(self, options: Dict[str, Any]) -> None:
         """Answer.
@@ -133,16 +136,18 @@ class Command(gdb.Command):
         return {**found, "arguments": words}
 
     def complete(self, text: str, word: Optional[str]) -> Any:
-        """What may follow what was typed. gdb splits words at "-", so it is left out of an option.
+        """What may follow what was typed, from where gdb lets the last word begin: behind the last "-".
 
         gdb asks twice, first without a word, to learn where words end.
         """
         words = text.split(" ")
         if words[-1].startswith("-"):
-            return [] if word is None else [option.name for option in self.OPTIONS if option.name.startswith(word)]
+            typed = words[-1].lstrip("-")
+            return [] if word is None else [option.name[len(typed) - len(word):] for option in self.OPTIONS
+                                            if option.name.startswith(typed)]
         before = [option for option in self.OPTIONS if option.value and words[-2:-1] == ["-" + option.name]]
         if before and before[0].value in _FILES:
-            return [] if word is None else _files(words[-1], word)
+            return complete_file(words[-1], word)
         if before:
             return [] if word is None else [choice for choice in before[0].choices if choice.startswith(word)]
         return self.complete_argument(text, word)
@@ -152,11 +157,13 @@ class Command(gdb.Command):
         return []
 
 
-def _files(typed: str, word: str) -> List[str]:
-    """The files whose names begin as typed, of which `word` is the end.
+def complete_file(typed: str, word: Optional[str]) -> List[str]:
+    """The files whose names begin as typed, of which `word` is the end; nothing without a word.
 
-    gdb.COMPLETE_FILENAME would take the option for a part of the name.
+    gdb.COMPLETE_FILENAME would take an option before it for a part of the name.
     """
+    if word is None:
+        return []
     path = os.path.expanduser(typed)
     found = sorted(glob.glob(glob.escape(path) + "*"))
     if len(found) == 1 and os.path.isdir(found[0]):
@@ -178,7 +185,7 @@ class Function(gdb.Function):
     NOTHING: Any = ""
 
     def __init__(self) -> None:
-        self.__doc__ = f"{self.SUMMARY}\nUsage: {self.USAGE}"
+        self.__doc__ = f"{self.SUMMARY}\nUsage: {self.USAGE}\n\n{OTHERS}"
         super().__init__(self.NAME)
 
     def invoke(self, *arguments: gdb.Value) -> Any:
@@ -306,7 +313,7 @@ class Parameter(gdb.Parameter):
     def __init__(self, name: str, what: str, more: str, kind: int, *choices: Sequence[str]) -> None:
         self.set_doc = f"Set {what}."
         self.show_doc = f"Show {what}."
-        self.__doc__ = more
+        self.__doc__ = f"{more}\nThe other settings: help set gdbext".lstrip()
         self._name = name
         self.names.add(name)
         super().__init__(name, SUPPORT, kind, *choices)

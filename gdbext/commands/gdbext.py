@@ -17,10 +17,12 @@ class Gdbext(Command):
     @classmethod
     def help(cls) -> str:
         """The text of `help gdbext`."""
-        from .register import COMMANDS
+        from .register import COMMANDS, FUNCTIONS
 
         family = [f"{command.NAME} -- {command.SUMMARY}" for command in COMMANDS if " " not in command.NAME]
-        return "\n".join([cls.SUMMARY, "", *family[1:], "", "Its settings: help set gdbext"])
+        functions = [f"{function.USAGE} -- {function.SUMMARY.splitlines()[0]}" for function in FUNCTIONS]
+        return "\n".join([cls.SUMMARY, "", *family[1:], "", "For expressions and conditions of breakpoints:", "",
+                          *functions, "", "Its settings: help set gdbext"])
 
     def run(self, options: Dict[str, Any]) -> None:
         """Without a subcommand: what help says."""

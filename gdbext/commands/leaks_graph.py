@@ -1,10 +1,10 @@
 """py-leaks retained and py-leaks export: what needs every reference of the heap at once."""
 
 import os
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from . import files
-from .command import DATA, JSON, Command, Option, refuse, write
+from .command import DATA, JSON, Command, Option, complete_file, refuse, write
 from .leaks import DEFAULT_LIMIT, LIMIT, ONE_LINE, runtime_of
 from .leaks_objects import references_of
 
@@ -91,3 +91,7 @@ class LeaksExport(Command):
             size = file.tell()
         write([leaks_graph.export_document(current.target(), path, kind, export, size)] if options["json"]
               else list(leaks_graph.export_text(path, export, size)))
+
+    def complete_argument(self, text: str, word: Optional[str]) -> Any:
+        """The names of files."""
+        return complete_file(text.split(" ")[-1], word)

@@ -20,7 +20,7 @@ _colour: List[Choice] = []
 
 def register() -> None:
     """Add the settings to gdb, at their defaults, or as they were set before."""
-    SetPrefix("gdbext", "Set how gdbext shows values.")
+    SetPrefix("gdbext", "Set how gdbext shows values, and where it looks for debug files.")
     ShowPrefix("gdbext", "Show gdbext's settings.")
     for name, what, more, default in (
             (_LENGTH, "how many characters of a str, bytes of a bytes object and digits of an int are shown",
