@@ -1,5 +1,6 @@
 """Fixtures of the tests that run gdb."""
 
+import os
 from pathlib import Path
 from typing import Callable, Iterator, List
 
@@ -52,8 +53,11 @@ def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(found: Found, tmp_path_factory: pytest.TempPathFactory) -> List[str]:
-    """The command `gdbext` in an environment of its own."""
+    """The command `gdbext` in an environment of its own, which tests that run side by side share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
     try:
-        return installing.install(found.interpreters, tmp_path_factory.mktemp("installed"))
+        return installing.once(found.interpreters, folder / "installed")
     except packages.NotAvailable as error:
         pytest.skip(str(error))

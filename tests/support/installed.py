@@ -1,5 +1,6 @@
 """The command `gdbext` as pip installs it, into an environment whose Python is not gdb's where there is another."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -10,6 +11,15 @@ from tests.support import gdb, packages
 from tests.support.interpreters import Interpreter
 
 OLDEST_PYTHON = (3, 9)
+
+
+def once(interpreters: Sequence[Interpreter], folder: Path) -> List[str]:
+    """The same as install(), which the first of several processes does for all. Raises packages.NotAvailable."""
+    folder.mkdir(exist_ok=True)
+    command = folder / "environment" / "bin" / "gdbext"
+    with open(folder / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return [str(command)] if command.exists() else install(interpreters, folder)
 
 
 def install(interpreters: Sequence[Interpreter], folder: Path) -> List[str]:
@@ -23,14 +33,16 @@ def install(interpreters: Sequence[Interpreter], folder: Path) -> List[str]:
     interpreter = min(fitting, key=lambda each: (".".join(map(str, each.minor)) == own, each.version_info))
     source = copy(folder / "source")
     environment = folder / "environment"
-    for command in ([str(interpreter.path), "-m", "venv", str(environment)],
-                    [str(environment / "bin" / "pip"), "-q", "--disable-pip-version-check", "install", str(source)]):
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=packages.TIMEOUT)
-        if ended.returncode != 0:
-            said = ended.stderr.strip().splitlines() or ["no message"]
-            raise packages.NotAvailable("%s failed: %s" % (command[2], said[-1]))
-    # It must not be the repository's files that are run.
-    shutil.rmtree(source)
+    try:
+        pip = [str(environment / "bin" / "pip"), "-q", "--disable-pip-version-check"]
+        for command in ([str(interpreter.path), "-m", "venv", str(environment)], [*pip, "install", str(source)]):
+            ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=packages.TIMEOUT)
+            if ended.returncode != 0:
+                said = ended.stderr.strip().splitlines() or ["no message"]
+                raise packages.NotAvailable("%s failed: %s" % (" ".join(command[:3]), said[-1]))
+    finally:
+        # It must not be the repository's files that are run.
+        shutil.rmtree(source)
     return [str(environment / "bin" / "gdbext")]
 
 

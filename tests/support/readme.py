@@ -18,6 +18,9 @@ A comment before a block says what it is:
     .. text: WHY
         Neither.
 
+Blocks that are about the same program on the same interpreter, with the same flags, share a process and a gdb, wherever
+they stand.
+
 A line of output that is "..." stands for any number of lines.
 """
 
@@ -82,18 +85,31 @@ class Block:
 
 
 @dataclass
+class Step:
+    """Blocks that are run in one gdb or one shell; with `later` after the program was told to go on."""
+
+    blocks: List[Block]
+    later: bool = False
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether it is a shell's."""
+        return self.blocks[0].kind == "shell"
+
+
+@dataclass
 class Scene:
-    """A program, and the blocks that are about one process of it; each step is a gdb or a shell of its own."""
+    """A program, and the blocks that are about one process of it."""
 
     program: Optional[str]
     python: str
     flags: Sequence[str]
-    steps: List[List[Block]] = field(default_factory=list)
+    steps: List[Step] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """For a test's id: what it is about, and its first line in the README."""
-        return "%s-%d" % (os.path.basename(self.program or "shell"), self.steps[0][0].first + 1)
+        return "%s-%d" % (os.path.basename(self.program or "shell"), self.steps[0].blocks[0].first + 1)
 
 
 def blocks(text: str) -> List[Block]:
@@ -128,7 +144,9 @@ def blocks(text: str) -> List[Block]:
 
 def scenes(text: str) -> List[Scene]:
     """What is to be run. Raises Wrong."""
-    found: List[Scene] = []
+    found: Dict[Tuple[Optional[str], str, Tuple[str, ...]], Scene] = {}
+    scene: Optional[Scene] = None
+    step: Optional[Step] = None
     for block in blocks(text):
         if block.kind == "text":
             continue
@@ -137,16 +155,19 @@ def scenes(text: str) -> List[Scene]:
             program, line, keys = _JSON.fullmatch(about).groups()  # type: ignore[union-attr]
             about, block.about = program or "continue", "%s: %s" % (line, keys)
         if about in ("continue", "later"):
-            if not found:
+            if scene is None or step is None:
                 raise Wrong("line %d: no session before this block" % (block.first + 1))
-            if about == "later":
-                found[-1].steps.append([])
-            found[-1].steps[-1].append(block)
-            continue
-        what, *flags = about.split(", ")
-        program, _, python = what.partition(" on ")
-        found.append(Scene(program or None, python or "any", flags, [[block]]))
-    return found
+        else:
+            what, *flags = about.split(", ")
+            program, _, python = what.partition(" on ")
+            key = program or None, python or "any", tuple(flags)
+            scene = found.setdefault(key, Scene(*key))
+            step = next((each for each in scene.steps if each.is_shell == (block.kind == "shell")), None)
+        if step is None or about == "later":
+            step = Step([], about == "later")
+            scene.steps.append(step)
+        step.blocks.append(block)
+    return list(found.values())
 
 
 # --- running ------------------------------------------------------------------------------------------
@@ -183,11 +204,11 @@ def play(scene: Scene, interpreters: Sequence[Interpreter], command: Callable[[]
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gdbext-readme-")))
         process = _Process(stack, scene, interpreter) if scene.program else None
         names = _names(interpreter, folder)
-        for step, group in enumerate(scene.steps):
-            if step and process is not None:
+        for step in scene.steps:
+            if step.later and process is not None:
                 process.go_on()
-            run = _in_shell if group[0].kind == "shell" else _in_gdb
-            yield from run(group, process, scene, folder, names, command)
+            run = _in_shell if step.is_shell else _in_gdb
+            yield from run(step.blocks, process, scene, folder, names, command)
 
 
 class _Process:
@@ -284,6 +305,10 @@ def _part(block: Block, line: str, keys: List[str], answer: gdb.Answer, names: S
                    line)
 
 
+# What of a shell's commands is in the environment in which gdbext is installed.
+_NEEDS_INSTALLED = re.compile(r"(?:^|[;|&] *)(?:gdbext|pip) ")
+
+
 def _in_shell(group: List[Block], process: Optional[_Process], _scene: Scene, folder: Path,
               names: Sequence[Tuple[str, str]], command: Callable[[], List[str]]) -> Iterator[Printed]:
     typed = [(block, line, output) for block in group for line, output in block.typed()]
@@ -301,15 +326,17 @@ def _in_shell(group: List[Block], process: Optional[_Process], _scene: Scene, fo
     place = folder / "shell"
     for each in (place, folder / "home"):
         each.mkdir()
-    program = command()[0]
-    environment = gdb.environment(str(folder / "home"), TERM="dumb", PATH=os.pathsep.join(
-        [os.path.dirname(program), os.path.dirname(gdb.find().path), os.environ["PATH"]]))
+    folders = [os.path.dirname(gdb.find().path), os.environ["PATH"]]
+    names = [*names, (str(meant["URL"]), "URL"), (str(meant["CORE"]), "CORE"), (str(place), "/srv/shell"),
+             (str(folder / "home"), "~")]
+    if any(_NEEDS_INSTALLED.search(line) for _block, line, _output in typed):
+        bin_ = os.path.dirname(command()[0])
+        folders.insert(0, bin_)
+        names.append((os.path.dirname(bin_), "/srv/venv"))
+    environment = gdb.environment(str(folder / "home"), TERM="dumb", PATH=os.pathsep.join(folders))
     ended = subprocess.run(["bash", "-c", "\n".join(script)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                            cwd=place, env=environment, timeout=packages.TIMEOUT, check=False)
     parts = ended.stdout.split(gdb.MARK)
-    names = [*names, (os.path.dirname(os.path.dirname(program)), "/srv/venv"), (str(meant["URL"]), "URL"),
-             (str(meant["CORE"]), "CORE"),
-             (str(place), "/srv/shell"), (str(folder / "home"), "~")]
     for (block, line, wanted), text, status in zip(typed, parts[::2], parts[1::2]):
         got = _shown(text, sorted(names, key=lambda each: -len(each[0])))
         yield Printed(block, line, wanted, got if status == "0" else [*got, "(ended with status %s)" % status], line)
@@ -336,6 +363,9 @@ _VARIES = [(re.compile(r"\b(LWP|[Pp]rocess|pid|PID)( of| )? *\d+"), r"\1 #"),
            (re.compile(r'("(?:ident|pid|lwp|owner)": )\d+'), r"\1#"),
            (re.compile(r"\b\d+(?:\.\d+)?(?= (?:s|ms)\b)"), "#"),
            (re.compile(r"[-+]?\d+(?:,\d{3})+|[-+]?\d{4,}"), "#"),
+           # What is installed here.
+           (re.compile(r"\bgdb \d+\.\d+\b(?: at \S+, its Python [\d.]+)?"), "gdb #"),
+           (re.compile(r"(?<=/srv/venv/lib/python3\.)\d+"), "#"),
            # A function of glibc that is chosen for the processor, where its symbols are on this machine.
            (re.compile(r", in __\w+\(\)(?=, called)"), ""),
            # What a search of all memory comes upon.
