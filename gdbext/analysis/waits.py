@@ -378,7 +378,7 @@ class _OfLock:
         limit = self._library.number(self._library.attribute(queue, "maxsize"))
         if verb == "join":
             left = self._library.number(self._library.attribute(queue, "unfinished_tasks"))
-            note = f"{left} tasks are not done" if left is not None else None
+            note = f"{left} task{'s are' if left != 1 else ' is'} not done" if left is not None else None
         else:
             note = _queue_note(size, limit)
         return Wait("queue", f"Queue.{verb}() of", self._name({queue}) or self._instance(queue), note,

@@ -120,14 +120,12 @@ class Exc(Command):
 
     def _all(self, helds: List["Held"], with_locals: bool, limit: Optional[int]) -> List[str]:
         from ..render import exceptions as render
-        from ..render.text import left_out
-
         busy = [each for each in helds if not each.is_quiet]
         quiet = len(helds) - len(busy)
         lines: List[str] = []
         for each in busy[:limit]:
             lines += [""] * bool(lines) + [render.heading(each.thread), *self._held(each, with_locals)]
-        more = left_out(len(busy), limit, "threads with exceptions")
+        more = render.threads_left_out(helds, limit)
         lines += [""] * bool(more and lines) + more
         if quiet:
             others = "other " * bool(lines)

@@ -96,7 +96,7 @@ class Symbols(Command):
         self._need_pyelftools()
         function = options["imports"]
         found, notes = survey.importers(subject, pythons, function)
-        found, notes = _first(found, options["limit"], "importers", notes)
+        found, notes = _first(found, options["limit"], "importer", notes)
         if options["json"]:
             write([symbols.importers_document(target, function, found, notes)])
         else:
@@ -131,7 +131,7 @@ class Symbols(Command):
                         continue
                 found.append(Call(image.path, site.address, names.at(site.address, image),
                                   within[0] if within is not None else None, site.loads, importer.modules))
-        found, notes = _first(found, options["limit"], "calls", notes)
+        found, notes = _first(found, options["limit"], "call", notes)
         if options["json"]:
             write([symbols.calls_document(target, function, found, notes)])
         else:
@@ -196,11 +196,11 @@ class Symbols(Command):
             write(["Not loaded."])
 
 
-def _first(found: "List[_T]", limit: Optional[int], what: str, notes: List[str]) -> "Tuple[List[_T], List[str]]":
+def _first(found: "List[_T]", limit: Optional[int], one: str, notes: List[str]) -> "Tuple[List[_T], List[str]]":
     """The first of a list, with the note about what that leaves out."""
     from ..render.text import left_out
 
-    return found[:limit], [*left_out(len(found), limit, what), *notes]
+    return found[:limit], [*left_out(len(found), limit, one), *notes]
 
 
 def _libpython(subject: "Subject", pythons: "List[Python]") -> "LibPython":

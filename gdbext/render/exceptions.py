@@ -14,7 +14,7 @@ from ..cpython.messages import Message
 from ..cpython.process import Python
 from . import carets, theme
 from .document import document as _document
-from .text import printable, visible
+from .text import left_out, printable, visible
 from .traceback import frame_json, frame_text
 
 # Gives a line of a source file with its newline, "" where it is not at hand.
@@ -568,7 +568,13 @@ def document(target: Dict[str, Any], threads: List[Held], ended: Optional[Ended]
         "handling": [made(held, report) for report in held.handling],
         "raising": made(held, held.raising),
         "problem": held.problem,
-    } for held in threads if limit is None or not held.is_quiet][:limit]})
+    } for held in threads if limit is None or not held.is_quiet][:limit], "notes": threads_left_out(threads, limit)})
+
+
+def threads_left_out(threads: List[Held], limit: Optional[int]) -> List[str]:
+    """The sentence about those that have exceptions and are not shown."""
+    busy = sum(not held.is_quiet for held in threads)
+    return left_out(busy, limit, "thread with exceptions", "threads with exceptions")
 
 
 def document_of_one(target: Dict[str, Any], report: Report, locals_of: Optional[Locals]) -> str:

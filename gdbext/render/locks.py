@@ -9,12 +9,12 @@ from ..analysis.waits import Wait
 from ..cpython.frames import Frame
 from . import theme
 from .document import document as _document
-from .text import left_out, printable
+from .text import counted, left_out, printable
 
 # Threads that are named in one line, and lines of waiters of one lock; more are counted.
 MAX_NAMED = 5
 # What is waited for, of whatever kind.
-WAITED = "locks and other things that threads wait for"
+WAITED = "lock or other thing that threads wait for", "locks and other things that threads wait for"
 
 
 def thread_text(thread: Thread) -> str:
@@ -85,7 +85,7 @@ def text(report: Report, notes: List[str], limit: Optional[int] = None) -> Itera
     for deadlock in deadlocks[:limit]:
         yield from _deadlock(deadlock, report)
         yield ""
-    yield from left_out(len(deadlocks), limit, "deadlocks")
+    yield from left_out(len(deadlocks), limit, "deadlock")
     shown = {id(waiter.thread) for deadlock in deadlocks for waiter in deadlock.waiters}
     others = [waited for waited in report.waited if any(id(waiter.thread) not in shown for waiter in waited.waiters)]
     if not report.waited:
@@ -96,7 +96,7 @@ def text(report: Report, notes: List[str], limit: Optional[int] = None) -> Itera
         yield "What else threads wait for:" if shown else "What threads wait for:"
     for waited in others[:limit]:
         yield from _waited(waited, report)
-    yield from left_out(len(others), limit, WAITED)
+    yield from left_out(len(others), limit, *WAITED)
     yield from map(printable, notes)
 
 
@@ -140,19 +140,22 @@ def _capital(text_: str) -> str:
 
 
 def _waited(waited: Waited, report: Report) -> Iterator[str]:
-    yield "  " + _capital(printable(waited.detail))
-    for waiter in waited.waiters[:MAX_NAMED]:
-        extra = timeout_text(waiter.wait) + (", woken" if waiter.wait.woken else "")
-        yield f"    wanted by {thread_text(waiter.thread)} in {place_text(waiter.wait.at)}{extra}"
-    if len(waited.waiters) > MAX_NAMED:
-        yield f"    and by {len(waited.waiters) - MAX_NAMED} more threads"
+    # Of one queue some may wait for an item, and others for the last to be done.
+    for what in dict.fromkeys(waiter.wait.what for waiter in waited.waiters):
+        waiters = [waiter for waiter in waited.waiters if waiter.wait.what == what]
+        yield "  " + _capital(printable(waiters[0].wait.detail))
+        for waiter in waiters[:MAX_NAMED]:
+            extra = timeout_text(waiter.wait) + (", woken" if waiter.wait.woken else "")
+            yield f"    wanted by {thread_text(waiter.thread)} in {place_text(waiter.wait.at)}{extra}"
+        if len(waiters) > MAX_NAMED:
+            yield f"    and by {counted(len(waiters) - MAX_NAMED, 'more thread')}"
     if waited.kind not in ("join", "shutdown"):
         for holder in waited.holders[:MAX_NAMED]:
             wait = report.wait_of(holder.thread)
             then = f"; it {waits_text(wait)}" if wait is not None else _doing(holder.thread)
             yield f"    {_relation(waited)} {holder_text(holder)}{then}"
         if len(waited.holders) > MAX_NAMED:
-            yield f"    or by {len(waited.holders) - MAX_NAMED} more threads"
+            yield f"    or by {counted(len(waited.holders) - MAX_NAMED, 'more thread')}"
     else:
         for holder in waited.holders:
             wait = report.wait_of(holder.thread)
@@ -172,7 +175,7 @@ def _candidates(candidates: List[Candidate], waited: Waited) -> Iterator[str]:
         yield (f"    referred to by {thread_text(candidate.thread)} in {place_text(candidate.frame)}"
                f" as {printable(candidate.name)}")
     if len(candidates) > MAX_NAMED:
-        yield f"    and by {len(candidates) - MAX_NAMED} more threads"
+        yield f"    and by {counted(len(candidates) - MAX_NAMED, 'more thread')}"
     if not candidates and not waited.holders and waited.problem is None:
         yield "    no other thread's frame refers to it"
 
@@ -205,8 +208,8 @@ def document(target: Dict[str, Any], report: Report, notes: List[str], limit: Op
         "locks": [_lock_json(each) for each in waited[:limit]],
         "deadlocks": [_deadlock_json(each) for each in report.deadlocks[:limit]],
         "possible_deadlocks": [_deadlock_json(each) for each in report.doubtful[:limit]],
-        "notes": [*left_out(len(waited), limit, WAITED), *left_out(len(report.deadlocks), limit, "deadlocks"),
-                  *left_out(len(report.doubtful), limit, "possible deadlocks"), *notes],
+        "notes": [*left_out(len(waited), limit, *WAITED), *left_out(len(report.deadlocks), limit, "deadlock"),
+                  *left_out(len(report.doubtful), limit, "possible deadlock"), *notes],
     })
 
 
@@ -279,7 +282,7 @@ def graph(report: Report, notes: List[str], limit: Optional[int] = None) -> Iter
     rings = {id(waited) for deadlock in report.deadlocks for waited in deadlock.waited}
     drawn: Dict[int, str] = {}
     everything = _rings_first(report)
-    notes = [*left_out(len(everything), limit, WAITED), *notes]
+    notes = [*left_out(len(everything), limit, *WAITED), *notes]
     yield "digraph waits {"
     yield "  rankdir=LR;"
     if notes:

@@ -45,7 +45,7 @@ def text(report: Report, libpython: Optional[LibPython], everything: bool,
         yield ""
     shown = [image for image in report.images if everything or image.is_python or not report.interpreters]
     yield from table(shown[:limit])
-    yield from left_out(len(shown), limit, "images")
+    yield from left_out(len(shown), limit, "image")
     left = len(report.images) - len(shown)
     if left:
         yield f"{left} more, which are not Python's: -all shows them"

@@ -70,7 +70,15 @@ def width(text: str) -> int:
                else 2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def left_out(count: int, limit: Optional[int], what: str) -> List[str]:
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number and what it is of: "1 more thread", "2 more threads"; `many` where that has no s at its end only."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def left_out(count: int, limit: Optional[int], one: str, many: str = "") -> List[str]:
     """Of a list of which the first `limit` are shown, the sentence about the others; none where there are none."""
     more = count - limit if limit is not None else 0
-    return [f"{more:,} more {what}: -limit left them out."] if more > 0 else []
+    if more <= 0:
+        return []
+    them = "it" if more == 1 else "them"
+    return [f"{counted(more, 'more ' + one, many and 'more ' + many)}: -limit left {them} out."]

@@ -29,7 +29,7 @@ def text(threads: List[Thread], report: Report, selected: Optional[int], notes: 
     """
     several = (len({thread.state.interpreter.address for thread in threads if thread.state}) > 1
                or any(thread.python.label for thread in threads if thread.python))
-    notes = [*left_out(len(threads), limit, "threads"), *notes]
+    notes = [*left_out(len(threads), limit, "thread"), *notes]
     threads = threads[:limit]
     rows = [tuple(map(theme.title, _headings(threads)))] + [_row(thread, selected, several) for thread in threads]
     widths = [max(map(width, column)) for column in list(zip(*rows))[:-1]]
@@ -89,7 +89,7 @@ def grouped(threads: List[Thread], report: Report, notes: List[str], limit: Opti
                 yield "    " + (text_ if len(doing) == 1 else f"{times}: {text_}")
         if len(doing) > MAX_NAMED:
             yield f"    and {len(doing) - MAX_NAMED} other things"
-    yield from left_out(len(groups), limit, "groups of threads")
+    yield from left_out(len(groups), limit, "group of threads", "groups of threads")
     yield from map(printable, notes)
 
 
@@ -139,7 +139,7 @@ def document(target: Dict[str, Any], threads: List[Thread], report: Report, note
     """The JSON document of py-threads, with `limit` threads at the most."""
     return _document("py-threads", target, {
         "threads": [_thread(thread, report) for thread in threads[:limit]],
-        "notes": [*left_out(len(threads), limit, "threads"), *notes]})
+        "notes": [*left_out(len(threads), limit, "thread"), *notes]})
 
 
 def _thread(thread: Thread, report: Report) -> Dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import pytest
 
@@ -33,11 +33,12 @@ def test_a_limit_is_for_threads_that_have_exceptions() -> None:
         for number, problem in ((1, None), (2, "one"), (3, "two")))
     threads = [quiet, first, second]
 
-    def numbers(limit: Optional[int]) -> List[int]:
+    def told(limit: Optional[int]) -> Tuple[List[int], List[str]]:
         document = json.loads(render.document({}, threads, None, lambda _: None, limit))
-        return [thread["number"] for thread in document["threads"]]
+        return [thread["number"] for thread in document["threads"]], document["notes"]
 
-    assert (numbers(None), numbers(1), numbers(5)) == ([1, 2, 3], [2], [2, 3])
+    assert told(None) == ([1, 2, 3], []) and told(5) == ([2, 3], [])
+    assert told(1) == ([2], ["1 more thread with exceptions: -limit left it out."])
 
 
 class Heap:

@@ -119,7 +119,7 @@ def test_a_limit_says_what_it_leaves_out() -> None:
     lines = list(locks.text(one, ["A note."], 1))
     assert lines.count("Deadlock: 2 threads wait for each other.") == 1
     # The third of the ring's threads waits for a lock of it, which makes it one of four.
-    assert lines[8:] == ["", "1 more deadlocks: -limit left them out.", "What else threads wait for:", "  Lock lock5",
+    assert lines[8:] == ["", "1 more deadlock: -limit left it out.", "What else threads wait for:", "  Lock lock5",
                          '    wanted by thread 5 "worker" in take (/made/up.py:7)',
                          "    no other thread's frame refers to it",
                          "3 more locks and other things that threads wait for: -limit left them out.", "A note."]
@@ -128,10 +128,23 @@ def test_a_limit_says_what_it_leaves_out() -> None:
     document = parsed(locks.document(TARGET, one, ["A note."], 1))
     assert [each["address"] for each in document["locks"]] == ["0x50"] and len(document["deadlocks"]) == 1
     assert document["notes"] == ["4 more locks and other things that threads wait for: -limit left them out.",
-                                 "1 more deadlocks: -limit left them out.", "A note."]
+                                 "1 more deadlock: -limit left it out.", "A note."]
     lines = list(locks.graph(one, [], 2))
     assert sum(line.startswith("  lock") and "label=" in line for line in lines) == 2
     assert '  label="3 more locks and other things that threads wait for: -limit left them out.";' in lines
+
+
+def test_a_queue_that_is_waited_for_in_two_ways() -> None:
+    """Each thread stands below what it waits for."""
+    waits = [Wait("queue", what, "jobs", note, address=5, subject=5, at=frame()) for what, note in (
+        ("Queue.join() of", "1 task is not done"), ("Queue.get() of", "empty"), ("Queue.join() of", "later"))]
+    waiters = [Waiter(thread(number), wait) for number, wait in enumerate(waits, 1)]
+    lines = list(locks.text(report([Waited("queue", 5, waiters, [], None, None, [])], []), []))
+    place = "in take (/made/up.py:7)"
+    assert lines[2:-1] == [
+        "  Queue.join() of jobs (1 task is not done)", f'    wanted by thread 1 "worker" {place}',
+        f'    wanted by thread 3 "worker" {place}',
+        "  Queue.get() of jobs (empty)", f'    wanted by thread 2 "worker" {place}']
 
 
 @pytest.mark.parametrize("value", EVIL.values(), ids=EVIL)
