@@ -205,8 +205,19 @@ if sys.version_info >= (3, int(sys.argv[1])) and sys.implementation.name == "cpy
     print(sys.executable)
 '
 
-# Make .venv with the packages that setup.cfg names for the tests, unless it is there and up to date.
+# Make .venv with the packages that setup.cfg names for the tests, unless it is there and up to date. One at a time.
 need_venv() {
+    local lock
+    exec {lock}<"$root"
+    if ! flock --nonblock "$lock"; then
+        say "$program: waiting for another script that makes .venv"
+        flock "$lock"
+    fi
+    make_venv
+    exec {lock}<&-
+}
+
+make_venv() {
     local stamp=$venv/.made-from want python_of_venv=$venv/bin/python
     want=$(echo "$root" && cat "$root/setup.cfg" "$root/pyproject.toml")
     if [[ -f $stamp && $(<"$stamp") == "$want" ]] && "$python_of_venv" -c 'import pytest' 2>/dev/null; then

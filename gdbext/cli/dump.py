@@ -12,9 +12,8 @@ from typing import IO, Any, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..analysis import tracing
 from ..analysis.statuses import NOT_OPENED
-from ..cpython.memory import Memory, Unreadable
 from ..elf import dynamic, pyelftools
-from ..elf.core import Core, CoreError
+from ..elf.core import Core, CoreError, Held, NotHeld
 from . import Failed, host, init_file
 
 OPTIONS = (("locals", "with the variables of each frame"),
@@ -168,26 +167,11 @@ def _executable(core: Core, sysroot: str) -> Tuple[Optional[str], Optional[str]]
     return file, None
 
 
-class _Held(Memory):
-    """What a core itself holds."""
-
-    def __init__(self, core: Core) -> None:
-        super().__init__()
-        self._core = core
-
-    def fetch(self, address: int, size: int) -> bytes:
-        """Exactly `size` bytes. Raises Unreadable."""
-        data = self._core.read(address, size)
-        if data is None:
-            raise Unreadable(address, size)
-        return data
-
-
 def _build_id(core: Core, base: int) -> Optional[str]:
     """That of the image at an address, None where the core does not hold it."""
     try:
-        return dynamic.Image(_Held(core), base).build_id()
-    except (dynamic.NotAnImage, Unreadable):
+        return dynamic.Image(Held(core), base).build_id()
+    except (dynamic.NotAnImage, NotHeld):
         return None
 
 

@@ -184,6 +184,31 @@ class Core:
         return [segment for segment in self.segments if segment.writable and segment.held < segment.size]
 
 
+class NotHeld(Exception):
+    """`size` bytes at `address` are not in the file."""
+
+    def __init__(self, address: int, size: int) -> None:
+        super().__init__(f"the core does not hold {size} bytes at {address:#x}")
+
+
+class Held:
+    """What a core itself holds, as dynamic.Image reads it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def read(self, address: int, size: int) -> bytes:
+        """Exactly `size` bytes. Raises NotHeld."""
+        data = self._core.read(address, size)
+        if data is None:
+            raise NotHeld(address, size)
+        return data
+
+    def c_string(self, address: int, limit: int) -> bytes:
+        """Raises NotHeld: a build id has no name."""
+        raise NotHeld(address, limit)
+
+
 def _notes(raw: bytes) -> Iterator[Tuple[int, bytes]]:
     position = 0
     for _ in range(MAX_NOTE_COUNT):

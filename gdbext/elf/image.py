@@ -376,6 +376,10 @@ class Supplement(NamedTuple):
     build_id: str
 
 
+# What our own mistakes raise. Damaged data lead pyelftools to them too.
+_MISTAKES = (AttributeError, NameError, TypeError)
+
+
 def guarded(path: Path, read: Callable[[], _Answer]) -> _Answer:
     """What `read` returns of an ELF file. Raises ImageError for whatever a parser stumbles over."""
     try:
@@ -383,8 +387,18 @@ def guarded(path: Path, read: Callable[[], _Answer]) -> _Answer:
     except ImageError:
         raise
     except Exception as error:  # pylint: disable=broad-except
+        if isinstance(error, _MISTAKES) and _raised_in(error) == __package__:
+            raise
         # In a damaged file pyelftools comes to a KeyError, an AssertionError, a UnicodeDecodeError and more.
         raise ImageError(f"{path}: damaged ELF file ({type(error).__name__})") from None
+
+
+def _raised_in(error: Exception) -> Optional[str]:
+    """The package of the code that raised it."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place.tb_frame.f_globals.get("__package__") if place is not None else None
 
 
 def places_of(wanted: bytes, names: bytes) -> Iterator[int]:

@@ -9,9 +9,8 @@ import os
 from bisect import bisect_right
 from typing import BinaryIO, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from ..cpython.memory import Unreadable
 from ..elf import dynamic
-from ..elf.core import Core, Mapping
+from ..elf.core import Core, Held, Mapping, NotHeld
 
 # The paths at which the file may be that the core has by this path and this build id.
 Candidates = Callable[[str, str], Iterable[str]]
@@ -93,9 +92,9 @@ class MappedFiles:
         if base is None:
             return None
         try:
-            mapped = dynamic.Image(_Held(self._core), base)
+            mapped = dynamic.Image(Held(self._core), base)
             build_id = mapped.build_id()
-        except (dynamic.NotAnImage, Unreadable):
+        except (dynamic.NotAnImage, NotHeld):
             return None
         if build_id is None:
             return None
@@ -112,25 +111,7 @@ class MappedFiles:
         return _Image(None, writable)
 
 
-class _Held:
-    """What the core itself holds."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-
-    def read(self, address: int, size: int) -> bytes:
-        """Raises Unreadable."""
-        data = self._core.read(address, size)
-        if data is None:
-            raise Unreadable(address, size)
-        return data
-
-    def c_string(self, address: int, limit: int) -> bytes:
-        """Raises Unreadable. Nothing that is asked here has names."""
-        raise Unreadable(address, limit)
-
-
-class _AsMapped(_Held):
+class _AsMapped(Held):
     """A file as though it were what is mapped."""
 
     def __init__(self, file: BinaryIO, mappings: List[Mapping]) -> None:
@@ -138,19 +119,19 @@ class _AsMapped(_Held):
         self._mappings = mappings
 
     def read(self, address: int, size: int) -> bytes:
-        """Raises Unreadable."""
+        """Raises NotHeld."""
         for mapping in self._mappings:
             if mapping.start <= address and address + size <= mapping.end:
                 data = _read(self._file, mapping, address, size)
                 if data is not None:
                     return data
-        raise Unreadable(address, size)
+        raise NotHeld(address, size)
 
 
 def _build_id(file: BinaryIO, mappings: List[Mapping], base: int) -> Optional[str]:
     try:
         return dynamic.Image(_AsMapped(file, mappings), base).build_id()
-    except (dynamic.NotAnImage, Unreadable):
+    except (dynamic.NotAnImage, NotHeld):
         return None
 
 

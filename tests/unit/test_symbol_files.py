@@ -20,7 +20,7 @@ import pytest
 from gdbext.commands import survey
 from gdbext.elf import debug_file, debug_info
 from gdbext.elf.core import Core, CoreError
-from gdbext.elf.image import Image, ImageError
+from gdbext.elf.image import Image, ImageError, guarded
 from gdbext.elf.places import Places, by_build_id, fetched_by_debuginfod
 from tests.support import elf_files, packages
 from tests.support.elf_files import compile_to, run
@@ -467,6 +467,13 @@ def test_mutated_files(tmp_path: Path) -> None:
     assert worst < MOST_SECONDS
     # Most were damaged where it shows; without that, nothing would have been tried.
     assert MUTATIONS // 20 < problems < MUTATIONS
+
+
+def test_own_mistakes_are_no_damage() -> None:
+    """What our code raises gets out; what a parser raises that it called is the file's fault."""
+    for package, expected in (("gdbext.elf", AttributeError), ("elftools.elf", ImageError)):
+        with pytest.raises(expected):
+            guarded(Path("file"), lambda package=package: eval("None.nothing", {"__package__": package}))
 
 
 def test_mutated_cores(tmp_path: Path) -> None:
