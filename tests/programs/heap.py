@@ -251,6 +251,9 @@ def main():
     kept.append(sys.intern("_contextvars"))
     # Before the fork: opening files leaves things in caches.
     RANGES.extend(images())
+    # A name that only the cache of types' attributes holds would go as soon as the parent, waiting, looks
+    # another up that falls on its place.
+    getattr(sys, "_clear_internal_caches", getattr(sys, "_clear_type_cache", nothing))()
     gc.collect()
     gc.disable()
     if "frozen" in sys.argv and hasattr(gc, "freeze"):
