@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--python PATH, repeatable."""
+    """--python PATH, repeatable; --each-python."""
     parser.addoption(
         "--python", action="append", default=[], metavar="PATH",
         help="test with this interpreter instead of all that are found (repeatable)")
+    parser.addoption(
+        "--each-python", action="store_true",
+        help="only the tests that run once with each interpreter, for systems where the others have run")
 
 
 FOUND = pytest.StashKey[interpreters.Found]()
@@ -71,6 +74,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         else:
             reason = pytest.mark.skip(reason="no CPython that gdbext reads was found")
             metafunc.parametrize("interpreter", [pytest.param(None, marks=reason)], scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
+    """With --each-python, leave the other tests out."""
+    if config.getoption("each_python"):
+        others = [item for item in items if "interpreter" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
 
 
 @pytest.hookimpl(optionalhook=True)

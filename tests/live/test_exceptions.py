@@ -6,13 +6,10 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from tests.support import compare, gdb, processes
-from tests.support.subject import WHERE, Subject
+from tests.support import compare, processes
+from tests.support.subject import WAYS, Subject
 
-# With symbols only the way to the same fields is another, for which one place is enough.
-pytestmark = pytest.mark.parametrize(
-    "mode, where", [(mode, where) for mode in gdb.MODES for where in WHERE if mode != "symbols" or where == "live"],
-    scope="session")
+pytestmark = pytest.mark.parametrize("mode, where", WAYS, scope="session")
 
 # What the process prints as an address and we print as one.
 ADDRESS = re.compile(r"0x[0-9a-f]+")

@@ -1,7 +1,6 @@
 """The variables of frames, and names, equal what the interpreter says of them: py-bt-plus -full, py-print-plus.
 
-programs/frames.py tells. Each interpreter is looked at alive with symbols, with symbols hidden and as a
-stripped copy, and in cores with symbols hidden: what a core lacks is the same for the others.
+programs/frames.py tells.
 """
 
 import re
@@ -10,11 +9,9 @@ from typing import Any, Callable, Dict, List, NamedTuple
 import pytest
 
 from tests.support import compare, gdb, processes
-from tests.support.subject import Place, Subject
+from tests.support.subject import WAYS, Place, Subject
 
-pytestmark = pytest.mark.parametrize("mode, where", [
-    ("symbols", "live"), ("stripped", "live"), ("hidden", "live"), ("hidden", "gcore"), ("hidden", "kernel core"),
-], scope="session")
+pytestmark = pytest.mark.parametrize("mode, where", WAYS, scope="session")
 
 SETTINGS = ["set gdbext repr-%s unlimited" % name for name in ("length", "items", "depth")]
 # What only the compiler has names for; a class body's f_locals has some of them in some versions.

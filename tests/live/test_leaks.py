@@ -10,12 +10,10 @@ import pytest
 from tests.support import compare, gdb, processes, stripped
 from tests.support.interpreters import Interpreter
 from tests.support.stripped import Launch
-from tests.support.subject import Subject
+from tests.support.subject import WAYS, Subject
 
 CHECK = gdb.REPOSITORY / "tests" / "support" / "heap_check.py"
 
-# Each way of looking once: every mode, every kind of core.
-WAYS = [("symbols", "live"), ("hidden", "live"), ("hidden", "gcore"), ("stripped", "kernel core")]
 IDS = [" ".join(way) for way in WAYS]
 
 # sys.getallocatedblocks() counts the requests above 512 bytes as well, which pymalloc passes on to malloc:

@@ -5,13 +5,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import pytest
 
-from tests.support import compare, gdb, graphviz, processes
-from tests.support.subject import WHERE, Place, Subject
+from tests.support import compare, graphviz, processes
+from tests.support.subject import WAYS, Place, Subject
 
-pytestmark = [
-    pytest.mark.parametrize("mode", list(gdb.MODES), scope="session"),
-    pytest.mark.parametrize("where", WHERE),
-]
+pytestmark = pytest.mark.parametrize("mode, where", WAYS, scope="session")
 
 COMMANDS = ["py-threads -json", "py-locks -json", "py-locks", "py-threads", "py-threads -group", "py-locks -dot"]
 

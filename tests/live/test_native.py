@@ -14,11 +14,9 @@ import pytest
 from tests.support import compare, damage, embedding, gdb, packages, processes
 from tests.support.interpreters import Interpreter
 from tests.support.stripped import Launch
-from tests.support.subject import WHERE, Subject
+from tests.support.subject import WAYS, Subject
 
-# What is read of a core is the same in all modes, so that not all pairs are worth their time.
-PLACES = [("symbols", "live"), *(("hidden", where) for where in WHERE), ("stripped", "live")]
-everywhere = pytest.mark.parametrize(("mode", "where"), PLACES, scope="session")
+everywhere = pytest.mark.parametrize(("mode", "where"), WAYS, scope="session")
 hidden = pytest.mark.parametrize("mode", ["hidden"], scope="session")
 # gdb unwinds by itself where it has read the files.
 unwound_by_gdb = pytest.mark.parametrize("mode", ["stripped"], scope="session")

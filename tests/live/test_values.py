@@ -1,7 +1,6 @@
 """Values are shown as repr() shows them, or in gdbext's own form where that would need code of the process.
 
-programs/values.py makes some of every type; each interpreter is looked at with symbols, with symbols
-hidden, and as a stripped copy, each of them alive, in gcore's core and in the kernel's.
+programs/values.py makes some of every type.
 """
 
 import json
@@ -10,13 +9,10 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from tests.support import gdb, processes, values
-from tests.support.subject import WHERE, Subject
+from tests.support import processes, values
+from tests.support.subject import WAYS, Subject
 
-pytestmark = [
-    pytest.mark.parametrize("mode", list(gdb.MODES), scope="session"),
-    pytest.mark.parametrize("where", WHERE),
-]
+pytestmark = pytest.mark.parametrize("mode, where", WAYS, scope="session")
 
 # Small enough to cut most of what the program makes.
 SMALL = (10, 3, 2, 500)

@@ -10,6 +10,9 @@ from tests.support import gdb, processes
 from tests.support.stripped import Launch
 
 WHERE = ("live", "gcore", "kernel core")
+# Every mode of gdb and every place, without their whole product: what is read of a core is the same in all modes,
+# which test_truth.py shows.
+WAYS = (("symbols", "live"), ("hidden", "live"), ("hidden", "gcore"), ("stripped", "kernel core"))
 
 
 class Place(NamedTuple):
