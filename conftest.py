@@ -100,6 +100,14 @@ def found(pytestconfig: pytest.Config) -> interpreters.Found:
 
 
 @pytest.fixture(scope="session")
+def one_interpreter(found: interpreters.Found) -> interpreters.Interpreter:
+    """One for all, for a test of what does not differ between them."""
+    if not found.interpreters:
+        pytest.skip("no CPython that gdbext reads was found")
+    return found.interpreters[-1]
+
+
+@pytest.fixture(scope="session")
 def gdb() -> gdb_runner.Gdb:
     """The gdb to use; without one the test is skipped."""
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import gdb as gdb_runner
 from tests.support import processes, stripped
-from tests.support.interpreters import Found
+from tests.support.interpreters import Interpreter
 from tests.support.prompt import PAGER, Prompt
 
 # From Ctrl-C to the prompt, seconds. Most of the time it takes less than 0.05.
@@ -18,12 +18,9 @@ BELL = "\x07"
 
 
 @pytest.fixture(scope="module")
-def program(found: Found) -> Iterator[processes.Program]:
-    """The process, under the newest interpreter: what is looked at here is the prompt."""
-    if not found.interpreters:
-        pytest.skip("no CPython that gdbext reads was found")
-    newest = max(found.interpreters, key=lambda interpreter: interpreter.minor)
-    with processes.running_python(stripped.as_installed(newest), "prompt.py") as running:
+def program(one_interpreter: Interpreter) -> Iterator[processes.Program]:
+    """The process: what is looked at here is the prompt."""
+    with processes.running_python(stripped.as_installed(one_interpreter), "prompt.py") as running:
         yield running
 
 

@@ -17,11 +17,11 @@ PROGRESS = re.compile(r"counting: ([\d,]+) objects, ([\d,]+) MB, \d+ s")
 
 
 @pytest.fixture(scope="module")
-def program(interpreter: Interpreter) -> Iterator[processes.Program]:
+def program(one_interpreter: Interpreter) -> Iterator[processes.Program]:
     """A process with many objects."""
-    if interpreter.free_threaded:
+    if one_interpreter.free_threaded:
         pytest.skip("a free-threaded build allocates with mimalloc only")
-    with processes.running_python(stripped.as_installed(interpreter), "many.py", str(TUPLES)) as running:
+    with processes.running_python(stripped.as_installed(one_interpreter), "many.py", str(TUPLES)) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import gdb as gdb_runner
 from tests.support import processes, stripped
-from tests.support.interpreters import Found, Interpreter
+from tests.support.interpreters import Interpreter
 from tests.support.prompt import PAGER, Prompt
 
 # Deep enough that the JSON of its traceback takes gdb seconds.
@@ -17,9 +17,9 @@ DEPTH = 300_000
 
 
 @pytest.fixture(scope="module")
-def program(interpreter: Interpreter) -> Iterator[processes.Program]:
+def program(one_interpreter: Interpreter) -> Iterator[processes.Program]:
     """A process with one thread in a deep recursion."""
-    with processes.running_python(stripped.as_installed(interpreter), "deep.py", str(DEPTH)) as running:
+    with processes.running_python(stripped.as_installed(one_interpreter), "deep.py", str(DEPTH)) as running:
         yield running
 
 
@@ -101,11 +101,9 @@ def test_the_process_is_left_running(program: processes.Program, gdb: gdb_runner
     os.kill(program.pid, 0)
 
 
-def test_colours(found: Found, gdb: gdb_runner.Gdb, tmp_path: Path) -> None:
+def test_colours(one_interpreter: Interpreter, gdb: gdb_runner.Gdb, tmp_path: Path) -> None:
     """Parts are told apart on a terminal, and nowhere else."""
-    if not found.interpreters:
-        pytest.skip("no CPython that gdbext reads was found")
-    with processes.running_python(stripped.as_installed(found.interpreters[-1]), "hanging.py") as program:
+    with processes.running_python(stripped.as_installed(one_interpreter), "hanging.py") as program:
         answers = {}
         for name, variables in {"terminal": {"term": "xterm"}, "dumb": {"term": "dumb"},
                                 "no": {"term": "xterm", "NO_COLOR": "1"}}.items():

@@ -17,7 +17,7 @@ hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not install
 st = hypothesis.strategies
 
 # How many of each kind.
-EACH = 700
+EACH = 300
 
 # repr() of every character there is; lone surrogates are always escaped.
 EVERY_CHARACTER = """import hashlib
