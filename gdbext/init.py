@@ -52,6 +52,7 @@ def _leave_current_directory():
     sys.path[:] = [path for path in sys.path if os.path.isabs(path) and path not in named]
 
 
-_problem = _load(__file__)
+# Not __file__: sourced by another Python script, that is the other's name (PyRun_SimpleFile() sets it once).
+_problem = _load(_load.__code__.co_filename)
 if _problem:
     sys.stderr.write("gdbext is not loaded: %s.\n" % _problem)

@@ -1,15 +1,17 @@
 """The inferior at this stop, as the model sees it: its Pythons and its threads."""
 
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set, Tuple
 
-from ..analysis import locks, stacks
+from ..analysis import stacks
 from ..analysis.threads import Thread, list_threads
-from ..analysis.waits import NOTHING, Waits
 from ..cpython import process
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
-from ..target import descriptors, files, frames, images, mapped, memory, objfiles, processes, stop, threads, types
+from ..target import files, frames, images, mapped, memory, objfiles, processes, stop, threads, types
 from .command import warn
+
+if TYPE_CHECKING:
+    from ..analysis.locks import Report
 
 # How many children with a Python one message names.
 MAX_CHILDREN = 3
@@ -40,7 +42,7 @@ class Model:
         self.kept: Dict[str, Any] = {}
         self._threads: Optional[List[Thread]] = None
         self._by_number: Dict[int, List[Thread]] = {}
-        self._report: Optional[locks.Report] = None
+        self._report: "Optional[Report]" = None
 
     def _of_cut(self) -> str:
         if not self._cut:
@@ -57,8 +59,12 @@ class Model:
             self._threads = listed
         return self._threads
 
-    def locks(self) -> locks.Report:
+    def locks(self) -> "Report":
         """What all threads wait for, and the deadlocks."""
+        from ..analysis import locks
+        from ..analysis.waits import NOTHING, Waits
+        from ..target import descriptors
+
         if self._report is None:
             pid = self._where.pid
             here = pid is not None and processes.is_traced_here(pid)
@@ -107,6 +113,11 @@ class Model:
     def label(self) -> str:
         """What is looked at, in a few words: "process 123", or the path of a core."""
         return self._where.core or f"process {self._where.pid}"
+
+    @property
+    def pid(self) -> Optional[int]:
+        """That of a live process, None for a core."""
+        return self._where.pid
 
     def process_number(self) -> Optional[int]:
         """The number that the process has, or that the one had of which this is a core."""

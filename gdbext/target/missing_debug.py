@@ -1,7 +1,6 @@
 """The handler that gdb 15 and newer ask for debug files that they do not find."""
 
 import os
-from pathlib import Path
 from typing import Callable, List, Optional
 
 import gdb
@@ -47,6 +46,8 @@ def look(named: List[str]) -> None:
 
 def _has_dwarf(path: str) -> bool:
     """Whether a file that gdb has read has debug information itself; no where there is no pyelftools."""
+    from pathlib import Path
+
     from ..elf import pyelftools
 
     try:

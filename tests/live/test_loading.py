@@ -17,7 +17,7 @@ MOST_SECONDS = 0.06
 RUNS = 3
 
 # These cost over 10 ms each: they are imported when a command needs them.
-EXPENSIVE = ("argparse", "dataclasses", "elftools", "inspect", "typing_extensions")
+EXPENSIVE = ("argparse", "dataclasses", "elftools", "inspect", "pathlib", "typing_extensions")
 
 OLDEST_GDB_PYTHON = (3, 9)
 FIRST_WITH_CONFIG_FOLDER = 11
@@ -58,6 +58,13 @@ def test_symbolic_link(tmp_path: Path, what: str) -> None:
     link.symlink_to(target)
     path = link / gdb.INIT.relative_to(target) if what != "file" else link.rename(tmp_path / "link.py")
     assert_loaded(gdb.run(["source %s" % path, *ASK], load=False))
+
+
+def test_from_a_script(tmp_path: Path) -> None:
+    """A Python script of the user's that sources it."""
+    script = tmp_path / "mine.py"
+    script.write_text("import gdb\ngdb.execute('source %s')\n" % gdb.INIT)
+    assert_loaded(gdb.run(["source %s" % script, *ASK], load=False))
 
 
 def test_where_modules_are_found_stays() -> None:
