@@ -88,6 +88,9 @@ class LeaksDiff(Command):
             refuse(f"{self.NAME}: there is no snapshot yet: take one with py-leaks snapshot NAME")
         before = self._named(names[0] if names else list(_kept)[-1])
         after = self._named(names[1]) if len(names) == 2 else _take("comparing")
+        if after.partial:
+            # What it has not come to would be told as gone.
+            raise KeyboardInterrupt
         limit = options["limit"] or DEFAULT_LIMIT
         target = model.heap().target()
         if options["new"]:

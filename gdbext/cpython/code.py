@@ -1,23 +1,39 @@
 """Code objects: names, file, and the line of an instruction."""
 
-from typing import Callable, Dict, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from . import lines
 from .objects import Objects
+
+# What of a frame is not certain.
+Judge = Callable[[Any], Tuple[str, ...]]
+
+
+class Encoding(NamedTuple):
+    """How lines are encoded: decodes one, and says whether a table can be that of so many bytes of code."""
+
+    line: Callable[[bytes, int, int], Optional[int]]
+    is_whole: Callable[[bytes, int], bool]
+
+
+LNOTAB = Encoding(lines.line_in_lnotab, lines.is_whole_lnotab)
+LINETABLE = Encoding(lines.line_in_linetable, lines.is_whole_linetable)
+LOCATIONS = Encoding(lines.line_in_locations, lines.is_whole_locations)
 
 
 class Code:
     """One code object. `start` is the address of its first instruction; text is as the program has it.
 
-    `qualname` is None before 3.11, where a code object does not know it.
+    `qualname` is None before 3.11, where a code object does not know it. `judge` says of a frame of this code what of
+    it is not certain (doubts.py).
     """
 
     __slots__ = ("address", "name", "qualname", "filename", "first_line", "start", "first_traceable",
-                 "_table", "_decode", "_lines")
+                 "judge", "_table", "_encoding", "_lines")
 
     def __init__(self, address: int, name: str, qualname: Optional[str], filename: str, first_line: int,
-                 start: int, first_traceable: int, table: bytes,
-                 decode: Callable[[bytes, int, int], Optional[int]]) -> None:
+                 start: int, first_traceable: int, table: bytes, encoding: Encoding,
+                 judge: Judge = lambda frame: ()) -> None:
         self.address = address
         self.name = name
         self.qualname = qualname
@@ -25,13 +41,14 @@ class Code:
         self.first_line = first_line
         self.start = start
         self.first_traceable = first_traceable
+        self.judge = judge
         self._table = table
-        self._decode = decode
+        self._encoding = encoding
         self._lines: Dict[int, Optional[int]] = {}
 
     def positions(self, offset: int) -> lines.Positions:
         """The lines and columns of the instruction `offset` bytes from `start`; only the line up to 3.10."""
-        if self._decode is lines.line_in_locations:
+        if self._encoding is LOCATIONS:
             return lines.positions_in_locations(self._table, self.first_line, offset)
         return lines.NO_POSITIONS._replace(line=self.line(offset))
 
@@ -43,8 +60,12 @@ class Code:
         if offset < 0:
             return self.first_line
         if offset not in self._lines:
-            self._lines[offset] = self._decode(self._table, self.first_line, offset)
+            self._lines[offset] = self._encoding.line(self._table, self.first_line, offset)
         return self._lines[offset]
+
+    def has_whole_lines(self, size: int) -> bool:
+        """Whether its table of lines can be that of code of so many bytes."""
+        return self._encoding.is_whole(self._table, size)
 
 
 class Codes:
@@ -55,15 +76,16 @@ class Codes:
         self._reader = reader = objects.reader
         self._codes: Dict[int, Code] = {}
         self._names: Dict[int, str] = {}
+        self.judge: Judge = lambda frame: ()
         # PEP 626 renamed co_lnotab in 3.10; PEP 657 changed the encoding under the same name in 3.11,
         # which also brought exception tables and put the instructions into the object itself.
         self._in_object = reader.has("PyCodeObject", "co_code_adaptive")
         if reader.has("PyCodeObject", "co_lnotab"):
-            self._decode = lines.line_in_lnotab
+            self._encoding = LNOTAB
         elif reader.has("PyCodeObject", "co_exceptiontable"):
-            self._decode = lines.line_in_locations
+            self._encoding = LOCATIONS
         else:
-            self._decode = lines.line_in_linetable
+            self._encoding = LINETABLE
 
     def at(self, address: int) -> Code:
         """The code object at `address`."""
@@ -99,5 +121,6 @@ class Codes:
             start,
             first_traceable,
             objects.data(reader.pointer(address, "PyCodeObject", "co_linetable", "co_lnotab")),
-            self._decode,
+            self._encoding,
+            self.judge,
         )

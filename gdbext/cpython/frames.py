@@ -40,6 +40,11 @@ class Frame(NamedTuple):
         """The line that the frame is at, None where it is not known or the instruction has none."""
         return self.code.line(self.offset) if self.code else None
 
+    @property
+    def doubts(self) -> Tuple[str, ...]:
+        """What of "function", "qualname", "file" and "line" is not certain, for memory is damaged."""
+        return self.code.judge(self) if self.code else ()
+
 
 class Activation(NamedTuple):
     """What one run of the evaluation loop has: its Python frames, innermost first, perhaps none as yet.

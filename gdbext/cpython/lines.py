@@ -30,6 +30,13 @@ def _signed(byte: int) -> int:
     return byte - 256 if byte > 127 else byte
 
 
+def is_whole_lnotab(table: bytes, size: int) -> bool:
+    """Whether co_lnotab can be that of `size` bytes of code: pairs whose ranges of whole instructions lie within."""
+    starts = table[::2]
+    return len(table) % 2 == 0 and sum(starts) <= size and not any(
+        start & 1 for start in starts if start != 255)
+
+
 def line_in_lnotab(table: bytes, first_line: int, offset: int) -> Optional[int]:
     """co_lnotab, 3.6-3.9: pairs of (bytes of code, signed lines)."""
     line = first_line
@@ -40,6 +47,11 @@ def line_in_lnotab(table: bytes, first_line: int, offset: int) -> Optional[int]:
             break
         line += _signed(table[position + 1])
     return line
+
+
+def is_whole_linetable(table: bytes, size: int) -> bool:
+    """Whether co_linetable of 3.10 can be that of `size` bytes of code, all of which it has to cover."""
+    return len(table) % 2 == 0 and sum(table[::2]) == size and not any(units & 1 for units in table[::2])
 
 
 def line_in_linetable(table: bytes, first_line: int, offset: int) -> Optional[int]:
@@ -102,6 +114,31 @@ def line_in_locations(table: bytes, first_line: int, offset: int) -> Optional[in
         if offset < end:
             return None if kind == 15 else line
     return None
+
+
+def is_whole_locations(table: bytes, size: int) -> bool:
+    """Whether co_linetable of 3.11 and later can be that of `size` bytes of code.
+
+    Its entries have to cover all of it, and each to have what belongs to its kind.
+    """
+    end = covered = 0
+    for kind, units, position in _location_entries(table):
+        if position != end:
+            return False
+        end = position + 1
+        for _ in range(_NUMBERS.get(kind, 0)):
+            start = end
+            _value, end = _varint_and_end(table, end)
+            if end == start or table[end - 1] & 64:
+                return False
+        if kind not in _NUMBERS:
+            end += 2 if kind >= 10 else 1
+        covered += 2 * units
+    return end == len(table) and covered == size
+
+
+# How many numbers of pieces the kinds of entries have that have such; others have one or two bytes.
+_NUMBERS = {13: 1, 14: 4, 15: 0}
 
 
 def positions_in_locations(table: bytes, first_line: int, offset: int) -> Positions:

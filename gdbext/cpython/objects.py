@@ -160,6 +160,13 @@ class Objects:
             raise Damaged(address, f"str that does not end after {length} characters")
         return f"{self._read_text(address, data, CUT_NAME, kind, encoding)}... ({length} characters)"
 
+    def characters(self, address: int) -> bytes:
+        """The characters of a str as they lie in memory, those of a name or a path at the most."""
+        data, length, kind, _encoding = self._characters(address)
+        if length > MAX_NAME:
+            raise Damaged(address, f"str of length {length}")
+        return self.reader.memory.read(data, length * kind)
+
     def text_start(self, address: int, most: int) -> Tuple[str, int]:
         """The first characters of a str, `most` of them at the most, and how many it has."""
         data, length, kind, encoding = self._characters(address)

@@ -4,14 +4,17 @@ Facts: Include/internal/pycore_runtime.h, pycore_interp.h, pycore_gil.h; Include
 Python/ceval_gil.h (3.6-3.11), Python/ceval_gil.c; Lib/threading.py.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from itertools import islice
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..layout.layout import Layout
 from .code import Codes
 from .dicts import Dicts
+from .doubts import Doubts
 from .exceptions import Exceptions
 from .find import Candidate
-from .frames import Frames
+from .frames import Frame, Frames
+from .hashes import Hashes
 from .locks import Locks
 from .memory import Damaged, Memory, Unreadable
 from .objects import TYPE_SUBCLASS, Objects
@@ -23,6 +26,9 @@ from .with_blocks import WithBlocks
 # Far above what runs; a list that leads back into itself ends here.
 MAX_INTERPRETERS = 10_000
 MAX_THREADS = 200_000
+
+# So many names tell how the process hashes: most are as they were.
+_MAX_SAMPLES = 16
 
 # 3.6 keeps the GIL in static variables of Python/ceval.c: two mutexes, two condition variables and
 # a few words, besides 512 bytes of pending calls. A compiler lays them side by side, in any order.
@@ -95,6 +101,9 @@ class Runtime:
         self._names: Dict[int, Dict[int, str]] = {}
         self._builtin_types: Optional[Dict[int, str]] = None
         self.objects.name_otherwise = self._builtin_type
+        self.codes.judge = self._doubts_of
+        self._doubts: Optional[Doubts] = None
+        self._hashes: Optional[Hashes] = None
 
     def _builtin_type(self, address: int) -> str:
         """The name of a static type by the builtins module, "" for one that is not there.
@@ -130,6 +139,26 @@ class Runtime:
             except READ_ERRORS:
                 continue
         return found
+
+    def _doubts_of(self, frame: Frame) -> Tuple[str, ...]:
+        if self._doubts is None:
+            self._doubts = Doubts(self.objects, self.dicts, self.variables, self.hashes())
+        return self._doubts.of(frame)
+
+    def hashes(self) -> Hashes:
+        """What checks strings; it has learnt from names in sys how this process hashes."""
+        if self._hashes is None:
+            try:
+                secret = self.candidate.image.symbol("_Py_HashSecret")
+            except Unreadable:
+                secret = None
+            self._hashes = Hashes(self.objects, secret.address if secret is not None else None)
+            try:
+                names = self.reader.pointer(self.interpreters()[-1].address, "PyInterpreterState", "sysdict")
+                self._hashes.learn(key for key, _value in islice(self.dicts.items(names), _MAX_SAMPLES))
+            except READ_ERRORS + (IndexError,):
+                pass
+        return self._hashes
 
     def interpreters(self) -> List[Interpreter]:
         """The interpreters, the main one last, as the runtime lists them.
@@ -203,7 +232,7 @@ class Runtime:
                 yield found
 
     def thread_names(self, interpreter: Interpreter) -> Dict[int, str]:
-        """What threading calls its threads, by ident. A name that can't be read is left out."""
+        """What threading calls its threads, by ident. A name that can't be read, or is damaged, is left out."""
         found = self._names.get(interpreter.address)
         if found is None:
             found = self._names[interpreter.address] = {}
@@ -213,7 +242,7 @@ class Runtime:
                 for ident, thread in self.dicts.items(active) if active else ():
                     try:
                         name = self.dicts.attribute(thread, "_name")
-                        if name:
+                        if name and self.hashes().is_right(name) is not False:
                             found[self.objects.integer(ident)] = self.objects.name(name)
                     except READ_ERRORS:
                         continue

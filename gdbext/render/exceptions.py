@@ -15,7 +15,7 @@ from ..cpython.process import Python
 from . import carets, theme
 from .document import document as _document
 from .text import left_out, printable, visible
-from .traceback import frame_json, frame_text
+from .traceback import doubts_text, frame_json, frame_text, problem_of
 
 # Gives a line of a source file with its newline, "" where it is not at hand.
 SourceLine = Callable[[str, int], str]
@@ -207,7 +207,7 @@ class _Printer:
         if start and filename.startswith(start) and filename.endswith(end):
             filename = "<stdin>"
         yield (f'  File "{theme.filename(printable(filename))}", line {theme.line_number(str(line))}, '
-               f"in {theme.function(printable(name))}")
+               f"in {theme.function(printable(name))}{doubts_text(entry.frame) if entry.frame is not None else ''}")
         for each in self._style.marks(entry, self._source):
             yield "    " + visible(each)
         for variable, value in sorted(self._locals_of(entry)) if self._locals_of else ():
@@ -406,7 +406,8 @@ def to_json(report: Optional[Report], locals_of: Optional[Locals] = None) -> Opt
 def _entry_json(entry: Entry, locals_of: Optional[Locals]) -> Dict[str, Any]:
     code = entry.frame.code if entry.frame else None
     found: Dict[str, Any] = {
-        "function": code.name if code else None, "file": code.filename if code else None, "line": entry.line}
+        "function": code.name if code else None, "file": code.filename if code else None, "line": entry.line,
+        "problem": problem_of(entry.frame) if entry.frame else entry.problem}
     return {**found, "locals": dict(locals_of(entry))} if locals_of else found
 
 

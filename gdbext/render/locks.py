@@ -10,6 +10,7 @@ from ..cpython.frames import Frame
 from . import theme
 from .document import document as _document
 from .text import counted, left_out, printable
+from .traceback import doubts_text, problem_of
 
 # Threads that are named in one line, and lines of waiters of one lock; more are counted.
 MAX_NAMED = 5
@@ -32,7 +33,7 @@ def place_text(frame: Optional[Frame], line: Optional[int] = None) -> str:
         return f"<unreadable at {frame.address:#x}>"
     at = frame.line if line is None else line
     return (f"{theme.function(printable(frame.code.name))} ({theme.filename(printable(frame.code.filename))}:"
-            f"{theme.line_number('?' if at is None else str(at))})")
+            f"{theme.line_number('?' if at is None else str(at))}){doubts_text(frame)}")
 
 
 def timeout_text(wait: Wait) -> str:
@@ -248,7 +249,8 @@ def _thread_json(thread: Thread) -> Dict[str, Any]:
 def _place_json(frame: Optional[Frame], line: Optional[int]) -> Dict[str, Any]:
     code = frame.code if frame is not None else None
     return {"function": code.name if code else None, "file": code.filename if code else None,
-            "line": line if line is not None else frame.line if frame is not None else None}
+            "line": line if line is not None else frame.line if frame is not None else None,
+            "problem": problem_of(frame) if frame is not None else None}
 
 
 def _holder_json(holder: Holder) -> Dict[str, Any]:

@@ -38,7 +38,13 @@ def frame_text(frame: Frame) -> str:
         return f"<unreadable at {frame.address:#x}: {frame.problem}>"
     line = theme.line_number("?" if frame.line is None else str(frame.line))
     return (f'File "{theme.filename(printable(frame.code.filename))}", line {line}, '
-            f"in {theme.function(printable(frame.code.name))}")
+            f"in {theme.function(printable(frame.code.name))}{doubts_text(frame)}")
+
+
+def doubts_text(frame: Frame) -> str:
+    """ " [not certain: file, line]", "" for a frame of which nothing is known to be damaged. """
+    doubts = frame.doubts
+    return theme.metadata(f" [not certain: {', '.join(doubts)}]") if doubts else ""
 
 
 def interpreter_text(thread: Thread) -> str:
@@ -175,14 +181,21 @@ def frame_json(frame: Frame) -> Dict[str, Any]:
         "qualname": code.qualname if code else None,
         "file": code.filename if code else None,
         "line": frame.line,
+        "problem": problem_of(frame),
     }
+
+
+def problem_of(frame: Frame) -> Optional[str]:
+    """Why a frame can't be read, or what of it is not certain; None for neither."""
+    doubts = frame.doubts
+    return frame.problem or (f"not certain: {', '.join(doubts)}" if doubts else None)
 
 
 def _python_json(frame: Frame, python: Python, thread: Optional[Thread], found_by: str) -> Dict[str, Any]:
     return {
         "kind": "python", **frame_json(frame), "address": f"{frame.address:#x}", "found_by": found_by,
         "interpreter": thread.state.interpreter.id if thread and thread.state else None,
-        "runtime": python.number, "problem": frame.problem,
+        "runtime": python.number,
     }
 
 

@@ -1,6 +1,5 @@
 """What gdb itself knows of files: the program, where debug files are, and for which images it has read any."""
 
-import contextlib
 import os
 import re
 import select
@@ -13,7 +12,7 @@ import gdb
 from ..elf.places import Places, fetched_by_debuginfod
 from . import console, sources
 from .mapped import MappedImage
-from .types import objfile
+from .types import objfile, objfile_of, objfiles_by_path
 
 
 class Mismatch(NamedTuple):
@@ -36,8 +35,9 @@ def debug_directories() -> List[str]:
 
 def files_of(path: str, build_id: str) -> Iterator[str]:
     """Where the file may be that a core has by this path and build id: what gdb has read, then where it may lie."""
-    with contextlib.suppress(ValueError):
-        yield gdb.lookup_objfile(build_id, by_build_id=True).filename or ""
+    read = objfile("", build_id)
+    if read is not None:
+        yield read.filename or ""
     root = sources.sysroot() or ""
     places = Places([Path(each) for each in debug_directories()], fetched_by_debuginfod(os.environ), root)
     yield from map(str, places.files(f"{root}{path}", build_id))
@@ -66,12 +66,11 @@ def debug_file(path: str, build_id: Optional[str]) -> Optional[str]:
 
 def mismatches(images: Iterable[MappedImage], executable: Optional[MappedImage]) -> Iterator[Mismatch]:
     """The files that gdb has read, the program first, which are not what is mapped. gdb itself does not compare."""
-    own = program()
+    own, read = program(), objfiles_by_path()
     for image in sorted(images, key=lambda image: image is not executable):
         path = own if image is executable and own is not None else image.path
-        try:
-            found = gdb.lookup_objfile(path)
-        except ValueError:
+        found = read.get(path)
+        if found is None:
             continue
         loaded = image.build_id()
         if found.build_id and loaded and found.build_id != loaded:
@@ -96,9 +95,8 @@ def add_debug_file(image: MappedImage, path: str, file: Optional[str]) -> None:
 
 def _drop_library(path: str) -> None:
     """Have gdb drop what it has read for a library. It can drop all of them only."""
-    try:
-        wrong = gdb.lookup_objfile(path)
-    except ValueError:
+    wrong = objfile_of(path)
+    if wrong is None:
         return
     others = [each.filename for each in gdb.objfiles() if each.filename and each.owner is None and each != wrong]
     gdb.execute("nosharedlibrary", to_string=True)

@@ -153,11 +153,24 @@ def selection_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        if thread is not None and thread.is_valid():
-            if gdb.selected_thread() is not thread:
-                thread.switch()
-            if frame is not None and frame.is_valid():
-                frame.select()
+        _whole(lambda: _select(thread, frame))
+
+
+def _select(thread: Optional[gdb.InferiorThread], frame: Optional[gdb.Frame]) -> None:
+    if thread is not None and thread.is_valid():
+        if gdb.selected_thread() is not thread:
+            thread.switch()
+        if frame is not None and frame.is_valid():
+            frame.select()
+
+
+def _whole(act: Callable[[], None]) -> None:
+    """Do what must not be left half done by Ctrl-C, which is heard of afterwards."""
+    try:
+        act()
+    except KeyboardInterrupt:
+        act()
+        raise
 
 
 @contextmanager

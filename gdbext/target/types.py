@@ -1,7 +1,7 @@
 """C structures as gdb knows them from DWARF."""
 
 from functools import lru_cache
-from typing import Callable, Iterator, Optional
+from typing import Callable, Dict, Iterator, Optional
 
 import gdb
 
@@ -57,16 +57,34 @@ def objfile(path: str, build_id: Optional[str]) -> Optional[gdb.Objfile]:
     The paths differ for a process in another root. A file whose build id is not that of the image in memory
     is not the image's: it was replaced by an upgrade, or is this machine's while the process has its own.
     """
-    try:
-        found = gdb.lookup_objfile(path)
-    except ValueError:
-        found = None
+    found = objfile_of(path)
     if build_id is None or found is not None and found.build_id in (build_id, None):
         return found
-    try:
-        return gdb.lookup_objfile(build_id, by_build_id=True)
-    except ValueError:
-        return None
+    return next((each for each in _objfiles() if each.build_id == build_id), None)
+
+
+def objfile_of(path: str) -> Optional[gdb.Objfile]:
+    """What gdb has read of a file, None where it has not."""
+    return objfiles_by_path().get(path)
+
+
+def objfiles_by_path() -> Dict[str, gdb.Objfile]:
+    """What gdb has read of each file, by the names that it has for it."""
+    found: Dict[str, gdb.Objfile] = {}
+    for each in _objfiles():
+        for path in (each.filename, each.username):
+            if path:
+                found.setdefault(path, each)
+    return found
+
+
+def _objfiles() -> Iterator[gdb.Objfile]:
+    """What gdb has read for images, without separate debug files.
+
+    gdb.lookup_objfile() must not be called: in gdb 13 its answer to Ctrl-C is a C++ exception that passes through the
+    Python interpreter, which crashes soon after.
+    """
+    return (each for each in gdb.objfiles() if each.owner is None)
 
 
 def _load(name: str, block: gdb.Block) -> Optional[Struct]:

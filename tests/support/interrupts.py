@@ -8,9 +8,9 @@ import re
 import tempfile
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from tests.support import every_command, processes, usage
+from tests.support import every_command, processes, rounds, usage
 from tests.support.prompt import Prompt
 from tests.support.stripped import Launch
 
@@ -27,9 +27,11 @@ SHORTEST = 0.003
 PATIENCE = 60.0
 _PROBLEM = re.compile("Python Exception|occurred in Python|internal-error")
 # What is another with every run: how long it took.
-_TIMES = re.compile(r"\d+\.\d+ s\b")
+_TIMES = re.compile(r"\d+\.\d+ s\b|(?<=paused\": )\d[\d.e-]*")
 # Asked after each interrupt; it reads threads and frames anew.
 NEXT = "py-bt-plus"
+# Lines with this may let the process go.
+DETACH = "-detach"
 
 
 class Tally(NamedTuple):
@@ -54,8 +56,9 @@ class Tally(NamedTuple):
 class _Interrupts:
     """One gdb, in which commands are interrupted."""
 
-    def __init__(self, prompt: Prompt, folder: Path, dice: random.Random) -> None:
+    def __init__(self, prompt: Prompt, pid: int, folder: Path, dice: random.Random) -> None:
         self._prompt = prompt
+        self._pid = pid
         self._folder = folder
         self._dice = dice
         self._number = 0
@@ -95,7 +98,7 @@ class _Interrupts:
         self._synchronize()
         self._seconds[line] = time.monotonic() - began
         self._answers[line] = answer if answer is None else _plain(answer)
-        self._forget_files()
+        self._clean_up(line)
 
     def _synchronize(self) -> str:
         """A Ctrl-C that came when the command was done has a prompt of its own. Gives what was printed besides."""
@@ -107,9 +110,14 @@ class _Interrupts:
             printed += self._prompt.answer()
         return printed
 
-    def _forget_files(self) -> None:
+    def _clean_up(self, line: str) -> None:
+        """No files, and attached."""
         for path in self._folder.iterdir():
             path.unlink()
+        if DETACH in line:
+            self._prompt.ask("detach")
+            self.problems += ["%s: %s" % (line, each) for each in rounds.held(self._pid)]
+            self._prompt.ask("attach %d" % self._pid)
 
     def _interrupt(self, line: str, moment: float) -> None:
         self._type(line)
@@ -138,11 +146,11 @@ class _Interrupts:
         answer += self._synchronize()
         if _PROBLEM.search(answer):
             self.problems.append(where + answer[-500:])
+        self._clean_up(line)
         following = self._prompt.ask(NEXT)
         if following != self._next:
             self.problems.append("%s%s then prints\n%s" % (where, NEXT, following[:500]))
             self._next = following
-        self._forget_files()
 
     def _compare(self, line: str) -> None:
         self._type(line)
@@ -151,7 +159,7 @@ class _Interrupts:
         if answer != self._answers[line]:
             self.problems.append("%s: after interrupts it is\n%s\nand was\n%s" % (
                 line, answer[:500], str(self._answers[line])[:500]))
-        self._forget_files()
+        self._clean_up(line)
 
 
 def _is_whole(answer: str) -> bool:
@@ -171,22 +179,26 @@ def _lines(program: processes.Program, folder: Path) -> Iterator[List[str]]:
     commands, functions = every_command.usages()
     for each in commands.values():
         lines = [usage.typed(form, {**words, "FILE": str(folder / "file.jsonl")})
-                 for form in usage.few(usage.forms(each)) if every_command.CHANGES.isdisjoint(form)]
+                 for form in usage.few(usage.forms(each)) if (every_command.CHANGES - {DETACH}).isdisjoint(form)]
         if lines:
             yield lines
     yield [every_command.call(each, words) for each in functions.values()]
 
 
-def run(launch: Launch, sizes: Tuple[int, int, int], count: int, seed: str) -> Tally:
-    """Interrupt each command so many times."""
+def run(launch: Launch, sizes: Tuple[int, int, int], count: int, seed: str, only: Sequence[str] = (),
+        tell: Callable[[str], None] = lambda line: None) -> Tally:
+    """Interrupt each command so many times; with `only` those that begin so. `tell` hears of each when it is done."""
     with contextlib.ExitStack() as stack:
         home, folder = (Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gdbext-interrupts-")))
                         for _ in range(2))
         program = stack.enter_context(processes.running_python(launch, "large.py", *map(str, sizes)))
         prompt = Prompt(program.pid, home)
         stack.callback(prompt.close)
-        of = _Interrupts(prompt, folder, random.Random(seed))
-        all_lines = list(_lines(program, folder))
+        of = _Interrupts(prompt, program.pid, folder, random.Random(seed))
+        all_lines = [lines for lines in _lines(program, folder)
+                     if not only or any(lines[0].startswith(each) for each in only)]
         for lines in all_lines:
+            before, known = of.interrupted, len(of.problems)
             of.command(lines, count)
+            tell("\n  ".join(["%s: interrupted %d times" % (lines[0], of.interrupted - before), *of.problems[known:]]))
         return Tally(len(all_lines), of.interrupted, of.finished, of.compared, of.slowest, of.late, of.problems)

@@ -391,7 +391,12 @@ class Builder:
             self.set(address, "PyCodeObject", path, value)
         lines = "co_lnotab" if self.version < (3, 10) else "co_linetable"
         self.set(address, "PyCodeObject", lines, self.bytes(line_table))
-        if self.version >= (3, 11):
+        # The table covers all instructions; each of its entries has two bytes, see lines().
+        if self.version < (3, 11):
+            covered = sum(line_table[::2]) if self.version == (3, 10) else size
+            self.set(address, "PyCodeObject", "co_code", self.bytes(bytes(covered)))
+        else:
+            self.set(address, "PyVarObject", "ob_size", sum((first & 7) + 1 for first in line_table[::2]))
             self.set(address, "PyCodeObject", "co_qualname", self.text(qualname or name))
             self.set(address, "PyCodeObject", "_co_firsttraceable", first_traceable)
         if self.copies_code:

@@ -11,10 +11,10 @@ from typing import Dict, Iterator, List, Tuple
 
 import pytest
 
-from gdbext.cpython.code import Code
+from gdbext.cpython.code import LOCATIONS, Code
 from gdbext.cpython.exceptions import Entry
 from gdbext.cpython.frames import Frame
-from gdbext.cpython.lines import Positions, line_in_locations
+from gdbext.cpython.lines import Positions
 from gdbext.render import exceptions as render
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="there are marks since 3.11")
@@ -72,7 +72,7 @@ def codes(code: types.CodeType) -> Iterator[types.CodeType]:
 def entry_of(code: types.CodeType, positions: Tuple) -> Entry:
     """What a traceback's entry would be read as."""
     made = Code(0, code.co_name, code.co_qualname, code.co_filename, code.co_firstlineno, 0, 0,
-                code.co_linetable, line_in_locations)
+                code.co_linetable, LOCATIONS)
     return Entry(0, Frame(0, made, 0), positions[0], Positions(*positions))
 
 

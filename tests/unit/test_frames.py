@@ -429,7 +429,7 @@ def test_a_frame_in_an_unreadable_page_ends_the_chain(made: MadeProcess) -> None
     b.allocate(2 * PAGE)
     made.set_frames(state, b.frame(code, 2, outer))
     assert names(walk(made, state)) == ["f", "f", "f"]
-    made.memory.make_unreadable(outer // PAGE * PAGE, PAGE)
+    made.memory.make_unreadable(outer, PAGE)
     frames = walk(made, state)
     assert names(frames) == ["f", None]
     assert "cannot read" in frames[1].problem

@@ -260,7 +260,7 @@ def test_the_document_of_threads() -> None:
         "number": 1, "lwp": 50, "ident": IDENT, "name": "MainThread", "interpreter": 0, "runtime": 0,
         "gil": "holds", "attachment": None,
         "state": "running", "waiting_on": None,
-        "frame": {"function": "inner", "qualname": "Class.inner", "file": "/made/up.py", "line": 13}}
+        "frame": {"function": "inner", "qualname": "Class.inner", "file": "/made/up.py", "line": 13, "problem": None}}
     assert second["name"] == EVIL_NAME and second["frame"]["file"] == "/\x07\r.py"
     assert (second["gil"], second["state"]) == ("waits", "waiting")
     assert second["waiting_on"] == {"kind": "gil", "address": hex(made.gils[made.interpreters[0]]),
@@ -401,7 +401,7 @@ def test_an_instruction_without_a_line() -> None:
 
 def test_a_frame_is_a_tuple_without_a_line_where_there_is_no_code() -> None:
     assert traceback.frame_json(Frame(1, None, 0, "why")) == {
-        "function": None, "qualname": None, "file": None, "line": None}
+        "function": None, "qualname": None, "file": None, "line": None, "problem": "why"}
     assert traceback.frame_text(Frame(0x10, None, 0, "why")) == "<unreadable at 0x10: why>"
 
 

@@ -17,7 +17,8 @@ from tests.unit.test_render import EVIL, TARGET, parsed
 
 def frame(name: str = "take", line: Optional[int] = 7) -> Any:
     """A frame of a made-up file."""
-    return types.SimpleNamespace(code=types.SimpleNamespace(name=name, filename="/made/up.py"), line=line, address=1)
+    return types.SimpleNamespace(code=types.SimpleNamespace(name=name, filename="/made/up.py"), line=line, address=1,
+                                 doubts=(), problem=None)
 
 
 def thread(number: int, name: Optional[str] = "worker") -> Any:
@@ -221,7 +222,7 @@ def test_the_graph_of_a_deadlock_is_red() -> None:
 ))
 def test_a_group_tells_what_its_threads_have_in_common(addresses: Sequence[int], doing: List[str]) -> None:
     code = types.SimpleNamespace(address=1, name="wait", filename="/made/up.py")
-    place = types.SimpleNamespace(code=code, line=7, address=2)
+    place = types.SimpleNamespace(code=code, line=7, address=2, doubts=(), problem=None)
     together = [types.SimpleNamespace(**{**vars(thread(1 + index)), "frame": place, "frames": lambda: [place],
                                          "lent_to": None, "state": place, "holds_gil": False})
                 for index in range(len(addresses))]
