@@ -211,6 +211,24 @@ def list_threads(pythons: Sequence[Python], natives: Sequence[NativeThread]) -> 
     return found
 
 
+def lost(threads: Sequence[Thread]) -> List[str]:
+    """Sentences about threads that threading knows and no thread state was found of: lists that are damaged.
+
+    A thread is known to threading for a shorter time than it has its thread state.
+    """
+    runtimes = {id(thread.python.runtime): thread.python.runtime for thread in threads if thread.python is not None}
+    names: Dict[int, str] = {}
+    for runtime in runtimes.values():
+        try:
+            for interpreter in runtime.interpreters():
+                names.update(runtime.thread_names(interpreter))
+        except READ_ERRORS:
+            continue
+    return [f"Thread {thread.native.number} is {names[thread.native.ident]!r} to threading, and its thread state was not "
+            "found: the list of them is damaged." for thread in threads
+            if thread.state is None and thread.native is not None and thread.native.ident in names]
+
+
 def _owners(entries: Sequence[Entry], natives: Sequence[NativeThread]
             ) -> Tuple[List[List[Entry]], Dict[int, NativeThread], Set[int]]:
     """The thread states that each native thread runs, who runs that of another one, by that one's number, and the

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Set, Tuple
 
 from ..analysis import stacks
-from ..analysis.threads import Thread, list_threads
+from ..analysis.threads import Thread, list_threads, lost
 from ..cpython import process
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
@@ -130,6 +130,7 @@ class Model:
         if self._cut:
             notes.append(f"The core was cut: {self._cut} bytes are missing at its end.")
         threads_ = self.threads()
+        notes += lost(threads_)
         if any(thread.orphan for thread in threads_) and any(thread.state is None for thread in threads_):
             notes.append("A thread that is shown as not Python's may be the one of a thread state that is listed last.")
         for python in self.pythons:

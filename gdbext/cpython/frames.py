@@ -6,7 +6,7 @@ marks each entry into the evaluation loop.
 Facts: Include/internal/pycore_frame.h, Python/ceval.c, Objects/frameobject.c.
 """
 
-from typing import Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 from .code import Code, Codes
 from .memory import Damaged
@@ -16,9 +16,13 @@ from .reader import READ_ERRORS, Reader
 # sys.setrecursionlimit() allows more; a real program that deep has lost already.
 MAX_FRAMES = 1_000_000
 
-_OWNED_BY_GENERATOR = 1
+_OWNED_BY_THREAD, _OWNED_BY_GENERATOR = 0, 1
 # FRAME_OWNED_BY_CSTACK; 3.14 has FRAME_OWNED_BY_INTERPRETER as 3 and moved CSTACK to 4.
 _FIRST_SHIM_OWNER = 3
+# _PyStackChunk (Include/cpython/pystate.h): previous, size in bytes, how many words are used, then these, of which the
+# first chunk leaves one out (Python/pystate.c, push_chunk). It has 16 KB or that doubled, 3.15 has more.
+_CHUNK_SIZE, _CHUNK_TOP, _CHUNK_DATA = 8, 16, 24
+_MIN_CHUNK = 1 << 14
 # 3.14 (gh-117139): the lowest bits of a stack reference are tags.
 STACK_REFERENCE_MASK = ~7
 
@@ -81,6 +85,12 @@ class _FrameObjects:
 
     are_linked_to_stack = False
 
+    def is_on_data_stack(self, frame: int) -> bool:
+        return False
+
+    def follows(self, frame: int, caller: Frame) -> bool:
+        return True
+
     def entry_address(self, thread_state: int, most: int) -> Optional[int]:
         return None
 
@@ -124,6 +134,7 @@ class _InterpreterFrames:
         self._copies = (reader.layout["_PyCodeArray"].offset("entries")
                         if reader.has("_PyInterpreterFrame", "tlbc_index") else None)
         self.are_linked_to_stack = not self._marks_entries
+        self._sizes: Dict[int, int] = {}
 
     def head(self, thread_state: int) -> int:
         reader = self._reader
@@ -187,6 +198,35 @@ class _InterpreterFrames:
     def place(self, frame: int) -> Optional[int]:
         """An address within the native frame of the activation that ends with this frame."""
         return None if self._marks_entries else frame
+
+    def is_on_data_stack(self, frame: int) -> bool:
+        """Whether a frame is on the thread's data stack: not that of a generator, and no shim."""
+        return self._owner(frame) == _OWNED_BY_THREAD
+
+    def follows(self, frame: int, caller: Frame) -> bool:
+        """Whether one frame of the data stack was pushed onto another one: nothing lies between them."""
+        memory = self._reader.memory
+        if caller.code is None:
+            return True
+        end = caller.address + self._sizes.get(caller.code.address, 0)
+        if end == caller.address:
+            self._sizes[caller.code.address] = self._size(caller.code)
+            end += self._sizes[caller.code.address]
+        if frame == end:
+            return True
+        for chunk in (frame - _CHUNK_DATA, frame - _CHUNK_DATA - 8):
+            size, before = memory.u64(chunk + _CHUNK_SIZE), memory.u64(chunk)
+            if size >= _MIN_CHUNK and not size & (size - 1):
+                # The first chunk of a greenlet has none before it.
+                return not before or end == before + _CHUNK_DATA + 8 * memory.u64(before + _CHUNK_TOP)
+        return False
+
+    def _size(self, code: Code) -> int:
+        """Bytes of a frame: its structure, its variables and its evaluation stack."""
+        reader = self._reader
+        slots = sum(reader.integer(code.address, "PyCodeObject", field, signed=True)
+                    for field in ("co_nlocalsplus", "co_stacksize"))
+        return reader.layout["_PyInterpreterFrame"].offset("localsplus") + 8 * slots
 
     def check(self, frame: int) -> None:
         reader, objects = self._reader, self._codes.objects
@@ -315,6 +355,8 @@ class Frames:
     def _links(self, address: int) -> Iterator[Tuple[int, Optional[Frame]]]:
         """Frames by their addresses, and the hidden ones between them as None."""
         seen: Set[int] = set()
+        # The innermost frame of the data stack whose caller has not come yet.
+        pushed = 0
         while address:
             if address in seen or len(seen) >= MAX_FRAMES:
                 yield address, Frame(address, None, 0, str(Damaged(address, "frames without an end")))
@@ -324,6 +366,13 @@ class Frames:
                 frame = self._shape.read(address)
             except READ_ERRORS as error:
                 frame = Frame(address, None, 0, str(error))
+            try:
+                if self._shape.is_on_data_stack(address):
+                    if pushed and frame is not None and not self._shape.follows(pushed, frame):
+                        yield pushed, Frame(pushed, None, 0, str(Damaged(pushed, "frame of another caller")))
+                    pushed = address if frame is None or frame.code is not None else 0
+            except READ_ERRORS:
+                pushed = 0
             yield address, frame
             try:
                 address = self._shape.previous(address)

@@ -46,6 +46,8 @@ def check(runtime: Runtime, version: Optional[Tuple[int, int]], threads: bool = 
         raise WrongLayout(f"interpreters are numbered {interpreters[0].id} to {main.id}")
     reader = runtime.reader
     candidate = runtime.candidate
+    if reader.has("PyInterpreterState", "id") and reader.integer(main.address, "PyInterpreterState", "id") >= 1 << 32:
+        raise WrongLayout("the main interpreter has an impossible number")
     for interpreter in interpreters:
         if candidate.runtime is not None and reader.has("PyInterpreterState", "runtime"):
             back = reader.pointer(interpreter.address, "PyInterpreterState", "runtime")
@@ -76,15 +78,9 @@ def check(runtime: Runtime, version: Optional[Tuple[int, int]], threads: bool = 
 
 
 def _check_thread_links(runtime: Runtime, interpreter: Interpreter) -> None:
-    reader = runtime.reader
-    states, problem = runtime.thread_states(interpreter)
-    if problem is not None and not states:
+    states, problem, are_linked = runtime.thread_states(interpreter)
+    if problem is not None and not (states and are_linked):
         raise WrongLayout(problem)
-    previous = 0
-    for state in states:
-        if reader.pointer(state.address, "PyThreadState", "prev") != previous:
-            raise WrongLayout("thread states are not linked both ways")
-        previous = state.address
 
 
 def _check_frames(runtime: Runtime, one_suffices: bool) -> None:

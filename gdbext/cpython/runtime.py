@@ -72,10 +72,14 @@ class Interpreter(NamedTuple):
 
 
 class ThreadStates(NamedTuple):
-    """An interpreter's thread states, newest first; `problem` says why there may be more."""
+    """An interpreter's thread states, newest first; `problem` says why there may be more.
+
+    `are_linked`: whether each leads back to the one before it.
+    """
 
     states: List[ThreadState]
     problem: Optional[str]
+    are_linked: bool = True
 
 
 class Runtime:
@@ -180,8 +184,9 @@ class Runtime:
         if not reader.has("PyInterpreterState", "id"):
             # 3.6 does not number them; each new one becomes the head of the list.
             return [Interpreter(address, len(found) - 1 - index) for index, address in enumerate(found)]
-        return [Interpreter(address, reader.integer(address, "PyInterpreterState", "id", signed=True))
-                for address in found]
+        # The main one, the first that was made, is the last one of the list, and has 0 in every process.
+        return [Interpreter(address, reader.integer(address, "PyInterpreterState", "id", signed=True)
+                            if address != found[-1] else 0) for address in found]
 
     def thread_states(self, interpreter: Interpreter) -> ThreadStates:
         """The interpreter's thread states, as far as their list can be read. Raises MissingField."""
@@ -189,6 +194,8 @@ class Runtime:
         native = reader.has("PyThreadState", "native_thread_id")
         found: Dict[int, ThreadState] = {}
         problem = None
+        are_linked = True
+        previous = 0
         try:
             address = reader.pointer(interpreter.address, "PyInterpreterState", "threads.head", "tstate_head")
             while address:
@@ -196,6 +203,10 @@ class Runtime:
                     raise Damaged(address, "list of thread states without an end")
                 if reader.pointer(address, "PyThreadState", "interp") != interpreter.address:
                     raise Damaged(address, "thread state of another interpreter")
+                if are_linked and reader.pointer(address, "PyThreadState", "prev") != previous:
+                    are_linked = False
+                    problem = str(Damaged(address, "thread states are not linked both ways"))
+                previous = address
                 found[address] = ThreadState(
                     address,
                     reader.pointer(address, "PyThreadState", "thread_id"),
@@ -205,7 +216,7 @@ class Runtime:
                 address = reader.pointer(address, "PyThreadState", "next")
         except (Unreadable, Damaged) as error:
             problem = str(error)
-        return ThreadStates(list(found.values()), problem)
+        return ThreadStates(list(found.values()), problem, are_linked)
 
     def modules(self, interpreter: Interpreter) -> int:
         """The address of sys.modules. Raises Unreadable, MissingField."""

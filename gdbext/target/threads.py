@@ -8,7 +8,7 @@ from typing import Callable, Collection, Dict, Iterator, List, Optional, Tuple
 import gdb
 
 from ..cpython.memory import Memory, Unreadable
-from . import images
+from . import images, stop
 from .architecture import ARCHITECTURES, Architecture, Syscall, syscall
 from .memory import InferiorMemory
 
@@ -68,6 +68,17 @@ class NativeThread:
         """The address of the next instruction, None where that can't be read."""
         architecture, registers = self._control_registers()
         return registers.get(architecture.program_counter) if architecture is not None else None
+
+    @property
+    def has_registers(self) -> bool:
+        """Whether any register of it is known, or may be: of an architecture that gdbext does not know."""
+        with selection_kept():
+            try:
+                self._thread.switch()
+                gdb.newest_frame()
+            except gdb.error:
+                return False
+        return True
 
     @property
     def library(self) -> Optional[str]:
@@ -203,9 +214,13 @@ def native_threads() -> List[NativeThread]:
     memory = InferiorMemory()
     descriptor_size = lru_cache(maxsize=None)(lambda: _descriptor_size(memory))
     mappings = lru_cache(maxsize=None)(images.mappings)
+    is_core = stop.target().core is not None
     with selection_kept():
-        return [NativeThread(thread, memory, descriptor_size, mappings)
-                for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num)]
+        found = [NativeThread(thread, memory, descriptor_size, mappings)
+                 for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num)]
+        # libthread_db tells gdb of threads by what lies in the dead process's memory, which may be damaged. A core has
+        # the registers of each thread that there was.
+        return [thread for thread in found if not is_core or thread.has_registers]
 
 
 def _descriptor_size(memory: Memory) -> Optional[int]:

@@ -23,6 +23,9 @@ LONG, LIST, TUPLE, BYTES, UNICODE, DICT = (1 << bit for bit in range(24, 30))
 # How far in front of an object its pre-header reaches in any version.
 PRE_HEADER = 32
 
+# Of a _PyStackChunk: previous, size, top.
+CHUNK_HEADER = 24
+
 # The tag of a stack reference that owns no count, 3.14 and later; a null reference has it too.
 TAG = 1
 
@@ -519,7 +522,11 @@ class Builder:
             self.set(address, "PyFrameObject", "f_lasti",
                      offset // 2 if self.version >= (3, 10) and offset >= 0 else offset)
             return address
-        address = self.struct("_PyInterpreterFrame", 8 * room, previous=back, owner=owner)
+        # In a chunk of its own, as if it were the first one of a data stack.
+        size = CHUNK_HEADER + self.layout["_PyInterpreterFrame"].size + 8 * room
+        address = self.write(self.allocate(size), self._words(0, 1 << 14, 0)) + CHUNK_HEADER
+        self.set(address, "_PyInterpreterFrame", "previous", back)
+        self.set(address, "_PyInterpreterFrame", "owner", owner)
         self._set_executable(address, code, tag)
         if self.version == (3, 11):
             self.set(address, "_PyInterpreterFrame", "is_entry", entry)
@@ -528,6 +535,15 @@ class Builder:
         if self.copies_code:
             self.set(address, "_PyInterpreterFrame", "tlbc_index", copy)
         return address
+
+    @staticmethod
+    def _words(*values: int) -> bytes:
+        return b"".join(value.to_bytes(8, "little") for value in values)
+
+    def push(self, frame: int, onto: int, size: int) -> None:
+        """Put the chunk of a frame after the one of another, which is so many bytes long, 3.11 and later."""
+        self.write(frame - CHUNK_HEADER, self._words(onto - CHUNK_HEADER, 1 << 14))
+        self.u64(onto - CHUNK_HEADER + 16, size // 8)
 
     def _set_executable(self, frame: int, executable: int, tag: int) -> None:
         if self.version >= (3, 14):

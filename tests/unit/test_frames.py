@@ -435,6 +435,31 @@ def test_a_frame_in_an_unreadable_page_ends_the_chain(made: MadeProcess) -> None
     assert "cannot read" in frames[1].problem
 
 
+@pytest.mark.parametrize("table", FROM_3_11)
+def test_a_frame_that_is_left_out_is_told(table: str) -> None:
+    made = process_of(table)
+    b = made.builder
+    code = b.code("f", "/f.py", 1, b.lines((8, 0)))
+    b.set_variables(code, [("a", "local"), ("b", "local")], stack_size=3)
+    size = b.layout["_PyInterpreterFrame"].offset("localsplus") + 8 * 5
+    outer = b.frame(code, 2)
+    middle = b.frame(code, 2, outer)
+    inner = b.frame(code, 2, middle)
+    b.push(middle, outer, size)
+    b.push(inner, middle, size)
+    state = thread(made, [])
+    made.set_frames(state, inner)
+    assert names(walk(made, state)) == ["f", "f", "f"]
+    b.set(inner, "_PyInterpreterFrame", "previous", outer)
+    made.memory.clear()
+    frames = walk(made, state)
+    assert names(frames) == ["f", None, "f"] and "another caller" in frames[1].problem
+    # What a generator runs lies elsewhere.
+    b.set(inner, "_PyInterpreterFrame", "owner", 1)
+    made.memory.clear()
+    assert names(walk(made, state)) == ["f", "f"]
+
+
 # Where on the C stack a thread state has entered the evaluation loop.
 
 

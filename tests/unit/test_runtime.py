@@ -123,7 +123,7 @@ def test_a_loop_of_thread_states_ends_and_is_told(table: tables.Table) -> None:
     python = open_one(made)
     made.builder.set(first, "PyThreadState", "next", second)
     [interpreter] = python.runtime.interpreters()
-    states, problem = python.runtime.thread_states(interpreter)
+    states, problem, are_linked = python.runtime.thread_states(interpreter)
     assert [state.address for state in states] == [second, first]
     assert "without an end" in problem
     assert python.problems() == [problem]

@@ -9,7 +9,7 @@ from typing import Callable, Dict, Iterator, Tuple
 
 from ..dicts import Item
 from ..memory import Damaged
-from ..objects import MAX_COUNT, Objects, Type
+from ..objects import MAX_COUNT, MAX_ITEMS, Objects, Type
 from .rendering import Handler, NotKnown, Rendering
 from .text import escaped
 
@@ -128,10 +128,11 @@ def deque_items(objects: Objects, address: int) -> Iterator[int]:
     index = reader.integer(address, "dequeobject", "leftindex", signed=True)
     if not 0 <= index <= size // 8:
         raise Damaged(address, f"deque that begins at {index}")
-    while True:
+    for _ in range(MAX_ITEMS):
         yield from objects.pointers(block + offset + 8 * index, size // 8 - index)
         block = reader.pointer(block, "block", "rightlink")
         index = 0
+    raise Damaged(address, "deque without an end")
 
 
 def _deque(show: Rendering, address: int, type_: Type) -> str:
