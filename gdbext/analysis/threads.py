@@ -224,8 +224,8 @@ def lost(threads: Sequence[Thread]) -> List[str]:
                 names.update(runtime.thread_names(interpreter))
         except READ_ERRORS:
             continue
-    return [f"Thread {thread.native.number} is {names[thread.native.ident]!r} to threading, and its thread state was not "
-            "found: the list of them is damaged." for thread in threads
+    return [f"Thread {thread.native.number} is {names[thread.native.ident]!r} to threading, and its thread state was "
+            "not found: the list of them is damaged." for thread in threads
             if thread.state is None and thread.native is not None and thread.native.ident in names]
 
 
