@@ -106,7 +106,7 @@ def test_the_document() -> None:
     first, second = document["locks"]
     assert (first["address"], first["kind"], first["holder"]["ident"], first["holder"]["evidence"]) == (
         "0x50", "lock", 1002, "with-block")
-    assert first["holder"]["taken"] == {"function": "give", "file": "/made/up.py", "line": 5}
+    assert first["holder"]["taken"] == {"function": "give", "file": "/made/up.py", "line": 5, "problem": None}
     assert [waiter["ident"] for waiter in first["waiters"]] == [1001, 1003]
     assert (second["holder"]["evidence"], second["problem"], second["candidates"]) == ("owner-field", None, [])
 
