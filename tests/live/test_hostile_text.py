@@ -26,7 +26,7 @@ def test_nothing_reaches_the_terminal(found: Found, tmp_path: Path) -> None:
         lines = every_command.lines(program.truth, tmp_path, every_command.CHANGES | SELECTING)
         lwp = program.truth["threads"][0]["lwp"]
         run = gdb.run(["python next(each for each in gdb.selected_inferior().threads() if each.ptid[1] == %d).switch()"
-                       % lwp, *lines], mode="hidden", pid=program.pid, timeout=gdb.LONG_TIMEOUT)
+                       % lwp, *lines], mode="hidden", pid=program.pid)
     answers = {answer.command: answer for answer in run.answers}
     for line, answer in answers.items():
         text = answer.stdout + answer.stderr

@@ -22,8 +22,6 @@ OLDEST, NEWEST = (3, 10), (3, 13)
 
 # Of uwsgi.
 WORKER_THREADS = 4
-# Seconds for one request that is answered.
-ANSWER_TIMEOUT = 30
 # The most requests that one test sends.
 MOST_REQUESTS = 20000
 # Looks of gdb at a process that serves requests; each has an even chance to meet the application.
@@ -215,7 +213,7 @@ def uwsgi() -> Iterator[Server]:
                "--processes", "1", "--threads", str(WORKER_THREADS), "--need-app", "--wsgi", "uwsgi_app"]
     command = ["sh", "-c", 'exec "$0" "$@" 3>&1', str(executable), *options]
     with running(command, variables,
-                 lambda program: Unix(str(program.folder / "socket"), ANSWER_TIMEOUT)) as server:
+                 lambda program: Unix(str(program.folder / "socket"), processes.TIMEOUT)) as server:
         yield server
 
 
@@ -274,7 +272,7 @@ class Load:
 
     def __exit__(self, *_exception: Any) -> None:
         self._stop.set()
-        self._thread.join(ANSWER_TIMEOUT)
+        self._thread.join(processes.TIMEOUT)
         assert self._failed is None, self._failed
 
 
@@ -293,7 +291,7 @@ def gunicorn(found: Found) -> Iterator[Server]:
     command = [str(python), "-m", "gunicorn", "-c", str(processes.PROGRAMS / "gunicorn_settings.py"),
                "wsgi_app:application"]
     with running(command, {}, lambda program: http.client.HTTPConnection(
-            "127.0.0.1", int((program.folder / "port").read_text()), ANSWER_TIMEOUT)) as server:
+            "127.0.0.1", int((program.folder / "port").read_text()), processes.TIMEOUT)) as server:
         yield server
 
 

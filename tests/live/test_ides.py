@@ -77,7 +77,7 @@ def results(lines: List[str]) -> List[Dict[str, Any]]:
     ended = subprocess.run(
         [gdb.find().path, "-nx", "-q", "--interpreter=mi3", "-iex", "source %s" % gdb.INIT], check=True,
         input="".join(line + "\n" for line in [*lines, "-gdb-exit"]), capture_output=True, text=True,
-        timeout=gdb.TIMEOUT, env=gdb.environment("/nonexistent"))
+        timeout=processes.TIMEOUT, env=gdb.environment("/nonexistent"))
     records = [parse_response(line) for line in ended.stdout.splitlines() if line.startswith("^")]
     assert len(records) == len(lines) + 1, ended.stdout
     return records[:-1]

@@ -105,7 +105,7 @@ def test_init_file(tmp_path: Path, name: str) -> None:
     file.write_text("source %s\n" % gdb.INIT)
     ended = subprocess.run(
         [gdb.find().path, "-batch", "-ex", "help py-threads"], stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, timeout=gdb.TIMEOUT, env=gdb.environment(str(tmp_path)), cwd=tmp_path, check=False)
+        text=True, timeout=processes.TIMEOUT, env=gdb.environment(str(tmp_path)), cwd=tmp_path, check=False)
     assert ended.stderr == ""
     assert "Usage: py-threads" in ended.stdout and ended.stdout.startswith("List the threads")
 
@@ -211,7 +211,7 @@ def run_init(python: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
             "exec(compile(open(path).read(), path, 'exec'), {'__file__': path, '__name__': '__main__'})"
             % (str(folder), str(gdb.INIT)))
     return subprocess.run([str(python), "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=gdb.TIMEOUT, env=gdb.environment(str(folder)), check=False)
+                          timeout=processes.TIMEOUT, env=gdb.environment(str(folder)), check=False)
 
 
 def assert_too_old(ended: "subprocess.CompletedProcess[str]") -> None:

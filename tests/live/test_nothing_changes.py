@@ -39,7 +39,7 @@ def look(found: Found, which: int, folder: Path, lines: Sequence[str] = ()) -> D
         threads = processes.thread_ids(program.pid)
         # The scheduler's own figures are part of what is compared: nothing else may look at the process meanwhile.
         answer, gone = gdb.run(["source %s" % IN_GDB, "detach"], mode="hidden", pid=program.pid,
-                               variables={"UNCHANGED": json.dumps(given)}, timeout=gdb.LONG_TIMEOUT).answers
+                               variables={"UNCHANGED": json.dumps(given)}).answers
         processes.wait_for(lambda: processes.state_of(program.pid) == "S", "the process sleeping as before")
     assert answer.stderr == "" and gone.stderr == "", answer.stderr
     asked = trace.read_text(errors="replace").splitlines() if strace else None

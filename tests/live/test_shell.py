@@ -30,7 +30,7 @@ class Shell(NamedTuple):
         """Run `gdbext ARGUMENTS`."""
         return subprocess.run(
             [*self.command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.home,
-            timeout=gdb.TIMEOUT, check=False,
+            timeout=processes.TIMEOUT, check=False,
             env=gdb.environment(str(self.home), PATH=installing.path(), **(variables or {})))
 
 
@@ -44,7 +44,7 @@ def gdb_of_user(home: Path, *commands: str) -> "subprocess.CompletedProcess[str]
     """gdb as it starts for this user, with the user's init files."""
     more = [word for command in commands for word in ("-ex", command)]
     return subprocess.run([gdb.find().path, "-batch", *more], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=gdb.TIMEOUT, env=gdb.environment(str(home)), cwd=home, check=False)
+                          timeout=processes.TIMEOUT, env=gdb.environment(str(home)), cwd=home, check=False)
 
 
 def test_install(shell: Shell) -> None:
@@ -286,6 +286,6 @@ def test_dump_interrupted(shell: Shell, found: Found) -> None:
                 if number is not None:
                     os.killpg(dump.pid, number)
                 dump.stdout.close()
-                dump.wait(gdb.TIMEOUT)
+                dump.wait(processes.TIMEOUT)
             assert_runs_on(program.pid)
             assert dump.returncode in (OK, 130, 141)

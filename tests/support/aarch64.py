@@ -113,7 +113,7 @@ class Session:
     def interrupt(self, count: int) -> List[gdb.Answer]:
         """Stop the program by a signal to its main thread; the answers to gdb's `count` commands."""
         os.kill(self.program.pid, signal.SIGUSR1)
-        output, errors = self._debugger.communicate(timeout=gdb.TIMEOUT)
+        output, errors = self._debugger.communicate(timeout=processes.TIMEOUT)
         pieces = [stream.decode("utf-8", "surrogateescape").split(gdb.MARK) for stream in (output, errors)]
         assert len(pieces[0]) == len(pieces[1]) == count + 2, "gdb did not come to the end: %s" % (pieces,)
         return [gdb.Answer("", *each) for each in zip(pieces[0][1:-1], pieces[1][1:-1])]
@@ -140,7 +140,7 @@ def session(emulated: Emulated, script: str, commands: Sequence[str], folder: Pa
         debugger = subprocess.Popen(
             [*arguments, "-ex", "kill"], cwd=folder, env=gdb.environment(str(folder)),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        program.wait_until_ready()
+        program.wait_until_ready(debugger)
         yield Session(program, debugger)
     finally:
         if debugger is not None:

@@ -10,15 +10,13 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from tests.support.processes import TIMEOUT
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 INIT = REPOSITORY / "gdbext" / "init.py"
 
 # Names the gdb to use instead of the one on PATH.
 GDB_VARIABLE = "GDB"
-# One run of gdb, seconds. The slowest seen takes 5, on a busy machine.
-TIMEOUT = 60
-# One that has every command in it: 15 s, and ten times that where others have the machine.
-LONG_TIMEOUT = 300
 # Ends what one command has printed. Nothing that gdbext prints may hold it: it is a control character.
 MARK = "\x1e"
 
@@ -121,13 +119,11 @@ def run(
         load: bool = True,
         before: Sequence[str] = (),
         variables: Optional[Dict[str, str]] = None,
-        folder: Optional[Path] = None,
-        timeout: float = TIMEOUT) -> Run:
+        folder: Optional[Path] = None) -> Run:
     """Run gdb on a process or a core; give what each command printed.
 
     `load`: source gdbext's init.py first. `before`: gdb's options, placed before all others.
     `variables`: more environment variables for gdb. `folder`: where it is started.
-    `timeout`: seconds that it may take.
     """
     # -batch takes no terminal questions, confirmations or pages. -nh and -nx: no init files.
     arguments = [find().path, "-nx", "-batch", *MODES[mode], *before]
@@ -145,7 +141,7 @@ def run(
         arguments += ["-ex", command, "-ex", mark]
     with tempfile.TemporaryDirectory(prefix="gdb-home-") as home:
         ended = subprocess.run(
-            arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, cwd=folder or home,
+            arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, cwd=folder or home,
             env=environment(home, **(variables or {})), check=False)
     stdout, stderr = (GDB_WARNING.sub("", stream.decode("utf-8", "surrogateescape")).split(MARK)
                       for stream in (ended.stdout, ended.stderr))

@@ -30,7 +30,7 @@ class Prompt:
             ["-nx", "-q", "-readnever", "-iex", "set auto-load python-scripts off",
              "-iex", "source %s" % gdb_runner.INIT, "-p", str(pid)],
             env=gdb_runner.environment(str(home), TERM=term, **variables), cwd=str(home),
-            encoding="utf-8", timeout=gdb_runner.TIMEOUT, dimensions=(24, columns), preexec_fn=_at_a_terminal)
+            encoding="utf-8", timeout=processes.TIMEOUT, dimensions=(24, columns), preexec_fn=_at_a_terminal)
         self._gdb.delaybeforesend = None
         # Attaching may fill pages.
         while self._gdb.expect_exact([PROMPT, PAGER]):
@@ -52,7 +52,7 @@ class Prompt:
 
     def answer(self) -> str:
         """What is printed until the prompt comes back."""
-        answer = self.answer_within(gdb_runner.TIMEOUT)
+        answer = self.answer_within(processes.TIMEOUT)
         assert answer is not None, "no prompt\n%s" % self._gdb.before
         return answer
 

@@ -17,9 +17,6 @@ from tests.support.stripped import Launch
 CLIENTS = 4
 # Numbers that clients ask for; each takes the server up to a millisecond.
 NUMBERS = 3000
-# Seconds a client waits for an answer: the process stands still for as long as gdb is attached, which on a machine with
-# other work may be minutes.
-PATIENCE = 600
 # Lines of one round.
 LINES = 6
 # Every so many rounds gdb is killed.
@@ -54,11 +51,11 @@ class Clients:
 
     def wait_for(self, answers: int) -> None:
         """Wait until so many were answered, or one wrongly. Raises TimeoutError."""
-        processes.wait_for(lambda: self.answered > answers or self.failures, "answers", PATIENCE)
+        processes.wait_for(lambda: self.answered > answers or self.failures, "answers")
 
     def _ask_on(self, dice: random.Random) -> None:
         try:
-            with socket.create_connection(("127.0.0.1", self._port), PATIENCE) as connection, \
+            with socket.create_connection(("127.0.0.1", self._port), processes.TIMEOUT) as connection, \
                     connection.makefile("r") as lines:
                 while not self._is_over.is_set():
                     self._ask(connection, lines, dice.randrange(NUMBERS))
@@ -135,7 +132,7 @@ def _finished(pid: int, lines: Sequence[str]) -> List[str]:
     """What went wrong in a round that comes to its end."""
     with tempfile.TemporaryDirectory(prefix="gdb-home-") as home:
         ended = subprocess.run(_command(pid, lines), stdin=subprocess.DEVNULL, capture_output=True, cwd=home,
-                               timeout=PATIENCE, env=gdb.environment(home), check=False)
+                               timeout=processes.TIMEOUT, env=gdb.environment(home), check=False)
     text = (ended.stdout + ended.stderr).decode("utf-8", "replace")
     if ended.returncode < 0 or BEGUN not in text or "Python Exception" in text or "occurred in Python" in text:
         return ["gdb ended with %d after %s\n%s" % (ended.returncode, "; ".join(lines), text[-1000:])]
