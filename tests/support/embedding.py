@@ -1,6 +1,7 @@
 """Building programs that have CPython in them, loaded or linked: programs/embed.c and others in C."""
 
 import json
+import mmap
 import shlex
 import shutil
 import subprocess
@@ -87,6 +88,9 @@ def build_static(output: Path, interpreter: Interpreter, pie: bool, source: str 
     archive = next((path for path in archives if path.suffix == ".a" and path.exists()), None)
     if archive is None:
         raise CannotBuild("%s comes without libpython.a" % interpreter.id)
+    with open(archive, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b".gnu.lto_") >= 0:
+            raise CannotBuild("linking the libpython.a of %s is compiling all of it: minutes" % interpreter.id)
     words = shlex.split("%(MODLIBS)s %(LIBS)s %(SYSLIBS)s %(LINKFORSHARED)s" % told)
     # A backslash that ends no line any more stands for the blank behind it, in Debian's since 3.13.
     words = [word for word in words if not word.isspace()]
