@@ -10,7 +10,7 @@ from ..analysis.references import Chain, Paths, Referrer
 from ..analysis.snapshots import Change, Snapshot
 from ..cpython.type_names import BUILTINS
 from .document import document
-from .text import cut, printable, width
+from .text import counted, cut, printable, width
 
 # What no walk over the heap can count.
 _NOT_IN_IT = ("Not in it: what the interpreter and its libraries have as data of their own "
@@ -166,7 +166,7 @@ def instances_text(found: Instances, rows: Sequence[Tuple[Instance, str]], colum
     partial = "PARTIAL, interrupted: " if found.partial else ""
     of = f" of {type_text(found.types[0])}" if one else ""
     shown = f"; the {len(rows):,} biggest are shown" if len(rows) < found.count else ""
-    yield f"{partial}{found.count:,} objects{of}, {found.bytes:,} bytes{shown}"
+    yield f"{partial}{counted(found.count, 'object')}{of}, {found.bytes:,} bytes{shown}"
 
 
 def instances_document(command: str, target: Dict[str, Any], found: Instances,
@@ -190,7 +190,7 @@ def details_text(found: Details, text: str, limit: int) -> Iterator[str]:
     yield f"size {size}, reference count {count}, collector: {collector}"
     if found.referents:
         guess = "" if found.exact else " (found by searching its structure: a guess)"
-        yield f"refers to {len(found.referents):,} objects{guess}:"
+        yield f"refers to {counted(len(found.referents), 'object')}{guess}:"
         yield from table([(f"  {each.address:#x}", f"{type_text(each.type)} {printable(each.via.strip())}".rstrip())
                           for each in found.referents[:limit]])
         if len(found.referents) > limit:
@@ -219,7 +219,7 @@ def referrers_text(rows: Sequence[Tuple[Referrer, str]], count: int, partial: bo
             guess = "" if each.exact else " (a guess)"
             yield with_value(f"{each.address:#x}  {type_text(each.type)} {printable(each.via.strip())}{guess}  ", text,
                              columns)
-    yield ("PARTIAL, interrupted: " if partial else "") + f"{count:,} references" + (
+    yield ("PARTIAL, interrupted: " if partial else "") + counted(count, "reference") + (
         f", {len(rows):,} shown" if len(rows) < count else "")
 
 
@@ -287,19 +287,20 @@ def garbage_text(found: Garbage, limit: int) -> Iterator[str]:
     if collector.keeps_all:
         yield "gc.DEBUG_SAVEALL is set: all that is collected is kept in gc.garbage."
     if found.kept:
-        yield f"gc.garbage has {len(found.kept):,} objects: " + ", ".join(
+        yield f"gc.garbage has {counted(len(found.kept), 'object')}: " + ", ".join(
             f"{address:#x} {type_text(name)}" for address, name in found.kept[:limit])
     if found.partial:
         yield "PARTIAL: the search for cycles was interrupted."
         return
     count = sum(len(cycle.addresses) for cycle in found.cycles) + len(found.hanging)
     yield (f"{count:,} of {found.tracked:,} tracked objects are garbage that is not yet collected: "
-           f"{len(found.cycles):,} cycles, and {len(found.hanging):,} objects that only these refer to.")
+           f"{counted(len(found.cycles), 'cycle')}, and {counted(len(found.hanging), 'object')} that only these refer "
+           "to.")
     for cycle in found.cycles[:limit]:
         types = ", ".join(f"{type_text(name)} ({number:,})" if number > 1 else type_text(name)
                           for name, number in sorted(cycle.types.items(), key=lambda each: (-each[1], each[0])))
         finalized = f", with __del__: {', '.join(map(type_text, cycle.finalized))}" if cycle.finalized else ""
-        yield f"  {cycle.addresses[0]:#x}  {len(cycle.addresses):,} objects: {types}{finalized}"
+        yield f"  {cycle.addresses[0]:#x}  {counted(len(cycle.addresses), 'object')}: {types}{finalized}"
     if len(found.cycles) > limit:
         yield f"  ({len(found.cycles) - limit:,} more)"
     if found.not_followed:
