@@ -28,13 +28,16 @@ class Backtrace(Command):
         from ..analysis import stacks
         from ..render import traceback
         from . import model, source
-        from .selected import bindings_of_frames
 
         if options["all"] and not options["native"]:
             refuse(f"{self.NAME}: -all goes with -native")
         current = model.current()
         threads = current.selected()
-        bindings_of = bindings_of_frames() if options["full"] else None
+        bindings_of = None
+        if options["full"]:
+            from .selected import bindings_of_frames
+
+            bindings_of = bindings_of_frames()
         walked = _walked(threads, options["limit"])
         if options["native"] or stacks.is_doubtful(walked):
             stack = current.stack().limited(options["limit"])

@@ -205,7 +205,8 @@ def pythons_now() -> List[process.Python]:
     stop.NoInferior, process.NoPython.
     """
     now = memory.InferiorMemory()
-    return [python._replace(runtime=Runtime(python.runtime.candidate, now, python.runtime.layout))
+    return [python._replace(runtime=Runtime(python.runtime.candidate, now, python.runtime.layout,
+                                             python.runtime.minor))
             for python in stop.per_images(_pythons)]
 
 

@@ -183,7 +183,7 @@ def _first_that_passes(candidate: find.Candidate, memory: Memory, dwarf: Optiona
 
 
 def _python(runtime: Runtime, identity: gate.Identity, candidate: find.Candidate) -> Python:
-    runtime.values.tell_minor(identity.hexversion >> 16 & 255)
+    runtime.minor = identity.hexversion >> 16 & 255
     return Python(runtime, find.version_text(identity.hexversion), identity,
                   _is_exact(runtime.layout, identity, candidate))
 

@@ -4,8 +4,9 @@ Facts: Include/internal/pycore_runtime.h, pycore_interp.h, pycore_gil.h; Include
 Python/ceval_gil.h (3.6-3.11), Python/ceval_gil.c; Lib/threading.py.
 """
 
+from functools import cached_property
 from itertools import islice
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..layout.layout import Layout
 from .code import Codes
@@ -19,9 +20,11 @@ from .locks import Locks
 from .memory import Damaged, Memory, Unreadable
 from .objects import TYPE_SUBCLASS, Objects
 from .reader import READ_ERRORS, Reader
-from .values import Values
 from .variables import Variables
 from .with_blocks import WithBlocks
+
+if TYPE_CHECKING:
+    from .values import Values
 
 # Far above what runs; a list that leads back into itself ends here.
 MAX_INTERPRETERS = 10_000
@@ -83,12 +86,13 @@ class ThreadStates(NamedTuple):
 
 
 class Runtime:
-    """One initialized CPython in the process, read with one layout.
+    """One initialized CPython in the process, read with one layout. `minor` is that of its version, once it is known.
 
     Raises MissingField when the layout lacks what every build has.
     """
 
-    def __init__(self, candidate: Candidate, memory: Memory, layout: Layout) -> None:
+    def __init__(self, candidate: Candidate, memory: Memory, layout: Layout, minor: Optional[int] = None) -> None:
+        self.minor = minor
         self.candidate = candidate
         self.layout = layout
         self.memory = memory
@@ -98,7 +102,6 @@ class Runtime:
         self.codes = Codes(self.objects)
         self.frames = Frames(self.reader, self.codes)
         self.variables = Variables(self.objects, self.dicts)
-        self.values = Values(self.objects, self.dicts, self.codes)
         self.exceptions = Exceptions(self)
         self.with_blocks = WithBlocks(self.objects, self.variables)
         self.locks = Locks(self.objects, self._types_called)
@@ -108,6 +111,13 @@ class Runtime:
         self.codes.judge = self._doubts_of
         self._doubts: Optional[Doubts] = None
         self._hashes: Optional[Hashes] = None
+
+    @cached_property
+    def values(self) -> "Values":
+        """What reads values: a third of all that this package imports, and many an answer does without."""
+        from .values import Values
+
+        return Values(self.objects, self.dicts, self.codes, self.minor)
 
     def _builtin_type(self, address: int) -> str:
         """The name of a static type by the builtins module, "" for one that is not there.

@@ -7,7 +7,6 @@ Facts: proc(5), memfd_create(2).
 
 import os
 import re
-import tempfile
 from bisect import bisect_right
 from typing import List, Optional, Tuple
 
@@ -115,6 +114,9 @@ def _room_for(size: int) -> int:
     """The descriptor of a file without a name. Raises NoRoom, OSError."""
     if size < _SHARE * _available():
         return os.memfd_create("gdbext copy")
+    # 15 ms with all that it needs itself.
+    import tempfile
+
     folder = tempfile.gettempdir()
     free = os.statvfs(folder)
     if size > _SHARE * free.f_bavail * free.f_frsize:

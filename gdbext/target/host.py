@@ -1,7 +1,7 @@
 """The gdb that gdbext runs in."""
 
 import os
-import platform
+import sys
 from typing import Iterator, NamedTuple, Optional
 
 import gdb
@@ -16,7 +16,7 @@ class Versions(NamedTuple):
 
 def versions() -> Versions:
     """As gdb and its Python say them."""
-    return Versions(gdb.VERSION, platform.python_version())
+    return Versions(gdb.VERSION, sys.version.partition(" ")[0])
 
 
 def columns() -> Optional[int]:

@@ -11,7 +11,7 @@ What is cut is said, with how much of it there is: `'aaaa'... 96 more`, `[0, 1, 
 deeper than wanted is `<list at 0x...: too deep>`. A value that contains itself ends as repr() has it.
 """
 
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Optional
 
 from ..classes import Classes, Name
 from ..code import Codes
@@ -39,15 +39,14 @@ class Repr(NamedTuple):
 
 
 class Values:
-    """Reads values of one interpreter. Keeps what it learns of types for as long as it lives."""
+    """Reads values of one interpreter, Python 3.`minor`. Keeps what it learns of types for as long as it lives.
 
-    def __init__(self, objects: Objects, dicts: Dicts, codes: Codes) -> None:
+    Where `minor` is None, characters are those of the Python that this runs in.
+    """
+
+    def __init__(self, objects: Objects, dicts: Dicts, codes: Codes, minor: Optional[int] = None) -> None:
         self.classes = Classes(objects, dicts)
-        self._shapes = Shapes(objects, dicts, codes, self.classes)
-
-    def tell_minor(self, minor: int) -> None:
-        """What Python's values these are: 3.`minor`. Before, characters are those of the Python that this runs in."""
-        self._shapes.minor = minor
+        self._shapes = Shapes(objects, dicts, codes, self.classes, minor)
 
     def text(self, address: int, limits: Limits = DEFAULT) -> str:
         """The repr() of the object at `address`; printable characters only.

@@ -42,8 +42,8 @@ _BY_FLAG = (
 class Shapes:
     """What values are read with: a rendering.Reading."""
 
-    def __init__(self, objects: Objects, dicts: Dicts, codes: Codes, classes: Classes) -> None:
-        self.minor: Optional[int] = None
+    def __init__(self, objects: Objects, dicts: Dicts, codes: Codes, classes: Classes, minor: Optional[int]) -> None:
+        self.minor = minor
         self.objects = objects
         self.reader = objects.reader
         self.memory = objects.reader.memory
