@@ -78,7 +78,8 @@ class NativeThread:
                 gdb.newest_frame()
             except gdb.error:
                 return False
-        return True
+        architecture, registers = self._control_registers()
+        return architecture is None or bool(registers)
 
     @property
     def library(self) -> Optional[str]:

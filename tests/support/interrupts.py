@@ -26,6 +26,8 @@ SHORTEST = 0.003
 # Seconds until the prompt is there for certain, interrupted or not.
 PATIENCE = 60.0
 _PROBLEM = re.compile("Python Exception|occurred in Python|internal-error")
+# gdb itself was interrupted while it looked for a printer of the value, which it then prints.
+_OF_PRINTERS = re.compile(r"(?m)^\^CPython Exception <class 'KeyboardInterrupt'>: .*\n\"?[\w./]+\"?1\d{6}$")
 # What is another with every run: how long it took.
 _TIMES = re.compile(r"\d+\.\d+ s\b|(?<=paused\": )\d[\d.e-]*")
 # Asked after each interrupt; it reads threads and frames anew.
@@ -144,7 +146,7 @@ class _Interrupts:
                         if not _is_whole(answer)]
                 self.problems += [where + "left behind: %s\n%s" % (left, answer)] if left else []
         answer += self._synchronize()
-        if _PROBLEM.search(answer):
+        if _PROBLEM.search(answer) and not _OF_PRINTERS.search(answer):
             self.problems.append(where + answer[-500:])
         self._clean_up(line)
         following = self._prompt.ask(NEXT)

@@ -130,6 +130,30 @@ def test_a_loop_of_thread_states_ends_and_is_told(table: tables.Table) -> None:
 
 
 @each_table
+def test_a_thread_state_that_is_left_out_is_told(table: tables.Table) -> None:
+    made = started(table)
+    main = made.interpreters[0]
+    first = made.states[main][0]
+    made.add_thread(main)
+    third = made.add_thread(main)
+    python = open_one(made)
+    made.builder.set(third, "PyThreadState", "next", first)
+    [interpreter] = python.runtime.interpreters()
+    states, problem, are_linked = python.runtime.thread_states(interpreter)
+    assert [state.address for state in states] == [third, first]
+    assert "not linked both ways" in problem and not are_linked
+    assert python.problems() == [problem]
+
+
+@each_table
+def test_the_main_interpreter_is_0(table: tables.Table) -> None:
+    made = started(table)
+    if table.name.version >= (3, 7):
+        made.builder.set(made.interpreters[0], "PyInterpreterState", "id", 4)
+    assert [each.id for each in open_one(made).runtime.interpreters()] == [0]
+
+
+@each_table
 def test_a_loop_of_interpreters_is_damage(table: tables.Table) -> None:
     made = started(table)
     python = open_one(made)

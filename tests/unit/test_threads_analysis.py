@@ -4,7 +4,7 @@ from typing import Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import pytest
 
-from gdbext.analysis.threads import HOLDS, MAX_STACK, STACK_PIECE, WAITS, Thread, list_threads
+from gdbext.analysis.threads import HOLDS, MAX_STACK, STACK_PIECE, WAITS, Thread, list_threads, lost
 from gdbext.cpython.memory import PAGE
 from gdbext.cpython.process import Python
 from tests.unit.builder import IDS, TABLES, FakeMemory
@@ -66,6 +66,14 @@ def test_threads_are_matched_by_their_thread_pointer(made: MadeProcess) -> None:
     assert [thread.activity for thread in threads] == ["running", "native", "running", "running"]
     assert [frame.code.name for frame in threads[0].frames()] == ["inner", "outer"]
     assert list(threads[1].frames()) == []
+
+
+def test_a_thread_that_only_threading_knows_is_lost(made: MadeProcess) -> None:
+    made.name_threads(made.interpreters[0], {IDENT: "MainThread", 0x1234: "Worker"})
+    natives = [Native(1, 50, IDENT), Native(2, 51, 0x1234), Native(3, 52, 0x5678)]
+    [sentence] = lost(list_threads(made.open(), natives))
+    assert sentence.startswith("Thread 2 is 'Worker' to threading")
+    assert lost(list_threads(made.open(), [natives[0], natives[2]])) == []
 
 
 def test_a_thread_state_without_a_thread_comes_last(made: MadeProcess) -> None:
