@@ -7,18 +7,22 @@ from collections import deque
 from typing import Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..cpython.frames import Frame
+from ..cpython.heap import Windows
 from ..cpython.heap_objects import Group
 from ..cpython.heap_walk import HeapWalk, Progress, Report
 from ..cpython.links import Links
 from ..cpython.memory import Damaged, Region
 from ..cpython.reader import READ_ERRORS
-from ..cpython.referents import Referents
+from ..cpython.referents import Referents, Visitor
 from ..cpython.runtime import Runtime
 from ..cpython.type_names import TypeNames
 
 # Objects between two reports of progress.
 _STEP = 8192
 _SILENT: Report = lambda progress: None  # noqa: E731
+
+# Of an address: where it is in its window.
+_WITHIN = (1 << Windows.BITS) - 1
 
 # A chain has no more objects.
 MAX_CHAIN = 100_000
@@ -287,6 +291,10 @@ class _Search:
 
     def __init__(self, references: References, target: int, most: int) -> None:
         self._referents = references.referents
+        self._windows = references.referents.windows.kept
+        self._type_at = references.walk.objects.type_at
+        # What reads the references of a type's instances, by its address.
+        self._visitors: Dict[int, Optional[Visitor]] = {}
         self.target = target
         self._most = most
         self.parents: Dict[int, int] = {}
@@ -296,39 +304,53 @@ class _Search:
 
     def from_roots(self, roots: Iterable[Root], report: Report) -> None:
         """Search until enough was found."""
-        waiting: Deque[int] = deque()
+        waiting: Deque[Tuple[int, Visitor]] = deque()
         for root in roots:
             for address, via in root.holds:
                 if address == self.target:
                     if 0 not in self.found:
                         self.found.append(0)
                         self.roots[address] = _From(root.what, via)
-                elif address not in self.parents and self._is_container(address):
-                    self.parents[address] = 0
-                    self.roots[address] = _From(root.what, via)
-                    waiting.append(address)
+                elif address not in self.parents:
+                    visit = self._visitor(address)
+                    if visit is not None:
+                        self.parents[address] = 0
+                        self.roots[address] = _From(root.what, via)
+                        waiting.append((address, visit))
         count = 0
-        of, parents, target = self._referents.of, self.parents, self.target
+        parents, target, visitor = self.parents, self.target, self._visitor
         while waiting and len(self.found) < self._most:
-            node = waiting.popleft()
+            node, visit = waiting.popleft()
             count += 1
             if not count % _STEP:
                 report(Progress(count, 0))
             try:
-                held = of(node)
+                held = visit(node)
             except READ_ERRORS:
                 continue
             if target in held and node != target:
                 self.found.append(node)
             for child in held:
-                if child not in parents and child != target and self._is_container(child):
-                    parents[child] = node
-                    waiting.append(child)
+                if child not in parents and child != target:
+                    of_child = visitor(child)
+                    if of_child is not None:
+                        parents[child] = node
+                        waiting.append((child, of_child))
 
-    def _is_container(self, address: int) -> bool:
-        """Whether there is an object that may refer to others."""
+    def _visitor(self, address: int) -> Optional[Visitor]:
+        """What reads the references of the object at an address, None where there is none that may refer to others."""
+        window = self._windows.get(address >> Windows.BITS)
+        at = (address & _WITHIN) + self._type_at >> 3
+        if window is not None and at < len(window) and not address & 7:
+            word = window[at]
+            if word in self._visitors:
+                return self._visitors[word]
         try:
             type_ = self._referents.type_of(address)
-            return type_ is not None and not self._referents.kind(type_).none
+            if type_ is None:
+                return None
+            kind = self._referents.kind(type_)
         except READ_ERRORS:
-            return False
+            return None
+        found = self._visitors[type_.address] = None if kind.none else kind.visit
+        return found

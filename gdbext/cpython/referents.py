@@ -11,7 +11,6 @@ Facts: the tp_traverse functions in Objects/ and Modules/; Objects/typeobject.c 
 from collections import Counter
 from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..layout.layout import Struct
 from .frames import STACK_REFERENCE_MASK
 from .heap import Windows
 from .heap_objects import HAVE_GC, HEAP_TYPE, HeapObjects, HeapType
@@ -25,6 +24,8 @@ Visitor = Callable[[int], List[int]]
 
 MAX_BASES = 1 << 10
 MAX_SLOTS = 1 << 12
+# Windows of memory that are kept: 256 MB. References lead all over the heap.
+MAX_WINDOWS = 1 << 12
 # Fields of a struct sequence (time.struct_time and the like) that are no items.
 _MAX_HIDDEN = 4
 # Of one structure that is searched for addresses of objects, in words.
@@ -113,7 +114,7 @@ class Referents:
         self._layout = layout = runtime.layout
         self._reader = runtime.reader
         self._objects = objects
-        self.windows = Windows(runtime.memory)
+        self.windows = Windows(runtime.memory, MAX_WINDOWS)
         self._type_at = layout["PyObject"].offset("ob_type")
         self._size_at = layout["PyVarObject"].offset("ob_size")
         self._kinds: Dict[int, Kind] = {}
@@ -129,6 +130,23 @@ class Referents:
         # MANAGED_WEAKREF_OFFSET (Include/internal/pycore_object.h), 3.12 and later.
         self._managed_weak_at = -16 if layout.free_threaded else -32
         self._shapes: Dict[int, _Shape] = {}
+        # Where the values begin behind what a dict or an instance calls its values, in bytes.
+        self.values_offset = layout["PyDictValues"].offset("values") if self._headed_values else 0
+        # What most objects of a large heap are read by, looked up once.
+        self._tuple_at = layout["PyTupleObject"].offset("ob_item")
+        self._list_at = layout["PyListObject"].offset("ob_item")
+        table = layout["PySetObject"]
+        self._set_at = table.offset("fill"), table.offset("table"), table.offset("mask")
+        entry = layout["setentry"]
+        self._set_words = entry.size // 8, entry.offset("key") // 8, entry.offset("hash") // 8
+        self._cached_keys_at = layout["PyHeapTypeObject"].offset("ht_cached_keys")
+        self._keys_at, self._values_at = (layout["PyDictObject"].offset(name) for name in ("ma_keys", "ma_values"))
+        keys = layout["PyDictKeysObject"]
+        self._indices_at, self._count_at = keys.offset("dk_indices"), keys.offset("dk_nentries")
+        self._log2_at = 8 * (keys.offset("dk_log2_size") // 8) if self._logged else 0
+        # Of each kind of table.
+        self._entry_words = [(each.size // 8, each.offset("me_key") // 8, each.offset("me_value") // 8) for each in (
+            layout[name] for name in ("PyDictKeyEntry", "PyDictUnicodeEntry") if layout.find(name) is not None)]
 
     def type_of(self, address: int) -> Optional[HeapType]:
         """The type of the object at an address, None where there is no object. Raises Unreadable."""
@@ -347,7 +365,7 @@ class Referents:
 
     @staticmethod
     def _some(pointers: Iterable[int]) -> List[int]:
-        return [pointer for pointer in pointers if pointer]
+        return list(filter(None, pointers))
 
     def _at(self, offsets: Sequence[int]) -> Visitor:
         """The pointers at offsets, in bytes, of an object."""
@@ -373,8 +391,8 @@ class Referents:
         return self.windows.words(address, count)
 
     def _tuple(self, address: int) -> List[int]:
-        return self._some(self._bounded(
-            address + self._layout["PyTupleObject"].offset("ob_item"), self.windows.word(address + self._size_at)))
+        count = self.windows.word(address + self._size_at)
+        return self._some(self._bounded(address + self._tuple_at, count)) if count else []
 
     def _structseq(self, address: int) -> List[int]:
         """A tuple with fields that are no items: they follow these, as many as its type's n_fields says.
@@ -383,7 +401,7 @@ class Referents:
         ends where no object's address follows.
         """
         found = self._tuple(address)
-        at = address + self._layout["PyTupleObject"].offset("ob_item") + 8 * self.windows.word(address + self._size_at)
+        at = address + self._tuple_at + 8 * self.windows.word(address + self._size_at)
         for word in self.windows.words(at, _MAX_HIDDEN):
             if not self.is_object(word):
                 break
@@ -391,55 +409,51 @@ class Referents:
         return found
 
     def _list(self, address: int) -> List[int]:
-        items = self.windows.word(address + self._layout["PyListObject"].offset("ob_item"))
-        count = self.windows.word(address + self._size_at)
+        items, count = self.windows.word(address + self._list_at), self.windows.word(address + self._size_at)
         return self._some(self._bounded(items, count)) if items and count else []
 
     def _set(self, address: int) -> List[int]:
-        struct, entry = self._layout["PySetObject"], self._layout["setentry"]
         word = self.windows.word
-        if not word(address + struct.offset("fill")):
+        fill_at, table_at, mask_at = self._set_at
+        if not word(address + fill_at):
             return []
-        table, count = word(address + struct.offset("table")), word(address + struct.offset("mask")) + 1
-        words = self._bounded(table, count * (entry.size // 8))
-        step, key, hash_ = entry.size // 8, entry.offset("key") // 8, entry.offset("hash") // 8
+        step, key, hash_ = self._set_words
+        words = self._bounded(word(address + table_at), (word(address + mask_at) + 1) * step)
         # A deleted entry has a dummy for its key, and -1 for its hash.
         return [pointer for pointer, value in zip(words[key::step], words[hash_::step])
                 if pointer and value != (1 << 64) - 1]
 
     def _dict(self, address: int) -> List[int]:
-        struct = self._layout["PyDictObject"]
-        keys = self.windows.word(address + struct.offset("ma_keys"))
-        values = self.windows.word(address + struct.offset("ma_values"))
+        keys, values = self.windows.word(address + self._keys_at), self.windows.word(address + self._values_at)
         if values:
             return self._some(self._values(keys, values))
         return self._entries(keys)
 
     def table(self, keys: int) -> Tuple[int, int, int]:
         """Where the entries of a dict's keys begin and end, and how many there is room for. Raises READ_ERRORS."""
-        start, entry, count = self._table(keys)
+        start, words, count = self._table(keys)
         usable = self._reader.integer(keys, "PyDictKeysObject", "dk_usable", signed=True)
         room = count + max(usable, 0)
-        return start, start + entry.size * room, room
+        return start, start + 8 * words[0] * room, room
 
-    def _table(self, keys: int) -> Tuple[int, Struct, int]:
-        """Where the entries begin, what one is, and how many are used or deleted."""
-        word, struct = self.windows.word, self._layout["PyDictKeysObject"]
-        count = word(keys + struct.offset("dk_nentries"))
+    def _table(self, keys: int) -> Tuple[int, Tuple[int, int, int], int]:
+        """Where the entries begin; how many words one has, and which are key and value; how many are used or deleted.
+        """
+        word = self.windows.word
+        count = word(keys + self._count_at)
         if not 0 <= count <= MAX_ITEMS:
             raise Damaged(keys, f"dict with {count} entries")
         if self._logged:
-            packed = word(keys + 8 * (struct.offset("dk_log2_size") // 8))
-            start = keys + struct.offset("dk_indices") + (1 << min(packed >> 8 & 0xFF, 40))
-            return start, self._layout["PyDictUnicodeEntry" if packed >> 16 & 0xFF else "PyDictKeyEntry"], count
-        size = word(keys + struct.offset("dk_size"))
+            packed = word(keys + self._log2_at)
+            start = keys + self._indices_at + (1 << min(packed >> 8 & 0xFF, 40))
+            return start, self._entry_words[1 if packed >> 16 & 0xFF else 0], count
+        size = word(keys + self._layout["PyDictKeysObject"].offset("dk_size"))
         width = 1 if size <= 0xFF else 2 if size <= 0xFFFF else 4
-        return keys + struct.offset("dk_indices") + width * size, self._layout["PyDictKeyEntry"], count
+        return keys + self._indices_at + width * size, self._entry_words[0], count
 
     def _entries(self, keys: int) -> List[int]:
         """The keys and values of a table that is not split."""
-        start, entry, count = self._table(keys)
-        step, key, value = entry.size // 8, entry.offset("me_key") // 8, entry.offset("me_value") // 8
+        start, (step, key, value), count = self._table(keys)
         words = self._bounded(start, count * step)
         found = []
         for key_pointer, value_pointer in zip(words[key::step], words[value::step]):
@@ -450,13 +464,7 @@ class Referents:
 
     def _values(self, keys: int, values: int) -> List[int]:
         """The values of a split table, unset ones as 0."""
-        count = self.windows.word(keys + self._layout["PyDictKeysObject"].offset("dk_nentries"))
-        return self._bounded(values + self.values_offset, count)
-
-    @property
-    def values_offset(self) -> int:
-        """Where the values begin behind what a dict or an instance calls its values, in bytes."""
-        return self._layout["PyDictValues"].offset("values") if self._headed_values else 0
+        return self._bounded(values + self.values_offset, self.windows.word(keys + self._count_at))
 
     def _ordered_dict(self, address: int) -> List[int]:
         """What the dict has not: an attribute dict, and the key of each node, in their order."""
@@ -503,7 +511,7 @@ class Referents:
         return []
 
     def _cached_keys(self, type_: HeapType) -> int:
-        return self.windows.word(type_.address + self._layout["PyHeapTypeObject"].offset("ht_cached_keys"))
+        return self.windows.word(type_.address + self._cached_keys_at)
 
     def _type(self, address: int) -> List[int]:
         names = ["tp_dict", "tp_cache", "tp_mro", "tp_bases", "tp_base"]
