@@ -6,6 +6,8 @@ Facts: Objects/obmalloc.c, Include/internal/pycore_obmalloc.h; glibc's malloc/ma
 """
 
 import struct
+from bisect import bisect_left
+from itertools import islice
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .memory import PAGE, Memory, Region, Unreadable
@@ -13,8 +15,8 @@ from .memory import PAGE, Memory, Region, Unreadable
 # Bytes read at one time.
 PIECE = 1 << 20
 
-# Of blocks of one size that are looked through at one time, as many bytes.
-JOINED = 1 << 18
+# Of blocks of one size up to so many bytes are looked through at one time.
+JOINED = 1 << 17
 
 # pymalloc. POOL_OVERHEAD is the size of a pool's header, rounded up to ALIGNMENT.
 POOL_SIZES = (1 << 12, 1 << 14)
@@ -76,32 +78,55 @@ class Blocks(NamedTuple):
     head: Optional[int] = None
 
 
-def joined(runs: Iterable[Run]) -> Iterator[Run]:
-    """The same blocks in fewer runs: there is little to do for each block, and much for each run."""
-    waiting: Dict[Tuple[int, int, Optional[int]], List[Run]] = {}
-    sizes: Dict[Tuple[int, int, Optional[int]], int] = {}
+class _Joined:
+    """A buffer for blocks of one size, of many runs."""
+
+    def __init__(self, size: int, run: Run) -> None:
+        self._data = memoryview(bytearray(size))
+        self._run = run
+        self._filled = self._number = 0
+        self._parts: List[Tuple[int, int]] = []
+        self._free: List[int] = []
+
+    def takes(self, run: Run) -> bool:
+        """Take a run, if there is room for it."""
+        end = self._filled + run.words.nbytes
+        if end > len(self._data):
+            return False
+        self._data[self._filled:end] = run.words.cast("B")
+        self._filled = end
+        self._parts += run.parts
+        self._free += [self._number + each for each in run.free]
+        self._number += run.number
+        return True
+
+    def given(self) -> Run:
+        """All that it has, which is in the buffer until the next run is taken."""
+        found = self._run._replace(parts=self._parts, number=self._number, free=self._free,
+                                   words=self._data[:self._filled].cast("Q"))
+        self._filled = self._number = 0
+        self._parts, self._free = [], []
+        return found
+
+
+def joined(runs: Iterable[Run], size: int = JOINED) -> Iterator[Run]:
+    """The same blocks in fewer runs of up to `size` bytes: there is little to do for each block, and much for each run.
+
+    Each of the runs that this is given, and each that it gives, is there until the next one.
+    """
+    waiting: Dict[Tuple[int, int, Optional[int]], _Joined] = {}
     for run in runs:
+        if run.words.nbytes > size:
+            yield run
+            continue
         key = run.size, run.usable, run.head
-        waiting.setdefault(key, []).append(run)
-        sizes[key] = sizes.get(key, 0) + run.words.nbytes
-        if sizes[key] >= JOINED:
-            del sizes[key]
-            yield _join(waiting.pop(key))
-    yield from map(_join, waiting.values())
-
-
-def _join(runs: List[Run]) -> Run:
-    if len(runs) == 1:
-        return runs[0]
-    parts: List[Tuple[int, int]] = []
-    free: List[int] = []
-    number = 0
-    for run in runs:
-        parts += run.parts
-        free += [number + each for each in run.free]
-        number += run.number
-    words = memoryview(b"".join([run.words for run in runs])).cast("Q")
-    return runs[0]._replace(parts=parts, number=number, words=words, free=free)
+        if key not in waiting:
+            waiting[key] = _Joined(size, run)
+        if not waiting[key].takes(run):
+            yield waiting[key].given()
+            waiting[key].takes(run)
+    for each in waiting.values():
+        yield each.given()
 
 
 class Pool(NamedTuple):
@@ -126,36 +151,52 @@ class Pools:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self.found: List[Pool] = []
+        self._addresses: List[int] = []
         self.damaged = self._overwritten = 0
         # The addresses of pools in use, shifted.
         self.pages: Set[int] = set()
         self.shift = POOL_SIZES[0].bit_length() - 1
 
-    def search(self, regions: Sequence[Region], malloc: "Malloc") -> Iterator[int]:
+    def search(self, regions: Sequence[Region]) -> Iterator[int]:
         """Find the pools in regions of memory; yields the bytes that were looked through, now and then.
 
-        What is read is shown to `malloc` as well: reading is what takes the time.
+        Only what may be their headers is read: reading takes time.
         """
         candidates: Dict[int, List[Pool]] = {size: [] for size in POOL_SIZES}
         for region in regions:
             if region.file:
                 continue
+            done = region.start
             for start, size in pieces(region):
-                try:
-                    data = memoryview(self._memory.read(start, size))
-                except Unreadable:
-                    continue
-                for pool in _pools_in(start, data.cast("I")):
+                end = start + size
+                start = max(start, done)
+                # What begins within one of the larger pools is passed over.
+                for large in self._pools_at(start + -start % POOL_SIZES[1], end, POOL_SIZES[1]):
+                    if large.pool_size == POOL_SIZES[1]:
+                        for pool in self._pools_at(start, large.address, PAGE):
+                            candidates[pool.pool_size].append(pool)
+                        candidates[large.pool_size].append(large)
+                        start = done = large.address + large.pool_size
+                for pool in self._pools_at(start, end, PAGE):
                     candidates[pool.pool_size].append(pool)
-                malloc.look(start, data.cast("Q"))
                 yield size
         # A release has pools of one size only.
         chosen = max(candidates.values(), key=len)
         if chosen:
             self.shift = chosen[0].pool_size.bit_length() - 1
             self.found = self._in_arenas(chosen)
+            self._addresses = [pool.address for pool in self.found]
             self._overwritten = self._without_header()
             self.pages = {pool.address >> self.shift for pool in self.found}
+
+    def _pools_at(self, start: int, end: int, step: int) -> Iterator[Pool]:
+        """The pools that begin at each `step` bytes of memory."""
+        if start < end:
+            try:
+                heads = self._memory.strided(start, end - start, step, POOL_HEADER)
+            except Unreadable:
+                return
+            yield from _pools_in(start, step, memoryview(heads).cast("I"))
 
     def _in_arenas(self, pools: List[Pool]) -> List[Pool]:
         """Those that lie near the others of their arena."""
@@ -191,15 +232,31 @@ class Pools:
         """Whether an address is within a pool in use."""
         return address >> self.shift in self.pages
 
+    def others(self, region: Region) -> Iterator[Tuple[int, int]]:
+        """The (address, size) of pieces of what is there of a region and in no pool, whole pages."""
+        size = 1 << self.shift
+        index = bisect_left(self._addresses, region.start)
+        for first, last in region.parts:
+            at = -(-first // PAGE) * PAGE
+            while index < len(self._addresses) and self._addresses[index] < last:
+                pool = self._addresses[index]
+                index += 1
+                if pool > at:
+                    yield from _pieces(at, pool)
+                at = max(at, pool + size)
+            yield from _pieces(at, last)
+
     def runs(self) -> Iterator[Run]:
-        """The blocks of each pool, free ones told."""
+        """The blocks of each pool, free ones told. What is in them is there until the next pool."""
         self.damaged = self._overwritten
-        piece, start, end = memoryview(b"").cast("Q"), 0, 0
+        room = memoryview(bytearray(PIECE))
+        piece, start, end = room[:0].cast("Q"), 0, 0
         for index, pool in enumerate(self.found):
             if not start <= pool.address < end:
                 start, end = pool.address, self._end_of_piece(index)
                 try:
-                    piece = memoryview(self._memory.read(start, end - start)).cast("Q")
+                    self._memory.read_into(start, room[:end - start])
+                    piece = room[:end - start].cast("Q")
                 except Unreadable:
                     end = start
                     self.damaged += 1
@@ -225,10 +282,9 @@ class Pools:
         return end
 
 
-def _pools_in(start: int, halves: memoryview) -> Iterator[Pool]:
-    """The pools that begin at pages of a piece of memory."""
-    step = PAGE // 4
-    columns = (halves[at::step].tolist() for at in (0, 8, 9, 10, 11))
+def _pools_in(start: int, step: int, halves: memoryview) -> Iterator[Pool]:
+    """The pools that begin at each `step` bytes of memory, of which the beginnings are there."""
+    columns = (halves[at::POOL_HEADER // 4].tolist() for at in (0, 8, 9, 10, 11))
     for page, (count, arena, index, following, last) in enumerate(zip(*columns)):
         # Most pages fail here already.
         if not 0 < count <= 1 << 10 or index >= SMALL_REQUEST // _LEAST_ALIGNMENT:
@@ -236,7 +292,7 @@ def _pools_in(start: int, halves: memoryview) -> Iterator[Pool]:
         for alignment in (8, 16):
             block = (index + 1) * alignment
             size = last + block
-            address = start + page * PAGE
+            address = start + page * step
             if (alignment in _ALIGNMENTS.get(size, ()) and not address % size and block <= SMALL_REQUEST
                     and POOL_HEADER + block <= following <= size
                     and not (following - POOL_HEADER) % block and count <= (following - POOL_HEADER) // block):
@@ -298,7 +354,7 @@ class Malloc:
                 continue
             done = region.start
             for address, size in self._seen:
-                if done <= address <= region.end - size and not pools.holds(address):
+                if done <= address <= region.end - size:
                     done = address + size
                     self.mapped.append(Heap(address, done))
 
@@ -339,7 +395,7 @@ class Malloc:
         return Heap(start, end)
 
     def look(self, address: int, words: memoryview) -> None:
-        """Note what looks like a chunk with a mapping of its own at the pages of a piece of memory."""
+        """Note what looks like a chunk with a mapping of its own at the pages of a piece of memory in no pool."""
         step = PAGE // 8
         # The kernel joins such mappings to others, so that they may begin at any page.
         for page, (before, word) in enumerate(zip(words[0::step].tolist(), words[1::step].tolist())):
@@ -435,10 +491,14 @@ def _joined(regions: Sequence[Region]) -> List[Region]:
 def pieces(region: Region) -> Iterator[Tuple[int, int]]:
     """The (address, size) of pieces of whole pages of what is there of a region."""
     for first, last in region.parts:
-        for start in range(-(-first // PAGE) * PAGE, last, PIECE):
-            size = min(PIECE, last - start) // PAGE * PAGE
-            if size:
-                yield start, size
+        yield from _pieces(-(-first // PAGE) * PAGE, last)
+
+
+def _pieces(first: int, last: int) -> Iterator[Tuple[int, int]]:
+    for start in range(first, last, PIECE):
+        size = min(PIECE, last - start) // PAGE * PAGE
+        if size:
+            yield start, size
 
 
 def multiples(region: Region, of: int) -> range:
@@ -454,48 +514,58 @@ def is_debug_id(word: int) -> bool:
 class Windows:
     """Words of memory anywhere, read 64 KB at a time: quick where what is asked for lies close together."""
 
-    _BITS = 16
-    # 32 MB.
-    _MOST = 512
-
-    def __init__(self, memory: Memory) -> None:
+    # Of an address within a window.
+    BITS = 16
+    def __init__(self, memory: Memory, most: int = 512) -> None:
+        """`most` windows are kept at one time: 32 MB by default."""
         self._memory = memory
-        self._kept: Dict[int, memoryview] = {}
+        self._most = most
+        self.kept: Dict[int, memoryview] = {}
 
     def word(self, address: int) -> int:
         """The word at a multiple of 8. Raises Unreadable."""
-        number = address >> self._BITS
-        window = self._kept.get(number)
+        number = address >> self.BITS
+        window = self.kept.get(number)
         if window is None:
-            if len(self._kept) >= self._MOST:
-                self._kept.clear()
-            try:
-                window = memoryview(self._memory.read(number << self._BITS, 1 << self._BITS)).cast("Q")
-            except Unreadable:
-                # A region begins or ends here.
+            window = self.window(number)
+            if window is None:
                 return self._memory.u64(address)
-            self._kept[number] = window
-        return window[(address & (1 << self._BITS) - 1) >> 3]
+        return window[(address & (1 << self.BITS) - 1) >> 3]
+
+    def window(self, number: int) -> Optional[memoryview]:
+        """All words of the window of that number, None where not all can be read: a region begins or ends there."""
+        found = self.kept.get(number)
+        if found is None:
+            if len(self.kept) >= self._most:
+                # The older half.
+                for old in list(islice(self.kept, self._most // 2)):
+                    del self.kept[old]
+            try:
+                found = memoryview(self._memory.read(number << self.BITS, 1 << self.BITS)).cast("Q")
+            except Unreadable:
+                return None
+            self.kept[number] = found
+        return found
 
     def unpack(self, address: int, what: struct.Struct) -> Tuple[int, ...]:
         """The integers of a structure at an address. Raises Unreadable."""
-        start = address & (1 << self._BITS) - 1
-        window = self._kept.get(address >> self._BITS)
+        start = address & (1 << self.BITS) - 1
+        window = self.kept.get(address >> self.BITS)
         if window is None:
             self.word(address & ~7)
-            window = self._kept.get(address >> self._BITS)
-        if window is None or start + what.size > 1 << self._BITS:
+            window = self.kept.get(address >> self.BITS)
+        if window is None or start + what.size > 1 << self.BITS:
             return what.unpack(self._memory.read(address, what.size))
         return what.unpack_from(window, start)
 
     def words(self, address: int, count: int) -> List[int]:
         """`count` words from a multiple of 8 on. Raises Unreadable."""
-        start = (address & (1 << self._BITS) - 1) >> 3
-        if start + count <= 1 << self._BITS - 3:
-            window = self._kept.get(address >> self._BITS)
+        start = (address & (1 << self.BITS) - 1) >> 3
+        if start + count <= 1 << self.BITS - 3:
+            window = self.kept.get(address >> self.BITS)
             if window is None and count:
                 self.word(address)
-                window = self._kept.get(address >> self._BITS)
+                window = self.kept.get(address >> self.BITS)
             if window is not None:
                 return window[start:start + count].tolist()
         return memoryview(self._memory.read(address, 8 * count)).cast("Q").tolist()

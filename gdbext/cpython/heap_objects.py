@@ -9,7 +9,7 @@ Facts: Include/object.h, Include/internal/pycore_object.h (_PyType_PreHeaderSize
 from bisect import bisect_right
 from itertools import compress
 from operator import itemgetter, not_
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Container, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .gc_lists import GcLists
 from .heap import DEBUG_HEADER, Blocks, Run, Windows, is_debug_id
@@ -28,7 +28,7 @@ _HAVE_VERSION_TAG = 1 << 18
 HAVE_GC = 1 << 14
 
 # User space ends here on x86-64 and aarch64.
-_MAX_ADDRESS = 1 << 48
+MAX_ADDRESS = 1 << 48
 
 # Metatypes of metatypes; type is its own.
 MAX_METATYPES = 16
@@ -44,13 +44,20 @@ _MAX_COUNT = 1 << 29
 _IMMORTAL = 1 << 31
 # _PyObject_IMMORTAL_REFCNT of 3.11's static objects, which counts go up and down from.
 _STATIC_COUNT = 999_999_999
-# Of a free-threaded build's shared count (_Py_REF_SHARED_SHIFT in Include/refcount.h, 3.13's object.h): flags.
-_SHARED_SHIFT = 2
+# Of a free-threaded build's shared count (_Py_REFSHARED_SHIFT in Include/refcount.h, 3.13's object.h): flags.
+SHARED_SHIFT = 2
 # Of free-threaded builds (Include/refcount.h): ob_ref_local of an immortal object, and _Py_REF_DEFERRED.
 _IMMORTAL_LOCAL = (1 << 32) - 1
 _DEFERRED = ((1 << 63) - 1) // 8
+# Of a word: where that byte is not 0 it is no reference count, for those of immortal objects have 32 bits, and flags
+# above 48. What malloc() and mmap() return, but for the heap of an executable at a fixed address, has one there.
+TELLING_BYTE = 5
+_IS_BYTE = [bytes(value == byte for value in range(256)) for byte in range(256)]
+_IS_ZERO = _IS_BYTE[0]
+# Of the words at one place in many blocks those that are looked at to know which are frequent.
+_SAMPLE = 64
 # Nothing is mapped below (vm.mmap_min_addr).
-_LOWEST_POINTER = 1 << 16
+LOWEST_POINTER = 1 << 16
 
 
 class HeapType:
@@ -73,6 +80,14 @@ class HeapType:
         self.tracks = bool(flags & HAVE_GC)
 
 
+class Split(NamedTuple):
+    """The numbers of blocks by a word of theirs, the numbers of others, and words of those that may be types."""
+
+    by_word: Dict[int, List[int]]
+    others: List[int]
+    unknown: Sequence[int]
+
+
 class Source:
     """Blocks that objects are looked for in, as columns: what each of them has at the same place.
 
@@ -90,9 +105,24 @@ class Source:
         """The word that all blocks have at a place, None where they differ."""
         return None
 
+    def split(self, place: int, count_place: Optional[int], known: Mapping[int, HeapType], numbers: Optional[List[int]]
+              ) -> "Split":
+        """Divide the blocks of these numbers by the word at a place, as far as these are known.
+
+        Left out may be those whose word at another place is a pointer for sure, and no reference count.
+        """
+        others: List[int] = []
+        numbers = list(range(self.number)) if numbers is None else numbers
+        by_word = _by_word(chosen(self.column(place), numbers), known, numbers, others)
+        return Split(by_word, others, chosen(self.column(place), others))
+
     def addresses(self) -> List[int]:
         """Where each block begins."""
         raise NotImplementedError
+
+    def both(self, numbers: List[int], more: List[int]) -> List[int]:
+        """All of these numbers of blocks."""
+        return numbers + more
 
     def fitting(self, numbers: Optional[List[int]], size: int, resized: bool) -> Optional[List[int]]:
         """Which of these blocks, or of all, have that many bytes, for objects that may have been `resized` or not."""
@@ -106,6 +136,7 @@ class RunSource(Source):
         self.number = run.number
         self._run = run
         self._step = run.size // 8
+        self._data: Optional[bytes] = None
         self._columns: Dict[int, List[int]] = {}
         if run.free:
             used = bytearray(b"\1") * run.number
@@ -122,6 +153,67 @@ class RunSource(Source):
     def same(self, at: int) -> Optional[int]:
         words, step = self._run.words, self._step
         return words[at] if words[at:-step:step] == words[at + step::step] else None
+
+    def _bytes(self, at: int) -> bytes:
+        """The byte that each block has at a place."""
+        if self._data is None:
+            self._data = self._run.words.tobytes()
+        return self._data[at::self._run.size]
+
+    def split(self, place: int, count_place: Optional[int], known: Mapping[int, HeapType], numbers: Optional[List[int]]
+              ) -> "Split":
+        others: List[int] = []
+        if count_place is not None:
+            flags = self._bytes(8 * count_place + TELLING_BYTE).translate(_IS_ZERO)
+            if flags.count(1) != self.number:
+                if numbers is None:
+                    numbers = list(range(self.number))
+                else:
+                    flags = bytes(chosen(flags, numbers))
+                others += compress(numbers, flags.translate(_IS_ZERO))
+                numbers = list(compress(numbers, flags))
+        column = chosen(self.column(place), numbers)
+        by_word: Dict[int, List[int]] = {}
+        if numbers is None:
+            numbers = list(range(self.number))
+        if column:
+            left = self._by_byte(place, column, known, numbers, by_word)
+            if left:
+                unknown: List[int] = []
+                for word, more in _by_word(chosen(self.column(place), left), known, left, unknown).items():
+                    by_word[word] = by_word[word] + more if word in by_word else more
+                others += unknown
+                return Split(by_word, others, chosen(self.column(place), unknown))
+        return Split(by_word, others, [])
+
+    def _by_byte(self, place: int, column: List[int], known: Mapping[int, HeapType], numbers: List[int],
+                 by_word: Dict[int, List[int]]) -> List[int]:
+        """Add to `by_word` the blocks of those words that are most frequent, if one byte of them tells them apart.
+
+        The numbers of all other blocks. To look up each word takes five times as long.
+        """
+        words = {word for word in column[::len(column) // _SAMPLE + 1] if word in known}
+        for shift in range(0, 48, 8):
+            if len({word >> shift & 0xFF for word in words}) == len(words):
+                break
+        else:
+            return numbers
+        kinds = self._bytes(8 * place + shift // 8)
+        if len(numbers) < self.number:
+            kinds = bytes(chosen(kinds, numbers))
+        none = bytearray(b"\1" * 256)
+        for word in words:
+            none[word >> shift & 0xFF] = 0
+        left = list(compress(numbers, kinds.translate(none)))
+        for word in words:
+            flags = kinds.translate(_IS_BYTE[word >> shift & 0xFF])
+            found = list(compress(column, flags))
+            of_word = list(compress(numbers, flags))
+            if found.count(word) != len(found):
+                left += [number for number, other in zip(of_word, found) if other != word]
+                of_word = [number for number, other in zip(of_word, found) if other == word]
+            by_word[word] = of_word
+        return left
 
     def addresses(self) -> List[int]:
         size = self._run.size
@@ -176,6 +268,14 @@ class Group:
         """The words at an offset in bytes, a multiple of 8, from where each object begins."""
         return chosen(self._source.column(self._at + (offset >> 3)), self._numbers)
 
+    def total(self, offset: int) -> int:
+        """The sum of the words at an offset."""
+        return sum(self.column(offset))
+
+    def largest(self, offset: int) -> int:
+        """The largest of the words at an offset."""
+        return max(self.column(offset))
+
     def addresses(self) -> List[int]:
         """Where the objects are."""
         shift = 8 * self._at
@@ -195,9 +295,9 @@ class Group:
 class HeapObjects:
     """Recognizes the objects in blocks. Raises READ_ERRORS when it is made for what can't be read."""
 
-    def __init__(self, runtime: Runtime, regions: Sequence[Region], small: Set[int], shift: int, debug: bool,
-                 least: int = 0) -> None:
-        """`regions`: the memory that types may be in, which is the writable one.
+    def __init__(self, runtime: Runtime, regions: Sequence[Region], metatype: int, small: Set[int], shift: int,
+                 debug: bool, least: int = 0) -> None:
+        """`regions`: the memory that types may be in, which is the writable one. `metatype`: the address of `type`.
 
         `small`: the pages, as addresses shifted by `shift`, whose blocks are too small for types.
         `debug`: blocks begin with a debug header. `least`: of blocks of any size those of objects that can't be
@@ -237,20 +337,8 @@ class HeapObjects:
         self._rejected: Set[int] = set()
         self.types: Dict[int, HeapType] = {}
         # `type`, and all types whose instances are types.
-        self.metatype = self._find_metatype()
+        self.metatype = metatype
         self.metatypes: Dict[int, HeapType] = {}
-
-    def _find_metatype(self) -> int:
-        """The address of `type`, by way of the type of sys.modules, a dict."""
-        memory = self._runtime.memory
-        for interpreter in self._runtime.interpreters():
-            address = self._runtime.modules(interpreter)
-            for _ in range(MAX_METATYPES):
-                following = memory.u64(address + self.type_at)
-                if following == address:
-                    return address
-                address = following
-        raise Damaged(0, "no type of types")
 
     def learn(self, word: int) -> Optional[HeapType]:
         """The type at an address, None where there is none."""
@@ -346,53 +434,60 @@ class HeapObjects:
         """The objects in blocks of that many bytes, by type."""
         offsets = [offset for offset in (self._known if head is None else (self._first + head,))
                    if offset + self.type_at < size]
-        left: List[int] = []
-        yield from self._groups(source, offsets, source.used, left)
-        words = (word for offset in offsets for word in chosen(source.column((offset + self.type_at) // 8), left))
-        if left and self._learn_from(words):
-            yield from self._groups(source, offsets, left, [])
+        left: List[Optional[List[int]]] = []
+        unknown: Set[int] = set()
+        yield from self._groups(source, offsets, source.used, left, unknown)
+        if left and self._learn_from(unknown):
+            yield from self._groups(source, offsets, left[0], [], set())
 
-    def _groups(self, source: Source, offsets: Sequence[int], numbers: Optional[List[int]], left: List[int]
-                ) -> Iterator[Group]:
-        """The objects of types that are known, by type; the numbers of blocks without one are added to `left`.
+    def _groups(self, source: Source, offsets: Sequence[int], numbers: Optional[List[int]],
+                left: List[Optional[List[int]]], unknown: Set[int]) -> Iterator[Group]:
+        """The objects of types that are known, by type; the numbers of blocks without one, if any, are put into `left`.
 
         Of each block that object which is at the first of the offsets. What has no reference count there is a freed
         one that is kept for later; or something older, where only a tracked object's head is written.
+        To `unknown` are added the words that would have to be types, so that the other blocks were objects.
         """
         for offset in offsets:
             known, place = self._known[offset], (offset + self.type_at) // 8
+            others: List[int] = []
             word = source.same(place)
             by_word: Mapping[int, Optional[List[int]]]
             if word is None:
-                column = chosen(source.column(place), numbers)
-                if known.keys().isdisjoint(column):
-                    continue
-                by_word, others = _by_word(column, known, range(source.number) if numbers is None else numbers)
+                by_word, others, words = source.split(
+                    place, None if self._free_threaded else (offset + self._count_at) // 8, known, numbers)
+                unknown.update(words)
             elif word in known:
-                by_word, others = {word: numbers}, []
+                by_word = {word: numbers}
             else:
+                unknown.add(word)
                 continue
             for word, of_word in by_word.items():
                 kind = known[word]
-                group = Group(kind, source, offset // 8, source.fitting(
+                group = self._group(kind, source, offset // 8, source.fitting(
                     of_word, self._first + kind.least, bool(kind.item_size or kind.flags & UNICODE_SUBCLASS)))
-                dead = self._sift(group) if len(group) else []
-                if self._heads_unwritten:
-                    others += dead
+                if len(group):
+                    dead = self._sift(group)
+                    if self._heads_unwritten:
+                        others = source.both(others, dead)
                 if len(group):
                     yield group
             numbers = others
-            if not numbers:
+            if not len(numbers):
                 return
-        left += range(source.number) if numbers is None else numbers
+        left.append(numbers)
+
+    def _group(self, *arguments: Any) -> Group:
+        return Group(*arguments)
 
     def _learn_from(self, words: Iterable[int]) -> bool:
         """Look for types among words; whether there were any that were not known."""
         before = len(self.types)
         # As learn() has it, but without a call for each word: most are addresses in pools.
         small, shift, least, most = self._small, self._shift, self._starts[0], self._ends[-1]
-        for word in {word for word in words if word >> shift not in small and not word & 7 and least <= word < most}:
-            self.learn(word)
+        for word in words:
+            if word >> shift not in small and not word & 7 and least <= word < most:
+                self.learn(word)
         return len(self.types) > before
 
     def _sift(self, group: Group) -> List[int]:
@@ -404,8 +499,8 @@ class HeapObjects:
         dead: List[int] = []
         if group.type.tracks and self._gc_head and not self._heads_unwritten:
             links = group.column(-self._gc_head)
-            if max(links) >= _MAX_ADDRESS:
-                dead = group.keep([link < _MAX_ADDRESS for link in links])
+            if max(links) >= MAX_ADDRESS:
+                dead = group.keep([link < MAX_ADDRESS for link in links])
                 if not len(group):
                     return dead
         counts = group.column(self._count_at)
@@ -413,8 +508,11 @@ class HeapObjects:
             if self._free_threaded:
                 dead += group.keep(list(map(self._is_living, counts, group.column(self._shared_at))))
             else:
-                dead += group.keep(list(map(self._is_count, counts)))
-                if group.type.tracks and len(group):
+                odd = {count for count in counts if not 0 < count < LOWEST_POINTER}
+                none = {count for count in odd if not self._is_count(count)}
+                if none:
+                    dead += group.keep([count not in none for count in counts])
+                if group.type.tracks and len(odd) > len(none):
                     dead += self._without_links(group)
         return dead
 
@@ -426,7 +524,7 @@ class HeapObjects:
         kept = []
         for address, count in zip(group.addresses(), group.column(self._count_at)):
             try:
-                kept.append(count < _LOWEST_POINTER or self._lists.is_linked(address) is not False)
+                kept.append(count < LOWEST_POINTER or self._lists.is_linked(address) is not False)
             except READ_ERRORS:
                 kept.append(False)
         return [] if all(kept) else group.keep(kept)
@@ -435,12 +533,12 @@ class HeapObjects:
         """Whether words are counts beyond doubt: most pools hold nothing else, which is quickly seen."""
         if self._free_threaded:
             return min(counts) >= 1 << 32
-        return min(counts) > 0 and max(counts) < _LOWEST_POINTER
+        return min(counts) > 0 and max(counts) < LOWEST_POINTER
 
     @staticmethod
     def _is_living(local: int, shared: int) -> bool:
         """Whether one of the two counts of a free-threaded build is above 0: an object that is freed has none."""
-        return bool(local >> 32) or 0 < shared >> _SHARED_SHIFT < 1 << 61
+        return bool(local >> 32) or 0 < shared >> SHARED_SHIFT < 1 << 61
 
     def _is_count(self, word: int) -> bool:
         """Whether a word can be a reference count, and not what an array of pointers has there."""
@@ -448,9 +546,9 @@ class HeapObjects:
         if not count or word >> 32 & self._not_flags:
             return False
         if count >= _MAX_COUNT:
-            return self._immortal and count >= _IMMORTAL or abs(count - _STATIC_COUNT) < _LOWEST_POINTER
+            return self._immortal and count >= _IMMORTAL or abs(count - _STATIC_COUNT) < LOWEST_POINTER
         # An executable at a fixed address, and its heap, have pointers as low as counts can be.
-        return count < _LOWEST_POINTER or bool(count & 7) or not self._is_object(count)
+        return count < LOWEST_POINTER or bool(count & 7) or not self._is_object(count)
 
     def count(self, address: int) -> Tuple[int, bool]:
         """The reference count of the object at an address, and whether that is an immortal's. Raises Unreadable."""
@@ -463,7 +561,7 @@ class HeapObjects:
             return local + _shared_count(shared) - self._deferring * (word >> 30 & 1), local == _IMMORTAL_LOCAL
         count = self._runtime.memory.u64(address + self._count_at)
         if not self._immortal:
-            return count, abs(count - _STATIC_COUNT) < _LOWEST_POINTER
+            return count, abs(count - _STATIC_COUNT) < LOWEST_POINTER
         return count & 0xFFFFFFFF, bool(count & _IMMORTAL)
 
     def counts(self, group: Group) -> List[int]:
@@ -474,7 +572,7 @@ class HeapObjects:
                     for word, shared in zip(group.column(self._count_at), group.column(self._shared_at))]
         column = group.column(self._count_at)
         if not self._immortal:
-            return [-1 if abs(word - _STATIC_COUNT) < _LOWEST_POINTER else word for word in column]
+            return [-1 if abs(word - _STATIC_COUNT) < LOWEST_POINTER else word for word in column]
         return [-1 if word & _IMMORTAL else word & 0xFFFFFFFF for word in column]
 
     def was_object(self, words: memoryview, start: int, room: int) -> bool:
@@ -504,25 +602,39 @@ class HeapObjects:
             return False
 
 
-def chosen(column: List[int], numbers: Optional[List[int]]) -> List[int]:
+def find_metatype(runtime: Runtime) -> int:
+    """The address of `type`, by way of the type of sys.modules, a dict. Raises READ_ERRORS."""
+    type_at = runtime.layout["PyObject"].offset("ob_type")
+    for interpreter in runtime.interpreters():
+        address = runtime.modules(interpreter)
+        for _ in range(MAX_METATYPES):
+            following = runtime.memory.u64(address + type_at)
+            if following == address:
+                return address
+            address = following
+    raise Damaged(0, "no type of types")
+
+
+def chosen(column: Sequence[int], numbers: Optional[List[int]]) -> List[int]:
     """The items of a column that have these numbers, all where there are none."""
     if numbers is None:
-        return column
+        return column  # type: ignore[return-value]
     return list(itemgetter(*numbers)(column)) if len(numbers) > 1 else [column[number] for number in numbers]
 
 
-def _by_word(column: List[int], known: Iterable[int], numbers: Sequence[int]
-             ) -> Tuple[Dict[int, List[int]], List[int]]:
-    """For each known word of a column the numbers at which it is there, and all other numbers.
+def _by_word(column: List[int], known: Container[int], numbers: Sequence[int], others: List[int]
+             ) -> Dict[int, List[int]]:
+    """For each known word of a column the numbers at which it is there; all other numbers are added to `others`.
 
     `numbers` are those of the column's words.
     """
-    found: Dict[int, List[int]] = {word: [] for word in known}
-    others: List[int] = []
-    get = found.get
+    found: Dict[int, List[int]] = {}
     for number, word in zip(numbers, column):
-        get(word, others).append(number)
-    return {word: of_word for word, of_word in found.items() if of_word}, others
+        if word in known:
+            found.setdefault(word, []).append(number)
+        else:
+            others.append(number)
+    return found
 
 
 def _shared_count(word: int) -> int:
@@ -531,5 +643,5 @@ def _shared_count(word: int) -> int:
     The references to a function, type or module are counted later, in the stacks that hold them; so that it
     is not freed before that, its count is larger by a constant (3.14 and later, gh-117376).
     """
-    count = word >> _SHARED_SHIFT
+    count = word >> SHARED_SHIFT
     return count - _DEFERRED if count >= _DEFERRED >> 1 else count

@@ -9,9 +9,10 @@ from bisect import bisect_right
 from itertools import chain, islice
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set
 
+from . import heap_arrays
 from .gc_lists import GcLists
-from .heap import SMALL_REQUEST, Blocks, Malloc, Pools, is_debug_id, joined, pieces
-from .heap_objects import BlocksSource, Group, HeapObjects, HeapType
+from .heap import JOINED, SMALL_REQUEST, Blocks, Malloc, Pools, is_debug_id, joined
+from .heap_objects import BlocksSource, Group, HeapObjects, HeapType, find_metatype
 from .memory import PAGE, Region, Unreadable
 from .mimalloc import Mimalloc
 from .reader import READ_ERRORS
@@ -20,6 +21,10 @@ from .runtime import Runtime
 
 # Pools whose blocks tell whether the debug hooks are in use; objects that tell whether all allocators are known.
 _SAMPLE = 32
+# Bytes of memory from which on it pays to load numpy, which takes 0.1 s.
+LEAST_FOR_NUMPY = 48 << 20
+# As heap.JOINED: numpy has more to do for each run, and less for each block.
+JOINED_FOR_NUMPY = 1 << 20
 # Objects of the collector's lists that are handed out at one time.
 _BATCH = 4096
 
@@ -54,6 +59,7 @@ class HeapWalk:
         self.listed = False
         self.problems: List[str] = []
         self._prepared = False
+        self._joined = JOINED
         self.objects: HeapObjects
 
     def prepare(self) -> HeapObjects:
@@ -65,16 +71,30 @@ class HeapWalk:
             # Then it has all objects, and pymalloc is not in use.
             small, shift = self.mimalloc.small, self.mimalloc.shift
         else:
-            for size in self.pools.search(self._regions, self.malloc):
+            for size in self.pools.search(self._regions):
                 self._step(0, size)
-            self.malloc.search(self._regions, self.pools)
             small, shift = self.pools.pages, self.pools.shift
+        metatype = find_metatype(self._runtime)
+        types = self._look_elsewhere(metatype.to_bytes(8, "little"))
+        if not self.mimalloc.found:
+            self.malloc.search(self._regions, self.pools)
         self.debug_hooks = self._has_debug_hooks()
-        self.objects = HeapObjects(self._runtime, self._regions, small, shift, self.debug_hooks,
-                                   SMALL_REQUEST + 1 if self._has_pools() else 0)
-        self._learn_types()
+        least = SMALL_REQUEST + 1 if self._has_pools() else 0
+        np = heap_arrays.numpy() if self._size() >= LEAST_FOR_NUMPY else None
+        if np is None:
+            self.objects = HeapObjects(self._runtime, self._regions, metatype, small, shift, self.debug_hooks, least)
+        else:
+            self.objects = heap_arrays.ArrayObjects(
+                self._runtime, self._regions, metatype, small, shift, self.debug_hooks, least)
+            self.objects.use(np)
+            self._joined = JOINED_FOR_NUMPY
+        self._learn_types(types)
         self._prepared = True
         return self.objects
+
+    def _size(self) -> int:
+        """Bytes of what is there of memory that objects may be in."""
+        return sum(end - start for region in self._regions if not region.file for start, end in region.parts)
 
     def groups(self) -> Iterator[Group]:
         """Every object once, those that lie together and are of one type at a time. Raises READ_ERRORS at first."""
@@ -84,7 +104,7 @@ class HeapWalk:
             yield from self._counted(objects.in_blocks(blocks), 0)
         if not self._all_in_blocks():
             yield from self._from_lists()
-        for run in joined(chain(self.mimalloc.runs(), self.pools.runs())):
+        for run in joined(chain(self.mimalloc.runs(), self.pools.runs()), self._joined):
             # Pools have been gone through before, when they were looked for.
             yield from self._counted(objects.in_run(run), run.words.nbytes if self.mimalloc.found else 0)
         if self.pools.damaged:
@@ -112,26 +132,40 @@ class HeapWalk:
         self._progress = Progress(done.objects + objects, done.bytes + size)
         self.report(self._progress)
 
-    def _learn_types(self) -> None:
-        """Find the types, static ones and those on the heap, none of which is small enough for a pool.
+    def _look_elsewhere(self, metatype: bytes) -> List[int]:
+        """Go through what is no pool and no page of mimalloc: there malloc's mappings show, and the types.
 
-        A word that is not known to be a type could else be passed over for a later one.
+        The addresses of words that are the address of `type`.
         """
-        objects, memory = self.objects, self._runtime.memory
-        pattern = objects.metatype.to_bytes(8, "little")
+        found = []
+        # What comes behind these bytes is in every pointer: to search for that too takes five times as long.
+        telling = metatype[:4]
         for region in self._regions:
-            for start, size in pieces(region):
-                if self.pools.holds(start) or self.mimalloc.reserves(region, start):
+            for start, size in self.pools.others(region):
+                if self.mimalloc.reserves(region, start):
                     continue
                 try:
-                    data = memory.read(start, size)
+                    data = self._runtime.memory.read(start, size)
                 except Unreadable:
                     continue
-                at = data.find(pattern)
+                if not region.file and not self.mimalloc.found:
+                    self.malloc.look(start, memoryview(data).cast("Q"))
+                at = data.find(telling)
                 while at >= 0:
-                    if not at & 7:
-                        objects.learn(start + at - objects.type_at)
-                    at = data.find(pattern, at + 1)
+                    if not at & 7 and data[at:at + 8] == metatype:
+                        found.append(start + at)
+                    at = data.find(telling, at + 1)
+        return found
+
+    def _learn_types(self, places: List[int]) -> None:
+        """Find the types, static ones and those on the heap, none of which is small enough for a pool.
+
+        A word that is not known to be a type could else be passed over for a later one. `places` are where the
+        address of `type` was seen.
+        """
+        objects = self.objects
+        for place in places:
+            objects.learn(place - objects.type_at)
         known = -1
         while known < len(objects.metatypes):
             # Of a metatype that is found last there may be types before it.

@@ -97,6 +97,15 @@ class Memory:
             # A mapping may begin or end within a page, as in a truncated core.
             return self.fetch(address, size)
 
+    def read_into(self, address: int, room: memoryview) -> None:
+        """Fill `room` with the bytes at an address. Raises Unreadable when any of them is."""
+        room[:] = self.read(address, len(room))
+
+    def strided(self, address: int, size: int, step: int, length: int) -> bytes:
+        """Of each `step` of `size` bytes at an address the first `length` bytes. Raises Unreadable."""
+        data = memoryview(self.read(address, size))
+        return b"".join([data[start:start + length] for start in range(0, size, step)])
+
     def u64(self, address: int) -> int:
         """The unsigned 64-bit integer at `address`. Raises Unreadable."""
         page = self._pages.get(address >> PAGE_BITS)

@@ -7,10 +7,11 @@ Facts: the __sizeof__ methods in Objects/ and Modules/, Python/sysmodule.c (_PyS
 """
 
 from struct import Struct as Packed
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ..layout.layout import MissingField, Struct
 from .heap import Windows
+from .heap_arrays import ArrayGroup, words_at
 from .heap_objects import HEAP_TYPE, Group, HeapType
 from .memory import Damaged
 from .objects import DICT_SUBCLASS, LIST_SUBCLASS, LONG_SUBCLASS, MAX_ITEMS, TYPE_SUBCLASS, UNICODE_SUBCLASS
@@ -18,11 +19,15 @@ from .reader import READ_ERRORS
 from .runtime import Runtime
 
 Rule = Callable[[Group], List[int]]
+# The sum of a rule's sizes, found without each of them; None where one of them may be larger than MAX_SIZE.
+Total = Callable[[Group], Optional[int]]
 
 # The chain of bases of a type.
 MAX_BASES = 1 << 10
 # Of one object, in bytes: 1 TB.
 MAX_SIZE = 1 << 40
+# Of an index of a dict and its bytes, as powers of two.
+_MAX_LOG2 = 51
 # Sizes that a memo keeps.
 MAX_MEMO = 1 << 16
 # sizeof(_ODictNode): key, hash, two links (Objects/odictobject.c).
@@ -55,6 +60,18 @@ class _Memo(dict):
         return value
 
 
+class _QuickTable(NamedTuple):
+    """A dict's keys object: which of its words is its reference count, and which tells its size.
+
+    `sizes` tells it by the bits of that word that are in `fields`.
+    """
+
+    count: int  # type: ignore[assignment]  # a tuple's method
+    head: int
+    fields: int
+    sizes: _Memo
+
+
 def _fields(of: Struct, *names: str) -> Packed:
     """What unpacks integers of a structure, which come in that order."""
     text, end = "<", 0
@@ -73,6 +90,7 @@ class Sizes:
         self._layout = runtime.layout
         self._windows = Windows(runtime.memory)
         self._rules: Dict[HeapType, Rule] = {}
+        self._totals: Dict[HeapType, Total] = {}
         self._inexact: Dict[HeapType, bool] = {}
         self._size_at = self._layout["PyVarObject"].offset("ob_size")
         # Before 3.11 the collector's head is all that sys.getsizeof() adds; since then the pre-header as well.
@@ -101,16 +119,7 @@ class Sizes:
 
     def of(self, group: Group) -> List[int]:
         """The size in bytes of each object of a group; what can't be, or can't be read, is left out of it."""
-        rule = self._rules.get(group.type)
-        if rule is None:
-            try:
-                rule = self._choose(group.type)
-            except MissingField:
-                # Debug information of an extension module that gdb has not read.
-                self._inexact[group.type] = True
-                rule = self._plain(group.type)
-            self._rules[group.type] = rule
-        found = rule(group)
+        found = self._rule(group.type)(group)
         if max(found) > MAX_SIZE:
             # Caught while it was made.
             base = group.type.head + group.type.basic_size
@@ -119,7 +128,22 @@ class Sizes:
 
     def total(self, group: Group) -> int:
         """The sum of them."""
-        return sum(self.of(group))
+        self._rule(group.type)
+        total = self._totals.get(group.type)
+        found = total(group) if total is not None else None
+        return sum(self.of(group)) if found is None else found
+
+    def _rule(self, type_: HeapType) -> Rule:
+        rule = self._rules.get(type_)
+        if rule is None:
+            try:
+                rule = self._choose(type_)
+            except MissingField:
+                # Debug information of an extension module that gdb has not read.
+                self._inexact[type_] = True
+                rule = self._plain(type_)
+            self._rules[type_] = rule
+        return rule
 
     def is_exact(self, type_: HeapType) -> bool:
         """Whether the type's sizes are those of sys.getsizeof(), as far as is known without running it."""
@@ -162,13 +186,25 @@ class Sizes:
         base = type_.head + type_.basic_size
         item = type_.item_size if item is None else item
         if not item:
+            self._totals[type_] = lambda group: base * len(group)
             return lambda group: [base] * len(group)
         at = self._size_at
 
         def sizes(group: Group) -> List[int]:
             # A negative size is an int's sign; what it is for others, their __sizeof__ has to know.
             return [base + item * (size if size < _SIGN else (1 << 64) - size) for size in group.column(at)]
+        self._totals[type_] = self._linear(base, item, at)
         return sizes
+
+    @staticmethod
+    def _linear(base: int, item: int, at: int) -> Total:
+        """Of sizes that are `base` and `item` for each of as many as a word at an offset says."""
+        most = MAX_SIZE // item - base
+
+        def total(group: Group) -> Optional[int]:
+            largest, whole = group.largest(at), group.total(at)
+            return base * len(group) + item * whole if largest < most else None
+        return total
 
     def _str(self, type_: HeapType) -> Rule:
         layout = self._layout
@@ -223,6 +259,21 @@ class Sizes:
                         found[index] = self._safely(
                             size_of, head + ascii_.size, addresses[index], lengths[index], states[index], wstrs[index])
             return found
+
+        def total(group: Group) -> Optional[int]:
+            if not isinstance(group, ArrayGroup) or group.largest(length_at) > MAX_SIZE >> 3:
+                return None
+            np, states = group.np, group.array(state_at)
+            plain = states >> np.uint64(ascii_bit) & states >> np.uint64(compact_bit) & np.uint64(1) != 0
+            if wstr_at is not None:
+                plain &= group.array(wstr_at) == 0
+            if not plain.all():
+                whole = sum(sizes(group.some(~plain)))
+                group = group.some(plain)
+            else:
+                whole = 0
+            return whole + len(group) * (head + ascii_.size + 1) + (group.total(length_at) if len(group) else 0)
+        self._totals[type_] = total
         return sizes
 
     @staticmethod
@@ -238,7 +289,8 @@ class Sizes:
         base = type_.head + digits_at
         # At least one digit since 3.11, which brought dk_log2_size too.
         least = 1 if self._logged else 0
-        if "long_value.lv_tag" in struct:
+        tagged = "long_value.lv_tag" in struct
+        if tagged:
             at = struct.offset("long_value.lv_tag")
 
             def of_tag(tag: int) -> int:
@@ -253,10 +305,21 @@ class Sizes:
 
         def sizes(group: Group) -> List[int]:
             return list(map(memo.__getitem__, zip(group.column(at))))
+
+        def total(group: Group) -> Optional[int]:
+            if not isinstance(group, ArrayGroup):
+                return None
+            words = group.array(at)
+            digits = words >> group.np.uint64(3) if tagged else abs(words.view(group.np.int64))
+            if digits.max() > MAX_SIZE >> 3:
+                return None
+            return base * len(words) + digit * int(group.np.maximum(digits, least).sum())
+        self._totals[type_] = total
         return sizes
 
     def _list(self, type_: HeapType) -> Rule:
         base, at = type_.head + type_.basic_size, self._layout["PyListObject"].offset("allocated")
+        self._totals[type_] = self._linear(base, 8, at)
         return lambda group: [base + 8 * allocated for allocated in group.column(at)]
 
     def _set(self, type_: HeapType) -> Rule:
@@ -268,6 +331,15 @@ class Sizes:
         def sizes(group: Group) -> List[int]:
             return [base if table == address + small else base + entry * (mask + 1) for address, mask, table in zip(
                 group.addresses(), group.column(mask_at), group.column(table_at))]
+
+        def total(group: Group) -> Optional[int]:
+            if not isinstance(group, ArrayGroup):
+                return None
+            masks = group.array(mask_at)[group.array(table_at) != group.places() + group.np.uint64(small)]
+            if len(masks) and masks.max() > MAX_SIZE >> 6:
+                return None
+            return base * len(group) + entry * (int(masks.sum()) + len(masks))
+        self._totals[type_] = total
         return sizes
 
     def _bytearray(self, type_: HeapType) -> Rule:
@@ -289,10 +361,10 @@ class Sizes:
         """(size of a keys object, how many values fit a split table of it, how many refer to it)."""
         if self._logged:
             count, log2, log2_bytes, kind, usable, used = self._windows.unpack(keys, self._keys_fields)
-            if log2 > 48 or log2_bytes > 51:
+            size = self._table_size(log2, log2_bytes, kind)
+            if size < 0:
                 raise Damaged(keys, "impossible dict")
-            entry = self._entry_sizes[1 if kind else 0]
-            return self._keys_head + (1 << log2_bytes) + (1 << log2 + 1) // 3 * entry, used + usable, count
+            return size, used + usable, count
         struct = self._layout["PyDictKeysObject"]
         count, size = self._windows.unpack(keys, self._keys_fields)
         if size > MAX_ITEMS * 4:
@@ -302,19 +374,45 @@ class Sizes:
         return (struct.offset("dk_indices") + width * size + usable * self._layout["PyDictKeyEntry"].size,
                 usable, count)
 
+    def _table_size(self, log2: int, log2_bytes: int, kind: int) -> int:
+        """That of a keys object with an index of two to the power of `log2` entries; -1 where it is impossible."""
+        if log2 > _MAX_LOG2 or log2_bytes > _MAX_LOG2:
+            return -1
+        return self._keys_head + (1 << log2_bytes) + (1 << log2 + 1) // 3 * self._entry_sizes[1 if kind else 0]
+
+    def _quick_table(self) -> Optional["_QuickTable"]:
+        """How the size of a keys object is told by one of its words, None before 3.11."""
+        if not self._logged:
+            return None
+        keys = self._layout["PyDictKeysObject"]
+        at = keys.offset("dk_log2_size") & ~7
+        shifts = [8 * (keys.offset(name) - at) for name in ("dk_log2_size", "dk_log2_index_bytes", "dk_kind")]
+        return _QuickTable(keys.offset("dk_refcnt") >> 3, at >> 3, sum(0xFF << shift for shift in shifts),
+                           _Memo(lambda word: self._table_size(*(word >> shift & 0xFF for shift in shifts))))
+
     def _dict(self, type_: HeapType) -> Rule:
         struct = self._layout["PyDictObject"]
         base, keys_at, values_at = type_.head + type_.basic_size, struct.offset("ma_keys"), struct.offset("ma_values")
         # The empty keys and those that instances share are asked for again and again; each dict's own but once.
         shared: Dict[int, int] = {}
+        quick = self._quick_table()
+        most = (1 << Windows.BITS - 3) - max(quick.count, quick.head) if quick is not None else 0
 
         def sizes(group: Group) -> List[int]:
             found = []
             keys_of = self._keys
+            windows, bits, mask = self._windows.kept, Windows.BITS, (1 << Windows.BITS) - 1
             for keys, values in zip(group.column(keys_at), group.column(values_at)):
-                if not values and keys in shared:
-                    found.append(shared[keys])
-                    continue
+                if not values:
+                    if quick is not None and keys >> bits in windows and not keys & 7:
+                        window, at = windows[keys >> bits], (keys & mask) >> 3
+                        if at < most and window[at + quick.count] == 1:
+                            size = quick.sizes[window[at + quick.head] & quick.fields,]
+                            found.append(base + size if size >= 0 else base)
+                            continue
+                    if keys in shared:
+                        found.append(shared[keys])
+                        continue
                 try:
                     own, fits, count = keys_of(keys)
                 except READ_ERRORS:
@@ -329,6 +427,21 @@ class Sizes:
                     shared[keys] = size
                 found.append(size)
             return found
+
+        def total(group: Group) -> Optional[int]:
+            if not isinstance(group, ArrayGroup) or quick is None:
+                return None
+            np = group.np
+            words, there = words_at(np, self._windows, group.array(keys_at), max(quick.count, quick.head) + 1)
+            there &= (words[:, quick.count] == 1) & (group.array(values_at) == 0)
+            kinds, counts = np.unique(words[there, quick.head] & np.uint64(quick.fields), return_counts=True)
+            tables = [max(quick.sizes[kind,], 0) for kind in kinds.tolist()]
+            whole = base * int(counts.sum()) + sum(size * count for size, count in zip(tables, counts.tolist()))
+            if max(tables, default=0) > MAX_SIZE - base:
+                return None
+            return whole if there.all() else whole + sum(self.of(group.some(~there)))
+        if type_.flags & DICT_SUBCLASS and "collections.OrderedDict" not in self._bases(type_):
+            self._totals[type_] = total
         return sizes
 
     def _ordered_dict(self, type_: HeapType) -> Rule:

@@ -43,6 +43,20 @@ class InferiorMemory(Memory):
             # gdb.MemoryError, or since gdb 18 a plain gdb.error for what a core lacks.
             raise Unreadable(address, size) from None
 
+    def read_into(self, address: int, room: memoryview) -> None:
+        """As in Memory; a process's memory is not copied twice."""
+        if not isinstance(self._file, files.ProcessFile) or self._file.read_into(address, room) != len(room):
+            super().read_into(address, room)
+
+    def strided(self, address: int, size: int, step: int, length: int) -> bytes:
+        """As in Memory; from a file only what is asked for is read."""
+        if self._file is not None:
+            read = self._file.read
+            found = [read(start, length) for start in range(address, address + size, step)]
+            if None not in found:
+                return b"".join(found)  # type: ignore[arg-type]
+        return super().strided(address, size, step, length)
+
     def copy(self) -> None:
         """Read from a copy from now on, while the process goes on. Raises NotLive, copied.NoRoom, OSError."""
         if not isinstance(self._file, files.ProcessFile) or not processes.is_traced_here(self._inferior.pid):

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from tests.support.interpreters import Interpreter
 
@@ -157,8 +157,14 @@ def wheel(interpreter: Interpreter, requirement: str) -> Path:
     """
     if interpreter.debug and interpreter.minor < (3, 8):
         raise NotAvailable("PyPI has no wheels for debug builds before 3.8")
-    major, minor = interpreter.minor
-    abi = "cp%d%d%s" % (major, minor, "t" if interpreter.free_threaded else "m" if minor < 8 else "")
+    return wheel_for(interpreter.minor, "t" if interpreter.free_threaded else "m" if interpreter.minor < (3, 8) else "",
+                     requirement)
+
+
+def wheel_for(version: Tuple[int, int], flags: str, requirement: str) -> Path:
+    """The same for a release, and the letters behind it in the name of its ABI. Raises NotAvailable."""
+    major, minor = version
+    abi = "cp%d%d%s" % (major, minor, flags)
     platforms = ["--platform=manylinux%s_x86_64" % each for each in ("1", "2010", "2014", "_2_24", "_2_28", "_2_34")]
 
     def make(folder: Path) -> None:

@@ -29,7 +29,7 @@ def pool(address: int, pool_size: int, block: int, count: int, free: Iterable[in
 def found_in(memory: FakeMemory, regions: List[Tuple[int, int]]) -> Pools:
     """The pools in regions."""
     pools = Pools(memory)
-    assert sum(pools.search([Region(*bounds, False, (bounds,)) for bounds in regions], Malloc(memory))) > 0
+    assert sum(pools.search([Region(*bounds, False, (bounds,)) for bounds in regions])) > 0
     return pools
 
 
@@ -47,6 +47,22 @@ def test_pools(pool_size: int, alignment: int) -> None:
         ((ARENA + POOL_HEADER, most), 64, most, []), ((ARENA + 2 * pool_size + POOL_HEADER, 10), 64, 10, [0, 3, 7])]
     assert all(len(run.words) == run.number * 8 for run in runs)
     assert pools.holds(ARENA + 5) and not pools.holds(ARENA + pool_size) and not pools.damaged
+
+
+def test_what_is_in_no_pool() -> None:
+    """Pages before, between and behind pools, in pieces of a megabyte at the most."""
+    memory = FakeMemory()
+    data = (bytes(4096) + pool(ARENA + 4096, 4096, 64, 10) + bytes(2 * 4096) + pool(ARENA + 4 * 4096, 4096, 64, 10)
+            + bytes((1 << 20) + 4096))
+    memory.map(ARENA, data)
+    region = Region(ARENA, ARENA + len(data), False, ((ARENA, ARENA + 6 * 4096), (ARENA + 7 * 4096, ARENA + len(data))))
+    pools = Pools(memory)
+    list(pools.search([region]))
+    assert [pool.address for pool in pools.found] == [ARENA + 4096, ARENA + 4 * 4096]
+    assert list(pools.others(region)) == [
+        (ARENA, 4096), (ARENA + 2 * 4096, 2 * 4096), (ARENA + 5 * 4096, 4096),
+        (ARENA + 7 * 4096, len(data) - 7 * 4096)]
+    assert list(Pools(memory).others(region)) == [(ARENA, 6 * 4096), (ARENA + 7 * 4096, len(data) - 7 * 4096)]
 
 
 @pytest.mark.parametrize("offset, value", [
@@ -106,7 +122,10 @@ def blocks_of(memory: FakeMemory, regions: List[Tuple[int, int]]) -> Tuple[Mallo
     """Where malloc's blocks are, and their sizes."""
     malloc, pools = Malloc(memory), Pools(memory)
     all_regions = [Region(*bounds, False, (bounds,)) for bounds in regions]
-    list(pools.search(all_regions, malloc))
+    list(pools.search(all_regions))
+    for region in all_regions:
+        for start, size in pools.others(region):
+            malloc.look(start, memoryview(memory.read(start, size)).cast("Q"))
     malloc.search(all_regions, pools)
     return malloc, {blocks.address + 8 * start: size for blocks in malloc.blocks()
                     for start, size in zip(blocks.starts, blocks.sizes)}

@@ -1,0 +1,47 @@
+"""With numpy in gdb's Python py-leaks is quicker, and says the same."""
+
+import json
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from tests.live.test_leaks import assert_objects, check_command
+from tests.support import gdb, packages, stripped
+from tests.support.interpreters import Interpreter
+from tests.support.subject import Subject
+
+# By itself it is only used for more memory than a test has.
+USE = "python from gdbext.cpython import heap_walk; heap_walk.LEAST_FOR_NUMPY = %s"
+
+
+def numpy_folder() -> Path:
+    """Where numpy is for gdb's own Python; skips the test where it can't be had."""
+    major, minor = gdb.find().python.split(".")[:2]
+    try:
+        return packages.wheel_for((int(major), int(minor)), "", "numpy")
+    except packages.NotAvailable as error:
+        pytest.skip("no numpy for gdb's Python: %s" % error)
+
+
+def test_numpy(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Every object as the program told, and each command answers as it does without numpy."""
+    folder = numpy_folder()
+    subject = Subject(stripped.as_installed(interpreter), "hidden", "heap.py")
+    asked: List[str] = ["py-leaks -json", "py-leaks -json -tracked", "py-leaks instances -json -limit 500 str",
+                        "py-leaks biggest -json -limit 50", "py-leaks retained -json -limit 50"]
+    try:
+        truth = subject.place("live").truth
+        answers = subject.run("live", [
+            USE % (1 << 62), *asked, "python import sys; sys.path.append(%r)" % str(folder), USE % 0, *asked,
+            check_command(truth, tmp_path),
+            "python print(type(heap_walk.HeapWalk(model.current().pythons[0].runtime, model.current().memory"
+            ".writable()).prepare()).__name__)"]).answers
+    finally:
+        subject.close()
+    without, with_it = answers[1:1 + len(asked)], answers[3 + len(asked):3 + 2 * len(asked)]
+    assert "".join(answer.stderr for answer in answers) == ""
+    for command, one, other in zip(asked, without, with_it):
+        assert json.loads(one.stdout) == json.loads(other.stdout), command
+    assert_objects(answers[-2].document(), interpreter)
+    assert answers[-1].stdout.strip() == "ArrayObjects"
