@@ -77,7 +77,8 @@ class Target:
         self.told = {"info proc mappings": "", "info auxv": ""}
         self.module: Any = types.ModuleType("gdb")
         vars(self.module).update(
-            error=Error, MemoryError=type("MemoryError", (Error,), {}), InferiorThread=Thread, selected=None,
+            error=Error, MemoryError=type("MemoryError", (Error,), {}), Frame=Frame, InferiorThread=Thread,
+            selected=None,
             selected_inferior=lambda: types.SimpleNamespace(
                 read_memory=lambda at, size: memoryview(self.memory.fetch(at, size)),
                 threads=lambda: tuple(self.threads)),
