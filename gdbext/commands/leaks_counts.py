@@ -21,13 +21,12 @@ class LeaksCounts(Command):
         """Before all of memory is searched nothing can be said: Ctrl-C ends it without an answer."""
         from ..analysis import counts
         from ..render import leaks_counts
-        from ..target import threads
         from ..target.host import columns
         from . import model
         from .progress import ProgressLine
 
         current = model.current()
-        natives = threads.native_threads()
+        natives = current.natives()
         pointers = [each.stack_pointer for each in natives if each.stack_pointer is not None]
         registers = [value for each in natives for value in each.registers]
         with ProgressLine("comparing counts") as progress:

@@ -49,10 +49,14 @@ class Model:
             return ""
         return f"; or this is not known, for the core was cut: {self._cut} bytes are missing at its end"
 
+    def natives(self) -> List[threads.NativeThread]:
+        """gdb's threads, by number."""
+        return threads.native_threads(self._where.core is not None)
+
     def threads(self) -> List[Thread]:
         """All threads, native ones too, by gdb's number; a thread in two interpreters twice."""
         if self._threads is None:
-            listed = list_threads(self.pythons, threads.native_threads())
+            listed = list_threads(self.pythons, self.natives())
             for thread in listed:
                 if thread.native is not None:
                     self._by_number.setdefault(thread.native.number, []).append(thread)

@@ -8,7 +8,7 @@ from typing import Callable, Collection, Dict, Iterator, List, Optional, Tuple
 import gdb
 
 from ..cpython.memory import Memory, Unreadable
-from . import images, stop
+from . import images
 from .architecture import ARCHITECTURES, Architecture, Syscall, syscall
 from .memory import InferiorMemory
 
@@ -210,18 +210,17 @@ def selected_ident() -> Optional[int]:
     return NativeThread(thread, memory, lambda: _descriptor_size(memory), images.mappings).ident
 
 
-def native_threads() -> List[NativeThread]:
+def native_threads(of_core: bool) -> List[NativeThread]:
     """All threads of the selected inferior, by number."""
     memory = InferiorMemory()
     descriptor_size = lru_cache(maxsize=None)(lambda: _descriptor_size(memory))
     mappings = lru_cache(maxsize=None)(images.mappings)
-    is_core = stop.target().core is not None
     with selection_kept():
         found = [NativeThread(thread, memory, descriptor_size, mappings)
                  for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num)]
         # libthread_db tells gdb of threads by what lies in the dead process's memory, which may be damaged. A core has
         # the registers of each thread that there was.
-        return [thread for thread in found if not is_core or thread.has_registers]
+        return [thread for thread in found if not of_core or thread.has_registers]
 
 
 def _descriptor_size(memory: Memory) -> Optional[int]:

@@ -94,7 +94,7 @@ class Target:
     def natives(self, *threads: Thread) -> List[Any]:
         """What gdbext makes of these threads."""
         self.threads = list(threads)
-        return importlib.import_module("gdbext.target.threads").native_threads()
+        return importlib.import_module("gdbext.target.threads").native_threads(False)
 
     def one(self, architecture: str, handle: Any = None, **registers: Any) -> Any:
         """What gdbext makes of one thread."""
