@@ -59,6 +59,9 @@ def text(stacks: Sequence[Stack], source_line: SourceLine, bindings_of: Optional
     With `bindings_of`, each frame has its number and its variables too.
     """
     numbers = count()
+    if not stacks:
+        # gdb has a thread that the process did not have; see target/threads.py.
+        yield _NO_PYTHON
     for thread, frames in stacks:
         if thread.state is None:
             yield _NO_PYTHON

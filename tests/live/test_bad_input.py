@@ -162,7 +162,9 @@ def test_thread_that_gdb_takes_for_one(found: Found, tmp_path: Path) -> None:
     assert traceback.stdout == frame.stdout == "No Python in this thread.\n"
     assert native.stdout.startswith("No Python in this thread.\nThere may be more native frames: ")
     assert all(answer.stderr == "" for answer in answers), answers
-    assert "\n*  %d " % (last["number"] + 1) in threads.stdout
+    # Who has no registers is no thread of the process.
+    rows = [line for line in threads.stdout.splitlines() if line[:4].strip().isdigit()]
+    assert "*" not in threads.stdout and len(rows) == last["number"], threads
 
 
 @pytest.mark.parametrize("writer", ["gcore", "kernel"])
