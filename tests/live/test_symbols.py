@@ -365,7 +365,8 @@ def test_imports(interpreter: Interpreter, tmp_path: Path) -> None:
     assert "No mapped file imports no_such_function." in run.answers[-2].stdout
     first, more = run.answers[-1].document(), len(named["fopen"]) - 1
     assert len(first["imports"]) == 1 and first["notes"] == (
-        ["%d more importers: -limit left them out." % more] if more else [])
+        ["%d more importers: -limit left them out." % more] if more > 1 else
+        ["1 more importer: -limit left it out."] if more else [])
     ssl_module = [each for each in named["SSL_read"].values() if each["modules"] == ["_ssl"]]
     # In some builds _ssl calls the newer SSL_read_ex.
     for each in ssl_module:

@@ -86,7 +86,11 @@ def registers():
 
 def selection():
     """The selected thread, and the number of the selected frame."""
-    return gdb.selected_thread().num, gdb.selected_frame().level()
+    # gdb 10's frames have no level().
+    level, frame = 0, gdb.selected_frame()
+    while frame.newer() is not None:
+        level, frame = level + 1, frame.newer()
+    return gdb.selected_thread().num, level
 
 
 # $_pyfile() and its like have to keep their last answer in one of gdb's variables, which "show" lists.

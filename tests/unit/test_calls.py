@@ -46,7 +46,7 @@ def test_x86_64(tmp_path: Path, options: List[str]) -> None:
     for line in run("objdump", "-d", "--no-show-raw-insn", str(path)).splitlines():
         heading = re.match(r"Disassembly of section (\S+):", line)
         section = heading.group(1) if heading else section
-        match = re.match(r" +([0-9a-f]+):\s+(?:bnd )?(call|jmp|mov) .*<close(?:@plt|@GLIBC|@)", line)
+        match = re.match(r" +([0-9a-f]+):\s+(?:bnd )?(call|jmp|mov)q? .*<close(?:@plt|@GLIBC|@)", line)
         if match and section == ".text":
             expected.add(Site(int(match.group(1), 16), match.group(2) == "mov"))
     assert set(found) == expected
