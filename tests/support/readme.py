@@ -44,6 +44,8 @@ PROGRAMS = processes.PROGRAMS / "readme"
 PROMPTS = {"session": "(gdb) ", "shell": "$ "}
 KINDS = (*PROMPTS, "json", "text")
 ANYTHING = "..."
+# Where gdb finds the scripts of programs, libpython.py among them.
+AUTO_LOAD = "/usr/share/gdb/auto-load"
 # What a program says when it is where the README has it.
 AT_ITS_PLACE = (b"ready", b"stalled")
 
@@ -200,6 +202,8 @@ def play(scene: Scene, interpreters: Sequence[Interpreter], command: Callable[[]
     reason = processes.no_kernel_core() if "core" in scene.flags else None
     if reason:
         raise NotHere(reason)
+    if "names" in scene.flags and Path("%s%s-gdb.py" % (AUTO_LOAD, interpreter.path)).exists():
+        raise NotHere("made without the debug package of CPython %s, which is installed here" % interpreter.id)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gdbext-readme-")))
         process = _Process(stack, scene, interpreter) if scene.program else None
@@ -362,6 +366,8 @@ _VARIES = [(re.compile(r"\b(LWP|[Pp]rocess|pid|PID)( of| )? *\d+"), r"\1 #"),
            (re.compile(r"(?<=\s)\d+(?= +0x)"), "#"),
            (re.compile(r'("(?:ident|pid|lwp|owner)": )\d+'), r"\1#"),
            (re.compile(r"\b\d+(?:\.\d+)?(?= (?:s|ms)\b)"), "#"),
+           # Build ids, whole and cut: each of a distribution's updates has its own.
+           (re.compile(r"\b(?:[0-9a-f]{40}|(?=[a-f]*\d)[0-9a-f]{12})\b"), "<build id>"),
            (re.compile(r"[-+]?\d+(?:,\d{3})+|[-+]?\d{4,}"), "#"),
            # What is installed here.
            (re.compile(r"\bgdb \d+\.\d+\b(?: at \S+, its Python [\d.]+)?"), "gdb #"),
