@@ -184,8 +184,11 @@ class Referents:
                 visitors += self._slots(base)
             visitors += self._attributes(type_, made)
             bases = [(base, name) for base, name in chain if base not in made]
+            if not bases:
+                # At the end there is always object.
+                raise Damaged(type_.address, "a type without a base that is written in C")
             base_visitors, exact = self._built_in(
-                type_, bases and self._objects.learn(bases[0][0]) or type_, [name for _base, name in bases])
+                type_, self._objects.learn(bases[0][0]) or type_, [name for _base, name in bases])
             visitors += base_visitors
         except READ_ERRORS:
             visitors, exact = [lambda address: self._scan(address, type_)], False

@@ -6,7 +6,7 @@ from typing import Iterator
 
 import pytest
 
-from tests.support import compare, gdb, processes, stripped
+from tests.support import compare, damage, gdb, processes, stripped
 from tests.support.interpreters import Interpreter
 
 # Stops at moments that nobody chose.
@@ -16,6 +16,8 @@ STOPS = 4
 WITHIN = [["tbreak malloc", "continue", "stepi 25"], ["tbreak realloc", "continue", "finish"]]
 # Seconds of the processor for all of them, of a heap of 2 MB in 100 GB of addresses. One takes 0.5.
 SOON = 30
+# The offset of PyTypeObject.tp_base (Include/cpython/object.h), bytes.
+TP_BASE = 256
 
 
 @pytest.fixture
@@ -134,3 +136,18 @@ def test_pointers_to_nowhere(program: processes.Program) -> None:
     assert "Traceback" not in show.stderr and (show.stdout or compare.one_line(show.stderr))
     assert referrers.stderr == "" and referrers.document()["referrers"]
     assert path.stderr == "" and path.document()["paths"][0]["text"] == "module __main__.BROKEN[0]"
+
+
+def test_a_type_without_a_base(one_interpreter: Interpreter, tmp_path: Path) -> None:
+    """A metaclass whose tp_base was overwritten with 0: its instances are looked through, and that is no error."""
+    if one_interpreter.free_threaded or one_interpreter.debug:
+        pytest.skip("where tp_base lies is known here of a release build with the GIL")
+    with processes.running_python(stripped.as_installed(one_interpreter), "small.py") as program:
+        core, executable = gdb.gcore(program.pid, tmp_path / "core"), program.executable
+        listed = gdb.run(["py-leaks instances -json -limit 5000 type"], pid=program.pid, mode="hidden").answers[0]
+    metaclass, = [int(each["address"], 16) for each in listed.document()["objects"] if "'abc.ABCMeta'" in each["repr"]]
+    damaged = damage.copy(core, tmp_path / "damaged", {metaclass + TP_BASE: bytes(8)})
+    commands = ["py-leaks retained -json", "py-leaks counts -json"]
+    retained, counts = gdb.run(commands, core=damaged, executable=executable, mode="hidden").answers
+    assert retained.stderr == counts.stderr == ""
+    assert retained.document()["objects"] and counts.document()["counted"]
