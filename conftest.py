@@ -79,9 +79,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
     """With --each-python, leave the other tests out."""
     if config.getoption("each_python"):
-        others = [item for item in items if "interpreter" not in getattr(item, "fixturenames", ())]
+        kept: List[pytest.Item] = []
+        others: List[pytest.Item] = []
+        for item in items:
+            (kept if "interpreter" in getattr(item, "fixturenames", ()) else others).append(item)
         config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in set(others)]
+        items[:] = kept
 
 
 @pytest.hookimpl(optionalhook=True)

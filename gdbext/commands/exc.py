@@ -108,9 +108,10 @@ class Exc(Command):
 
     def _selected(self, helds: List["Held"], with_locals: bool) -> List[str]:
         from ..render import exceptions as render
+        from ..render.traceback import NO_PYTHON
 
         if not helds:
-            return ["No Python in this thread."]
+            return [NO_PYTHON]
         lines: List[str] = []
         for each in helds:
             found = self._held(each, with_locals)

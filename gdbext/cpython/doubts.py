@@ -27,7 +27,7 @@ class Doubts:
         self._dicts = dicts
         self._variables = variables
         self._hashes = hashes
-        self._of_code: Dict[int, Tuple[List[str], bool]] = {}
+        self._of_code: Dict[int, Tuple[List[str], bool, int]] = {}
         self._file_of: Dict[int, Optional[str]] = {}
 
     def of(self, frame: Frame) -> Tuple[str, ...]:
@@ -37,15 +37,15 @@ class Doubts:
             return ()
         if code.address not in self._of_code:
             self._of_code[code.address] = self._judged(code)
-        found, is_file_certain = self._of_code[code.address]
+        found, is_file_certain, size = self._of_code[code.address]
         if not is_file_certain and FILE not in found and _is_nearly(code.filename, self._module_file(frame)):
             found = found + [FILE]
-        if LINE not in found and not self._is_place(frame, code):
+        if LINE not in found and not _is_place(frame, code, size):
             found = found + [LINE]
         return tuple(found)
 
-    def _judged(self, code: Code) -> Tuple[List[str], bool]:
-        """What of a code object is not certain, and whether the name of its file is."""
+    def _judged(self, code: Code) -> Tuple[List[str], bool, int]:
+        """What of a code object is not certain, whether the name of its file is, and the bytes of its instructions."""
         found = []
         name, qualname, file = (self._is_hashed(code, field) for field in ("co_name", "co_qualname", "co_filename"))
         if name is False or name is None and "\0" in code.name:
@@ -55,9 +55,10 @@ class Doubts:
             found.append(QUALNAME)
         if file is False or file is None and "\0" in code.filename:
             found.append(FILE)
-        if not code.has_whole_lines(self._size(code)):
+        size = self._size(code)
+        if not code.has_whole_lines(size):
             found.append(LINE)
-        return found, bool(file)
+        return found, bool(file), size
 
     def _is_hashed(self, code: Code, field: str) -> Optional[bool]:
         try:
@@ -74,13 +75,6 @@ class Doubts:
         except READ_ERRORS:
             return -1
 
-    def _is_place(self, frame: Frame, code: Code) -> bool:
-        """Whether a frame is at an instruction of its code, and that on a line of its function."""
-        line = frame.line
-        # -1, and -2 where instructions are counted, is before the first one.
-        return (-2 <= frame.offset < self._size(code) and (frame.offset == -1 or not frame.offset & 1)
-                and (line is None or line >= (code.first_line if code.name != "<module>" else 0)))
-
     def _module_file(self, frame: Frame) -> Optional[str]:
         """`__file__` of the module whose names a frame sees, None where there is none."""
         try:
@@ -94,6 +88,14 @@ class Doubts:
             except READ_ERRORS:
                 self._file_of[namespace] = None
         return self._file_of[namespace]
+
+
+def _is_place(frame: Frame, code: Code, size: int) -> bool:
+    """Whether a frame is at an instruction of its code, of `size` bytes, and that on a line of its function."""
+    line = frame.line
+    # -1, and -2 where instructions are counted, is before the first one.
+    return (-2 <= frame.offset < size and (frame.offset == -1 or not frame.offset & 1)
+            and (line is None or line >= (code.first_line if code.name != "<module>" else 0)))
 
 
 def _is_nearly(text: str, other: Optional[str]) -> bool:

@@ -18,7 +18,7 @@ Stack = Tuple[Thread, Iterable[Frame]]
 SourceLine = Callable[[str, int], Optional[str]]
 BindingsOf = Callable[[Python, Frame], Bindings]
 
-_NO_PYTHON = "No Python in this thread."
+NO_PYTHON = "No Python in this thread."
 _IDLE = "No Python frames: a thread that Python knows, but that runs no Python code now."
 
 # How a frame is marked that no thread state led to.
@@ -61,10 +61,10 @@ def text(stacks: Sequence[Stack], source_line: SourceLine, bindings_of: Optional
     numbers = count()
     if not stacks:
         # gdb has a thread that the process did not have; see target/threads.py.
-        yield _NO_PYTHON
+        yield NO_PYTHON
     for thread, frames in stacks:
         if thread.state is None:
-            yield _NO_PYTHON
+            yield NO_PYTHON
             continue
         frames = iter(frames)
         first = next(frames, None)
@@ -90,7 +90,7 @@ def merged_text(threads: Sequence[Thread], stack: Merged, native: bool, source_l
     elif any(thread.state is not None for thread in threads):
         yield _IDLE
     else:
-        yield _NO_PYTHON
+        yield NO_PYTHON
     labels = len({_interpreter_of(call) for call in python if call.thread is not None}) > 1
     shown = ((_call_text(call, native, labels), call.frame, call.python) if isinstance(call, PythonCall)
              else (native_text(call), None, None) for call in calls)
@@ -249,7 +249,7 @@ def _answer(command: str, target: Dict[str, Any], threads: Sequence[Thread], **a
 
 def no_frame_text(threads: Sequence[Thread]) -> str:
     """What stands in the place of a frame where the thread has none."""
-    return _IDLE if any(thread.state is not None for thread in threads) else _NO_PYTHON
+    return _IDLE if any(thread.state is not None for thread in threads) else NO_PYTHON
 
 
 def call_text(number: int, call: PythonCall, source_line: SourceLine) -> Iterator[str]:

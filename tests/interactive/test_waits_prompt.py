@@ -10,7 +10,7 @@ import pytest
 from tests.interactive.test_prompt import Prompt
 from tests.support import gdb as gdb_runner
 from tests.support import processes, stripped
-from tests.support.interpreters import Found
+from tests.support.interpreters import Interpreter
 
 # As many as take gdb a second or more.
 LENGTH = 2000
@@ -20,11 +20,9 @@ NARROW = 60
 
 
 @pytest.fixture
-def prompt(found: Found, gdb: gdb_runner.Gdb, tmp_path: Path) -> Iterator[Prompt]:
+def prompt(one_interpreter: Interpreter, gdb: gdb_runner.Gdb, tmp_path: Path) -> Iterator[Prompt]:
     """gdb attached to a chain of threads that wait for each other's locks; with one interpreter, for time's sake."""
-    if not found.interpreters:
-        pytest.skip("no CPython that gdbext reads was found")
-    with processes.running_python(stripped.as_installed(found.interpreters[-1]), "long_chain.py",
+    with processes.running_python(stripped.as_installed(one_interpreter), "long_chain.py",
                                   str(LENGTH)) as program:
         at = Prompt(program.pid, tmp_path, columns=NARROW)
         yield at

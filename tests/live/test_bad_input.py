@@ -9,7 +9,7 @@ from typing import Iterator, List
 import pytest
 
 from tests.support import compare, damage, gdb, processes, stripped
-from tests.support.interpreters import Found, Interpreter
+from tests.support.interpreters import Interpreter
 
 COMMANDS = ["py-threads", "py-bt-plus", "py-threads -json", "py-bt-plus -json"]
 
@@ -140,11 +140,9 @@ def test_truncated_core(interpreter: Interpreter, core: Path, eighths: int, tmp_
             assert answer.stdout.strip() or (answer.command == APPLY and not threads)
 
 
-def test_thread_that_gdb_takes_for_one(found: Found, tmp_path: Path) -> None:
+def test_thread_that_gdb_takes_for_one(one_interpreter: Interpreter, tmp_path: Path) -> None:
     """libthread_db tells of a thread of which the core has no registers, for its number in memory is damaged."""
-    if not found.interpreters:
-        pytest.skip("no CPython that gdbext reads was found")
-    launch = stripped.as_installed(found.interpreters[-1])
+    launch = stripped.as_installed(one_interpreter)
     with processes.running_python(launch, "hanging.py") as program:
         core = gdb.gcore(program.pid, tmp_path / "core")
         executable = program.executable

@@ -5,11 +5,9 @@ import struct
 from pathlib import Path
 from typing import Any, Dict, List
 
-import pytest
-
 from tests.support import fuzz, gdb
 from tests.support.damage_at_random import DamagedCore
-from tests.support.interpreters import Found
+from tests.support.interpreters import Interpreter
 
 # Bytes that glibc's struct pthread has up to and with its `tid`.
 MAX_BEFORE_TID = 1024
@@ -22,10 +20,8 @@ def asked(core: Path, executable: Path) -> Dict[str, Any]:
     return told
 
 
-def test_threads_are_not_made_up(found: Found, tmp_path: Path) -> None:
-    if not found.interpreters:
-        pytest.skip("no CPython that gdbext reads was found")
-    target = fuzz.subject(found.interpreters[-1], tmp_path)
+def test_threads_are_not_made_up(one_interpreter: Interpreter, tmp_path: Path) -> None:
+    target = fuzz.subject(one_interpreter, tmp_path)
     executable = target.interpreter.path
     before = asked(target.core, executable)
     assert before["notes"] == []

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from tests.support import gdb, processes, stripped
-from tests.support.interpreters import Found
+from tests.support.interpreters import Interpreter
 
 FIRST_WITH_MACHINE_COMMANDS = 12
 FIRST_WITH_DAP = 14
@@ -26,11 +26,9 @@ def skip_before(version: int, what: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def program(found: Found) -> Iterator[processes.Program]:
+def program(one_interpreter: Interpreter) -> Iterator[processes.Program]:
     """One that hangs; what interpreter it has makes no difference here."""
-    if not found.interpreters:
-        pytest.skip("no CPython that gdbext reads was found")
-    with processes.running_python(stripped.as_installed(found.interpreters[-1]), "hanging.py") as running:
+    with processes.running_python(stripped.as_installed(one_interpreter), "hanging.py") as running:
         yield running
 
 

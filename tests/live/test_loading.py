@@ -249,13 +249,11 @@ def test_a_folder_that_others_can_write_to(tmp_path: Path) -> None:
     assert "Usage: py-threads" in asked[0].stdout
 
 
-def test_nothing_is_imported_from_the_current_directory(found: Found, tmp_path: Path) -> None:
+def test_nothing_is_imported_from_the_current_directory(one_interpreter: Interpreter, tmp_path: Path) -> None:
     """Though PYTHONPATH names it, and modules lie there of every name that may be imported."""
-    if not found.interpreters:
-        pytest.skip("no CPython that gdbext reads was found")
     there = {module.name for module in pkgutil.iter_modules([str(Path(os.__file__).parent)])}
     # What is imported depends on gdb's Python, and hardly on the process.
-    with processes.running_python(stripped.as_installed(found.interpreters[-1]), "small.py") as program:
+    with processes.running_python(stripped.as_installed(one_interpreter), "small.py") as program:
         # What gdb's Python loads by itself is gdb's affair.
         bare, = gdb.run(["python import sys; print(*sys.modules)"], pid=program.pid, load=False).answers
         names = there.union(sys.builtin_module_names).difference(bare.stdout.split()) | {"elftools", "gdbext"}

@@ -2,20 +2,16 @@
 
 import re
 
-import pytest
-
 from tests.support import compare, gdb, processes, stripped
-from tests.support.interpreters import Found
+from tests.support.interpreters import Interpreter
 
 LENGTH = 2000
 LIMIT = 3
 
 
-def test_a_chain_of_thousands(found: Found) -> None:
+def test_a_chain_of_thousands(one_interpreter: Interpreter) -> None:
     """Who waits for whom all along the chain, no ring, and one group; with one interpreter, for time's sake."""
-    if not found.interpreters:
-        pytest.skip("no CPython that gdbext reads was found")
-    launch = stripped.as_installed(found.interpreters[-1])
+    launch = stripped.as_installed(one_interpreter)
     with processes.running_python(launch, "long_chain.py", str(LENGTH)) as program:
         run = gdb.run(["py-locks -json", "py-threads -group", "py-threads -json", f"py-locks -limit {LIMIT}",
                        f"py-threads -limit {LIMIT}", f"py-threads -json -limit {LIMIT}"],
