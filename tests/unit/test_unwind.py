@@ -184,9 +184,10 @@ def test_a_core_without_the_files_code_has_no_table() -> None:
 
 
 def mapped_here() -> List[Path]:
-    """libc and the interpreter that this very test runs in."""
+    """libc and the interpreter that this very test runs in, in the order of their names: where they are mapped is
+    random, and workers that test in parallel must agree on the order."""
     maps = Path("/proc/self/maps").read_text()
-    paths = [Path(path) for path in dict.fromkeys(re.findall(r"(?m)(/\S+)$", maps))]
+    paths = [Path(path) for path in sorted(set(re.findall(r"(?m)(/\S+)$", maps)))]
     # The executable of an interpreter with a shared libpython has four functions.
     named = [path for path in paths if re.match(r"libc[.-]|libpython|python", path.name)
              and path.is_file() and path.stat().st_size > 1 << 20]
