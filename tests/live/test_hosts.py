@@ -55,7 +55,7 @@ def frozen(found: Found, kind: str, folder: Path) -> Iterator[processes.Program]
         python = packages.venv(interpreter, "pyinstaller>=6,<7")
         executable = packages.frozen(
             python, processes.PROGRAMS / "frozen.py",
-            [processes.PROGRAMS / "common.py", processes.PROGRAMS / "hosted.py"], kind)
+            [processes.PROGRAMS / name for name in ("common.py", "places.py", "hosted.py")], kind)
     except packages.NotAvailable as error:
         pytest.skip(str(error))
     with processes.running([str(executable), "truth.json"], {"TMPDIR": str(folder)}) as program:

@@ -12,8 +12,9 @@ def test_source_of_a_zipapp(interpreter: Interpreter, tmp_path: Path) -> None:
     app = tmp_path / "app.pyz"
     app.write_bytes(b"#!/usr/bin/env python3\n")
     with zipfile.ZipFile(app, "a", zipfile.ZIP_DEFLATED) as archive:
-        for name, source in (("__main__", "zipped"), ("common", "common"), ("zipped_module", "zipped_module")):
-            archive.write(processes.PROGRAMS / (source + ".py"), name + ".py")
+        archive.write(processes.PROGRAMS / "zipped.py", "__main__.py")
+        for name in ("common.py", "places.py", "zipped_module.py"):
+            archive.write(processes.PROGRAMS / name, name)
     with processes.running_python(stripped.as_installed(interpreter), str(app)) as program:
         truth, executable = program.truth, program.executable
         command = "py-exc %#x" % truth["address"]

@@ -3,7 +3,7 @@
 A null is no claim, nor is what has a problem, was recovered or inferred, or is read with a layout that is not exact.
 """
 
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 # What tells frames apart, and is nothing that another frame has.
 _OF_FRAME = ("function", "qualname", "file", "line")
@@ -64,3 +64,92 @@ def wrong_frames(truth: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterato
                 yield from _wrong_frame(expected, frame)
     if frames and all(map(_claimed, frames)) and len(frames) < len(true):
         yield "frame: %d of %d are told, and nothing of the others" % (len(frames), len(true))
+
+
+def wrong_exceptions(truth: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[str]:
+    """Of py-exc -all: exceptions that are none of the thread's, that are wrong, and that are missing without a word."""
+    if not is_exact(answer):
+        return
+    true = {thread["number"]: thread for thread in truth["threads"]}
+    for thread in answer["threads"]:
+        expected = true.get(thread["number"])
+        if expected is None or thread["problem"]:
+            continue
+        yield from _wrong_chain("handling", expected["handling"], thread["handling"])
+        yield from _wrong_chain("raising", *([each["raising"]] if each["raising"] else []
+                                             for each in (expected, thread)))
+
+
+def _wrong_chain(name: str, truth: Sequence[Mapping[str, Any]], told: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if len(truth) != len(told) and not any(each["problem"] for each in told):
+        yield "exception: %d in %s and not %d" % (len(told), name, len(truth))
+        return
+    for expected, exception in zip(truth, told):
+        yield from _wrong_exception(expected, exception)
+
+
+def _wrong_exception(truth: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:
+    if told["problem"]:
+        return
+    for name in ("address", "type", "module", "message", "suppress_context", "notes"):
+        if told[name] is not None and told[name] != truth[name] and (name != "message" or told["exact"]):
+            yield "exception: %s is %r and not %r" % (name, told[name], truth[name])
+    entries = told["traceback"] or []
+    if not any(each["problem"] for each in entries):
+        if told["traceback"] is not None and entries != truth["traceback"]:
+            yield "exception: traceback is %r and not %r" % (entries, truth["traceback"])
+    for name in ("cause", "context"):
+        if truth[name] and told[name]:
+            yield from _wrong_exception(truth[name], told[name])
+        elif truth[name] or told[name]:
+            yield "exception: its %s is %s" % (name, "left out" if truth[name] else "made up")
+
+
+def wrong_locks(truth: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[str]:
+    """Of py-locks: who waits and who holds, and deadlocks that there are or are none."""
+    if not is_exact(answer):
+        return
+    true = {lock["address"]: lock for lock in truth["locks"]}
+    locks = [lock for lock in answer["locks"] if not lock["problem"]]
+    for lock in locks:
+        expected = true.get(lock["address"])
+        if expected is None:
+            yield "lock: there is none at %s" % lock["address"]
+            continue
+        for name in ("kind", "name"):
+            if lock[name] is not None and lock[name] != expected[name]:
+                yield "lock: %s is %r and not %r" % (name, lock[name], expected[name])
+        holder, waiting = lock["holder"], [each["number"] for each in lock["waiters"]]
+        if holder and not holder["doubt"] and holder["evidence"] == "owner-field" and (
+                not expected["holder"] or holder["number"] != expected["holder"]["number"]):
+            yield "lock: holder is %r and not %r" % (holder, expected["holder"])
+        if not set(waiting) <= {each["number"] for each in expected["waiters"]}:
+            yield "lock: waiters is %r and not %r" % (lock["waiters"], expected["waiters"])
+    told, expected = ([sorted(each["threads"]) for each in document["deadlocks"]] for document in (answer, truth))
+    if told != expected and not (len(told) < len(expected) and answer["possible_deadlocks"]) \
+            and len(locks) == len(true):
+        yield "lock: deadlocks is %r and not %r" % (told, expected)
+
+
+def wrong_census(truth: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[str]:
+    """Of py-leaks: types that there are more or fewer of."""
+    if not is_exact(answer) or answer["partial"]:
+        return
+    told, expected = ({each["type"]: (each["count"], each["bytes"]) for each in document["types"]}
+                      for document in (answer, truth))
+    differing = [(name, told.get(name), expected.get(name)) for name in sorted({*told, *expected})
+                 if told.get(name) != expected.get(name)]
+    if differing:
+        yield "census: types is %s" % ", ".join(map(repr, differing[:3]))
+
+
+# Are run in every case, and compared there with what is true.
+JUDGES: Dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[str]]] = {
+    "py-threads -json": wrong_threads,
+    "py-bt-plus -json": wrong_frames,
+    "py-exc -all -json": wrong_exceptions,
+    "py-locks -json": wrong_locks,
+    "py-leaks -json": wrong_census,
+}
+# What each thread has another answer to.
+OF_THREAD = "py-bt-plus -json"

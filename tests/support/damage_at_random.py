@@ -3,8 +3,9 @@
 import os
 import random
 import struct
+from bisect import bisect
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, BinaryIO, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 PAGE = 4096
 _PT_LOAD = 1
@@ -51,6 +52,14 @@ class DamagedCore:
             if kind == _PT_LOAD and start <= address and address + size <= start + held:
                 return int(offset + address - start)
         return -1
+
+    def held(self, words: Iterable[int]) -> List[int]:
+        """Those of some words of eight bytes that the core holds, in their order."""
+        segments = sorted((start, start + held) for kind, _flags, _offset, start, _physical, held, _size, _align
+                          in self._segments if kind == _PT_LOAD and held)
+        starts = [start for start, _end in segments]
+        return [word for word in sorted(words) if starts and word + 8 <= segments[bisect(starts, word) - 1][1]
+                and word >= starts[0]]
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes of the dead process, b"" where the core does not hold them."""

@@ -41,15 +41,19 @@ def call(usage_: str, meant: Mapping[str, str]) -> str:
     return "output " + re.sub("[A-Z]{2,}", lambda name: meant[name[0]], shortest)
 
 
+def few(usage_: str, without: AbstractSet[str]) -> List[usage.Form]:
+    """Some forms that together have every option of a command's USAGE, but for those with one of these words."""
+    return usage.few(form for form in usage.forms(usage_) if without.isdisjoint(form))
+
+
 def lines(truth: Mapping[str, Any], folder: Path, without: AbstractSet[str] = CHANGES) -> List[str]:
-    """Each command as it is, with each option, and these with -json; then each function.
+    """Each command as it is, with all options, as many at once as may be, and these with -json; then each function.
 
     A file is written once, and with -json refused for being there. `without`: no lines with one of these words.
     """
     commands, functions = usages()
     meant = words(truth, folder)
-    forms = [form for each in commands.values() for form in usage.few(usage.forms(each))]
+    forms = [form for each in commands.values() for form in few(each, without)]
     found = [usage.typed(form, {**meant, "FILE": "%s%s.jsonl" % (meant["FILE"], "".join(form).replace("-json", ""))})
              for form in forms]
-    found += [call(each, meant) for each in functions.values()]
-    return [line for line in found if without.isdisjoint(line.split())]
+    return found + [call(each, meant) for each in functions.values()]

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
 
 from tests.support import gdb, processes, stripped
+from tests.support.claims import JUDGES
 from tests.support.interpreters import Interpreter
 
 IN_GDB = Path(__file__).with_name("fuzz_commands.py")
-# Are run in every case, and compared there with what is true.
-JUDGED = ("py-threads -json", "py-bt-plus -json")
 # A finding is shown with so many cases.
 MOST_CASES = 3
 
@@ -53,22 +52,25 @@ class Tally:
         self.failures: Dict[str, List[str]] = {}
         self.wrong: Dict[str, List[str]] = {}
         self.slowest = (0.0, "")
+        self.largest = (0, "")
 
     def count(self, run: Dict[str, Any], interpreter: str) -> None:
         """One run of a command."""
         if "came" not in run:
-            run = {**run, "came": "took gdb down", "problems": ["gdb crashed, or hung"], "wrong": [], "seconds": 0}
+            run = {**run, "came": "took gdb down", "problems": ["gdb crashed, or hung"], "wrong": [], "seconds": 0,
+                   "memory": 0}
         if run["line"] == "core-file" and not run["problems"]:
             return
         where = "%s case %d thread %d: %s" % (interpreter, run["case"], run["thread"], run["line"])
         self.came[run["came"]] += 1
         self.slowest = max(self.slowest, (run["seconds"], where))
+        self.largest = max(self.largest, (run["memory"], where))
         for problem in run["problems"]:
             lines = problem.strip().split("\n")
             # Of tracebacks the place in the code; of others the sort.
             kind = " ".join(map(str.strip, lines[-3:])) if len(lines) > 3 else problem.partition(":")[0]
             self.failures.setdefault(kind, []).append("%s\n    %s\n    %s" % (where, run["damage"], problem))
-        if run["line"] in JUDGED and run["came"] == "answered":
+        if run["line"] in JUDGES and run["came"] == "answered":
             self.judged[run["line"]] += 1
             self.judged_wrong[run["line"]] += bool(run["wrong"])
         for wrong in run["wrong"]:
@@ -89,14 +91,15 @@ class Tally:
             for kind, places in more.items():
                 found.setdefault(kind, []).extend(places)
         self.slowest = max(self.slowest, other.slowest)
+        self.largest = max(self.largest, other.largest)
 
     def line(self) -> str:
         """In one line."""
         judged = ", ".join("%d of %d answers of %s wrong without a mark" % (
-            self.judged_wrong[line], self.judged[line], line.split()[0]) for line in JUDGED if self.judged[line])
-        return "%d runs: %s; %d failures; slowest %.1f s; %s" % (
+            self.judged_wrong[line], self.judged[line], line.split()[0]) for line in JUDGES if self.judged[line])
+        return "%d runs: %s; %d failures; slowest %.1f s, largest %d MB; %s" % (
             self.runs, ", ".join("%d %s" % (count, what) for what, count in sorted(self.came.items())),
-            sum(map(len, self.failures.values())), self.slowest[0], judged)
+            sum(map(len, self.failures.values())), self.slowest[0], self.largest[0] >> 20, judged)
 
     def report(self) -> Iterator[str]:
         """All that was found, each kind with a few cases."""
@@ -105,6 +108,7 @@ class Tally:
                 yield "%s, %d times: %s" % (title, len(places), kind)
                 yield from ("  " + place for place in places[:MOST_CASES])
         yield "slowest: %s" % self.slowest[1]
+        yield "largest: %s" % self.largest[1]
         yield self.line()
 
 

@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gdbext.commands import command, register
 from gdbext.cpython.memory import Memory
-from tests.support import claims, every_command, usage
+from tests.support import every_command, usage
+from tests.support.claims import JUDGES, OF_THREAD
 from tests.support.damage_at_random import DamagedCore, damage
-from tests.support.fuzz import JUDGED
 
 # Seconds by the clock until gdb is ended: another process may have the processor.
 HANGS = 120
@@ -64,8 +64,9 @@ class Fuzz:
         self._core = DamagedCore(Path(settings["work"]))
         self._read: Optional[Set[int]] = None
         self._tracebacks: List[str] = []
-        self._words: List[List[int]] = []
-        self._truth: Dict[Tuple[str, int], Dict[str, Any]] = {}
+        # What a line reads, and in which thread: None in any.
+        self._words: List[Tuple[List[int], Optional[int]]] = []
+        self._truth: Dict[Tuple[str, Optional[int]], Dict[str, Any]] = {}
         self._threads: List[int] = []
         self._addresses = list(settings["objects"])
         os.makedirs(settings["folder"], exist_ok=True)
@@ -93,11 +94,18 @@ class Fuzz:
         """What is true of the core, and what each command reads of it."""
         self._load()
         self._threads = [thread.num for thread in gdb.selected_inferior().threads()]
-        for number in self._threads:
-            gdb.execute("thread %d" % number, to_string=True)
-            for line in JUDGED:
-                self._truth[line, number] = json.loads(_WARNING.sub("", gdb.execute(line, to_string=True)))
-        self._read_by([lines[-1] for lines in self._lines(random.Random(0))])
+        last = self._threads[-1]
+        asked = [(line, None) for line in JUDGES if line != OF_THREAD] + [
+            (OF_THREAD, number) for number in self._threads]
+        for line, number in asked:
+            read, text = self._reads(line, number or last)
+            self._truth[line, number] = json.loads(_WARNING.sub("", text))
+            if self._is_wanted(line):
+                self._words.append((read, number))
+        for lines in self._lines(random.Random(0)):
+            read, _text = self._reads(lines[-1], last)
+            if read:
+                self._words.append((read, None))
 
     def _lines(self, dice: random.Random) -> List[List[str]]:
         """The lines of each command, with words that may stand in them."""
@@ -108,41 +116,37 @@ class Fuzz:
     def _is_wanted(self, line: str) -> bool:
         only = self._settings.get("only")
         # CPython's libpython.py is not ours, and would stay loaded.
-        return "-load-libpython" not in line and (not only or any(line.startswith(each) for each in only))
+        return "-load-libpython" not in line and (not only or line.startswith(tuple(only)))
 
-    def _read_by(self, lines: List[str]) -> None:
-        """Find the words that each line reads, so that what one reads is damaged as often as what another does."""
+    def _reads(self, line: str, thread: int) -> Tuple[List[int], str]:
+        """The words that a line reads, so that what one reads is damaged as often as what another does; its answer."""
         read, u64, u32 = Memory.read, Memory.u64, Memory.u32
-        found: Set[int] = set()
+        found: Set[Tuple[int, int]] = set()
 
         def traced_read(memory: Memory, address: int, size: int) -> bytes:
             if size <= _MAX_STRUCTURE:
-                found.update(range(address & -8, address + size, 8))
+                found.add((address, size))
             return read(memory, address, size)
 
         def traced_u64(memory: Memory, address: int) -> int:
-            found.add(address)
+            found.add((address, 8))
             return u64(memory, address)
 
         def traced_u32(memory: Memory, address: int) -> int:
-            found.add(address)
+            found.add((address, 4))
             return u32(memory, address)
 
+        self._load()
+        gdb.execute("thread %d" % thread, to_string=True)
         Memory.read, Memory.u64, Memory.u32 = traced_read, traced_u64, traced_u32  # type: ignore[method-assign]
         try:
-            for line in lines:
-                self._load()
-                gdb.execute("thread %d" % self._threads[-1], to_string=True)
-                found.clear()
-                try:
-                    gdb.execute(line, to_string=True)
-                except gdb.error:
-                    pass
-                held = sorted(address for address in found if self._core.read(address, 8))
-                if held:
-                    self._words.append(held)
+            text = gdb.execute(line, to_string=True)
+        except gdb.error:
+            text = ""
         finally:
             Memory.read, Memory.u64, Memory.u32 = read, u64, u32  # type: ignore[method-assign]
+        words = {word for address, size in found for word in range(address & -8, address + size, 8)}
+        return self._core.held(words), text
 
     def watch(self) -> None:
         """Note every Python exception that leaves a command."""
@@ -165,15 +169,17 @@ class Fuzz:
     def case(self, number: int) -> None:
         """Damage the core, run some commands, mend it."""
         dice = random.Random("%(seed)s %(interpreter)s " % self._settings + str(number))
-        changes = damage(self._core, dice, dice.choice(self._words))
+        words, thread = dice.choice(self._words)
+        changes = damage(self._core, dice, words)
         what = " ".join("%s@%#x" % change for change in changes)
-        thread = dice.choice(self._threads)
+        thread = thread or dice.choice(self._threads)
         try:
             loaded = self._run(number, what, "core-file", thread)
             if loaded is not None:
                 return
             lines = self._lines(dice)
-            for line in [*JUDGED, *(dice.choice(dice.choice(lines)) for _ in range(self._settings["per_case"]))]:
+            others = [dice.choice(dice.choice(lines)) for _ in range(self._settings["per_case"])]
+            for line in [*filter(self._is_wanted, JUDGES), *others]:
                 self._run(number, what, line, thread)
         finally:
             self._core.mend()
@@ -203,12 +209,12 @@ class Fuzz:
         taken = time.process_time() - began
         faulthandler.cancel_dump_traceback_later()
         problems, wrong = list(self._problems(line, text, error, taken)), []
-        if not problems and error is None and (line, thread) in self._truth:
-            judge = claims.wrong_threads if line == JUDGED[0] else claims.wrong_frames
-            wrong = list(judge(self._truth[line, thread], json.loads(text)))
+        if not problems and error is None and line in JUDGES:
+            truth = self._truth[line, thread if line == OF_THREAD else None]
+            wrong = list(JUDGES[line](truth, json.loads(text)))
         kind = "refused" if error is not None else "answered"
-        self._log.write(", " + json.dumps({"came": kind, "seconds": round(taken, 3), "problems": problems,
-                                           "wrong": wrong, "error": error})[1:] + "\n")
+        self._log.write(", " + json.dumps({"came": kind, "seconds": round(taken, 3), "memory": _resident(),
+                                           "problems": problems, "wrong": wrong, "error": error})[1:] + "\n")
         self._log.flush()
         return error
 

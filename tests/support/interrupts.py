@@ -181,7 +181,7 @@ def _lines(program: processes.Program, folder: Path) -> Iterator[List[str]]:
     commands, functions = every_command.usages()
     for each in commands.values():
         lines = [usage.typed(form, {**words, "FILE": str(folder / "file.jsonl")})
-                 for form in usage.few(usage.forms(each)) if (every_command.CHANGES - {DETACH}).isdisjoint(form)]
+                 for form in every_command.few(each, every_command.CHANGES - {DETACH})]
         if lines:
             yield lines
     yield [every_command.call(each, words) for each in functions.values()]

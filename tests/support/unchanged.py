@@ -24,16 +24,38 @@ _REGISTERS = ("general", "float", "vector")
 
 
 def memory(pid):
-    """What is in each writable mapping, by its line in /proc/PID/maps."""
+    """What is in each writable mapping, by its line in /proc/PID/maps.
+
+    Of a private one by its pages: those that the process has written to, which are its own, and are not all zeros. What
+    was only reserved is not read, nor is a file's page that is as in the file.
+    """
     found = {}
     with open("/proc/%d/maps" % pid, errors="surrogateescape") as maps, \
-            open("/proc/%d/mem" % pid, "rb", buffering=0) as file:
+            open("/proc/%d/mem" % pid, "rb", buffering=0) as file, \
+            open("/proc/%d/pagemap" % pid, "rb", buffering=0) as pagemap:
         for line in maps:
             start, end = (int(each, 16) for each in line.split()[0].split("-"))
             found[line] = None
-            if line.split()[1].startswith("rw"):
-                found[line] = b"".join(_readable(file, start, end))
+            if line.split()[1] == "rw-s":
+                found[line] = {start: b"".join(_readable(file, start, end))}
+            elif line.split()[1].startswith("rw"):
+                found[line] = {at: data for at, data in _own(file, pagemap, start, end) if data.strip(b"\0")}
     return found
+
+
+# Of a page's 64 bits in /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst) the highest eight: for each value
+# whether it says that the page is there, or swapped out, and is not a file's.
+_IS_OWN = bytes(bool(each & 0xC0) and not each & 0x20 for each in range(256))
+
+
+def _own(file, pagemap, start, end):
+    """The pages of a private mapping that are the process's own: their addresses, and what is in them."""
+    pagemap.seek(start // mmap.PAGESIZE * 8)
+    pages = pagemap.read((end - start) // mmap.PAGESIZE * 8)[7::8].translate(_IS_OWN)
+    for run in re.finditer(b"\1+", pages):
+        data = b"".join(_readable(file, *(start + each * mmap.PAGESIZE for each in run.span())))
+        yield from ((start + run.start() * mmap.PAGESIZE + offset, data[offset:offset + mmap.PAGESIZE])
+                    for offset in range(0, len(data), mmap.PAGESIZE))
 
 
 def _readable(file, start, end):
@@ -142,8 +164,9 @@ def main():
                 before = after
     last = {name: look() for name, look in slow.items()}
     differences["all lines"] = [name for name in slow if first[name] != last[name]]
-    print(json.dumps({"differences": differences, "errors": errors, "looked_at": {
-        name: len(value) for name, value in {**before, **last}.items()}}))
+    looked_at = {name: len(value) for name, value in {**before, **last}.items()}
+    looked_at["pages"] = sum(len(pages) for pages in before["memory"].values() if pages)
+    print(json.dumps({"differences": differences, "errors": errors, "looked_at": looked_at}))
 
 
 main()

@@ -59,17 +59,17 @@ def _joined(parts: Sequence[Sequence[Form]]) -> List[Form]:
 
 
 def few(all_forms: Iterable[Form]) -> List[Form]:
-    """As few of them as have every word once, the shortest first, and each of these with -json too."""
+    """As few of them as have every word once, the shortest first, then the fullest; and each of these with -json."""
     every = sorted(all_forms, key=len)
-    seen = set()
-    kept = []
-    for form in every:
-        if not seen.issuperset(form) or not kept:
-            seen.update(form)
-            kept.append(form)
+    plain = [form for form in every if "-json" not in form]
     json = {frozenset(form): form for form in every if "-json" in form}
-    return list(dict.fromkeys(kept + [json[frozenset((*form, "-json"))] for form in kept
-                                      if frozenset((*form, "-json")) in json]))
+    kept: List[Form] = plain[:1]
+    seen = set(itertools.chain.from_iterable(kept))
+    while not seen.issuperset(itertools.chain.from_iterable(plain)):
+        kept.append(max(plain, key=lambda form: (len(set(form) - seen), -len(form))))
+        seen.update(kept[-1])
+    with_json = (frozenset((*form, "-json")) for form in kept)
+    return kept + [json[form] for form in with_json if form in json]
 
 
 def placeholders(form: Form) -> List[str]:
