@@ -64,8 +64,8 @@ class Code:
         return self._lines[offset]
 
     def has_whole_lines(self, size: int) -> bool:
-        """Whether its table of lines can be that of code of so many bytes."""
-        return self._encoding.is_whole(self._table, size)
+        """Whether its table of lines can be that of code of so many bytes; one that was left empty can."""
+        return not self._table or self._encoding.is_whole(self._table, size)
 
 
 class Codes:

@@ -256,7 +256,8 @@ class _InterpreterFrames:
         # 3.11 and 3.12 point to the instruction before the next, 3.13 to the current one: the same place.
         at = reader.pointer(frame, "_PyInterpreterFrame", "instr_ptr", "prev_instr")
         offset = at - self._start(frame, code)
-        if owner != _OWNED_BY_GENERATOR and offset < 2 * code.first_traceable:
+        # One that is not yet complete is at its start; what lies before that is no place of it.
+        if owner != _OWNED_BY_GENERATOR and -2 <= offset < 2 * code.first_traceable:
             return None
         return Frame(frame, code, offset)
 

@@ -1,7 +1,7 @@
-"""The hash that a str keeps of its characters: one that was changed behind the interpreter's back has another.
+"""The hash that a str or bytes keeps of what is in it: one that was changed behind the interpreter's back has another.
 
-Facts: Python/pyhash.c, Include/pyhash.h, Objects/unicodeobject.c (unicode_hash); SipHash is J.-P. Aumasson's and
-D. J. Bernstein's. The key is the process's own, in `_Py_HashSecret`.
+Facts: Python/pyhash.c, Include/pyhash.h, Objects/unicodeobject.c (unicode_hash), Objects/bytesobject.c (bytes_hash).
+SipHash is J.-P. Aumasson's and D. J. Bernstein's. The key is the process's own, in `_Py_HashSecret`.
 """
 
 from typing import Iterator, Optional, Tuple
@@ -81,13 +81,27 @@ class Hashes:
         """Whether a str has the hash that it was given; None where it has none, or that can't be told."""
         return self._is_right(address, self._kind) if self._kind is not None else None
 
+    def is_right_of_bytes(self, address: int) -> Optional[bool]:
+        """The same of a bytes object."""
+        if self._kind is None:
+            return None
+        try:
+            kept = self._objects.reader.integer(address, "PyBytesObject", "ob_shash", signed=True)
+            data = self._objects.data(address) if kept != _NONE_YET else b""
+        except READ_ERRORS:
+            return None
+        return self._is_hash(kept, data, self._kind)
+
     def _is_right(self, address: int, kind: Tuple[int, int]) -> Optional[bool]:
         try:
             kept = self._objects.reader.integer(address, "PyASCIIObject", "hash", signed=True)
-            if kept == _NONE_YET:
-                return None
-            data = self._objects.characters(address)
+            data = self._objects.characters(address) if kept != _NONE_YET else b""
         except READ_ERRORS:
+            return None
+        return self._is_hash(kept, data, kind)
+
+    def _is_hash(self, kept: int, data: bytes, kind: Tuple[int, int]) -> Optional[bool]:
+        if kept == _NONE_YET:
             return None
         if not data:
             return kept == 0

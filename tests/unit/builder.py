@@ -87,6 +87,8 @@ class Builder:
         self._used = 0
         self._types: Dict[str, int] = {}
         self._texts: Dict[str, int] = {}
+        # Of code objects, by their addresses.
+        self._first_lines: Dict[int, int] = {}
         # The type of types, of which it is itself one.
         self._type_type = self.allocate(self.layout["PyHeapTypeObject"].size)
         self._fill_type(self._type_type, "type", 0, 0, 0)
@@ -246,6 +248,8 @@ class Builder:
         """A bytes object."""
         address = self.object(self.type("bytes", BYTES), "PyBytesObject", len(value))
         self.set(address, "PyVarObject", "ob_size", len(value))
+        # Nobody has asked for its hash.
+        self.set(address, "PyBytesObject", "ob_shash", (1 << 64) - 1)
         self.write(address + self.layout["PyBytesObject"].offset("ob_sval"), value + b"\0")
         return address
 
@@ -392,6 +396,7 @@ class Builder:
         for path, value in (("co_name", self.text(name)), ("co_filename", self.text(filename)),
                             ("co_firstlineno", first_line)):
             self.set(address, "PyCodeObject", path, value)
+        self._first_lines[address] = first_line
         lines = "co_lnotab" if self.version < (3, 10) else "co_linetable"
         self.set(address, "PyCodeObject", lines, self.bytes(line_table))
         # The table covers all instructions; each of its entries has two bytes, see lines().
@@ -402,6 +407,8 @@ class Builder:
             self.set(address, "PyVarObject", "ob_size", sum((first & 7) + 1 for first in line_table[::2]))
             self.set(address, "PyCodeObject", "co_qualname", self.text(qualname or name))
             self.set(address, "PyCodeObject", "_co_firsttraceable", first_traceable)
+            self.set(address, "PyCodeObject", "co_localsplusnames", self.tuple([]))
+            self._set_counts(address, 0, 0)
         if self.copies_code:
             self.set_copies(address, [])
         return address
@@ -413,15 +420,15 @@ class Builder:
         `handlers` are (start, end, depth of the stack) of an exception table, in bytes of code.
         """
         self.set(code, "PyCodeObject", "co_flags", int(optimized))
-        self.set(code, "PyCodeObject", "co_stacksize", stack_size)
         if self.version < (3, 11):
+            self.set(code, "PyCodeObject", "co_stacksize", stack_size)
             for path, kind in (("co_varnames", "local"), ("co_cellvars", "cell"), ("co_freevars", "free")):
                 names = [self.text(name) for name, kinds in variables if kind in kinds.split()]
                 self.set(code, "PyCodeObject", path, self.tuple(names))
             return
         bits = {"hidden": 0x10, "local": 0x20, "cell": 0x40, "free": 0x80}
         kinds = bytes(sum(bits[kind] for kind in kinds.split()) for _name, kinds in variables)
-        self.set(code, "PyCodeObject", "co_nlocalsplus", len(variables))
+        self._set_counts(code, len(variables), stack_size)
         self.set(code, "PyCodeObject", "co_localsplusnames",
                  self.tuple([self.text(name) for name, _kinds in variables]))
         self.set(code, "PyCodeObject", "co_localspluskinds", self.bytes(kinds))
@@ -433,6 +440,14 @@ class Builder:
                 pieces[0] |= 64 if len(pieces) > 1 else 0
                 table += bytes(pieces)
         self.set(code, "PyCodeObject", "co_exceptiontable", self.bytes(bytes(table)))
+
+    def _set_counts(self, code: int, slots: int, stack_size: int) -> None:
+        """How many words each part of a frame has, and since 3.12 all of it."""
+        self.set(code, "PyCodeObject", "co_nlocalsplus", slots)
+        self.set(code, "PyCodeObject", "co_stacksize", stack_size)
+        if self.version >= (3, 12):
+            fixed = self.layout["_PyInterpreterFrame"].offset("localsplus") // 8
+            self.set(code, "PyCodeObject", "co_framesize", slots + stack_size + fixed)
 
     def cell(self, value: int) -> int:
         """A cell; an empty one holds 0."""
@@ -521,6 +536,9 @@ class Builder:
             # Counted in instructions of two bytes since 3.10.
             self.set(address, "PyFrameObject", "f_lasti",
                      offset // 2 if self.version >= (3, 10) and offset >= 0 else offset)
+            # Nobody traces it.
+            self.set(address, "PyFrameObject", "f_lineno",
+                     self._first_lines.get(code, 0) if self.version < (3, 10) else 0)
             return address
         # In a chunk of its own, as if it were the first one of a data stack.
         size = CHUNK_HEADER + self.layout["_PyInterpreterFrame"].size + 8 * room

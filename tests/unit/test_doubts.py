@@ -1,10 +1,12 @@
-"""gdbext.cpython.hashes and doubts: strings and tables of lines that were damaged."""
+"""gdbext.cpython.hashes and doubts: strings, tables of lines and places that were damaged."""
 
 import sys
+from pathlib import Path
 from typing import Optional, Tuple
 
 import pytest
 
+from gdbext.cpython.doubts import MAX_LINE
 from gdbext.cpython.frames import Frame
 from gdbext.cpython.hashes import siphash
 from gdbext.cpython.objects import Objects
@@ -134,17 +136,92 @@ def test_a_place_outside_of_the_code(hashed: Hashed) -> None:
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_a_path_that_is_nearly_its_modules(name: str) -> None:
+def test_a_path_that_is_nearly_its_modules(name: str, tmp_path: Path) -> None:
     """Up to 3.12 the name of a code object's file has no hash as a rule."""
-    hashed = Hashed(name, (2, 4))
-    b, frame = hashed.made.builder, hashed.frame()
-    struct = "PyFrameObject" if hashed.made.version < (3, 11) else "_PyInterpreterFrame"
-    for file, doubts in (("/made/up.py", ()), ("/made/xp.py", ("file",)), ("/other.py", ()), ("/a/path/of", ()),
-                         ("/else/where", ())):
-        b.set(frame.address, struct, "f_globals", b.namespace({"__file__": b.text(file)}))
+    up, xp, far, longer = (str(tmp_path / each) for each in ("up.py", "xp.py", "other_up.py", "made_up_.py"))
+    for file in (up, far):
+        Path(file).touch()
+    struct = "PyFrameObject" if TABLES[name].name.version < (3, 11) else "_PyInterpreterFrame"
+    for of_code, of_module, doubts in ((up, up, ()), (xp, up, ("file",)), (up, xp, ()), (longer, far, ("file",)),
+                                       (far.replace("other_up.py", "pther_up.pz"), far, ()), ("/else/where", up, ())):
+        hashed = Hashed(name, (2, 4), of_code)
+        b, frame = hashed.made.builder, hashed.frame()
+        b.set(frame.address, struct, "f_globals", b.namespace({"__file__": b.text(of_module)}))
         # Equal strings are one.
         hashed.forget_hash(hashed.pointer("co_filename"))
-        assert hashed.frame().doubts == doubts, file
+        assert hashed.frame().doubts == doubts, (of_code, of_module)
+    # Another file that is there, as one that the module executes.
+    Path(xp).touch()
+    hashed = Hashed(name, (2, 4), xp)
+    b, frame = hashed.made.builder, hashed.frame()
+    b.set(frame.address, struct, "f_globals", b.namespace({"__file__": b.text(up)}))
+    hashed.forget_hash(hashed.pointer("co_filename"))
+    assert hashed.frame().doubts == ()
+
+
+def test_a_table_of_lines_with_another_hash(hashed: Hashed) -> None:
+    """What was compiled and not loaded has one; and each bytes object has a null after its last byte."""
+    b, table = hashed.made.builder, hashed.pointer(hashed.lines)
+    start = table + b.layout["PyBytesObject"].offset("ob_sval")
+    data = hashed.objects.data(table)
+    for right, doubts in ((True, ()), (False, ("line",))):
+        found = siphash(data, KEY, *hashed.kind) ^ (not right)
+        b.write(table + b.layout["PyBytesObject"].offset("ob_shash"), found.to_bytes(8, "little"))
+        assert hashed.frame().doubts == doubts
+    b.write(table + b.layout["PyBytesObject"].offset("ob_shash"), b"\xff" * 8)
+    assert hashed.frame().doubts == ()
+    b.write(start + len(data), b"\1")
+    assert hashed.frame().doubts == ("line",)
+
+
+def test_a_table_of_lines_that_was_left_empty(hashed: Hashed) -> None:
+    b = hashed.made.builder
+    code = hashed.frame().code
+    assert code is not None
+    b.set(code.address, "PyCodeObject", hashed.lines, b.bytes(b""))
+    assert hashed.frame().doubts == ()
+
+
+def test_a_first_line_that_can_not_be(hashed: Hashed) -> None:
+    """Half of a pointer, and a negative number; up to 3.9 the frame has it too."""
+    b, code = hashed.made.builder, hashed.frame().code
+    assert code is not None
+    for line in (0x7F8F_D73F, 0xFFFF_FFF0, MAX_LINE + 1):
+        b.set(code.address, "PyCodeObject", "co_firstlineno", line)
+        assert hashed.frame().doubts == ("line",)
+    b.set(code.address, "PyCodeObject", "co_firstlineno", code.first_line + 1000)
+    assert hashed.frame().doubts == (("line",) if hashed.made.version < (3, 10) else ())
+
+
+def test_counts_beside_the_first_line(hashed: Hashed) -> None:
+    """A word that was written over it was written over one of these too, since 3.11."""
+    b, code = hashed.made.builder, hashed.frame().code
+    assert code is not None
+    if hashed.made.version < (3, 11):
+        assert not hashed.objects.reader.has("PyCodeObject", "co_nlocalsplus")
+        return
+    for field in ("co_nlocalsplus", *(["co_stacksize", "co_framesize"] if hashed.made.version >= (3, 12) else [])):
+        before = hashed.objects.reader.integer(code.address, "PyCodeObject", field)
+        b.set(code.address, "PyCodeObject", field, before + 1)
+        assert hashed.frame().doubts == ("line",), field
+        b.set(code.address, "PyCodeObject", field, before)
+        assert hashed.frame().doubts == ()
+
+
+def test_the_line_that_a_frame_object_keeps(hashed: Hashed) -> None:
+    """That of the code, or one that was traced; a frame that never runs, as those of Cython, has any."""
+    b, frame = hashed.made.builder, hashed.frame()
+    assert frame.code is not None
+    if hashed.made.version >= (3, 11):
+        assert not hashed.objects.reader.has("PyFrameObject", "f_lasti")
+        return
+    first, line = frame.code.first_line, frame.line
+    assert line is not None
+    for kept, doubts in ((first, ()), (line, ()), (line + 3000, ("line",)), (-5, ("line",))):
+        b.set(frame.address, "PyFrameObject", "f_lineno", kept & (1 << 32) - 1)
+        assert hashed.frame().doubts == doubts, kept
+    b.set(frame.address, "PyFrameObject", "f_lasti", (1 << 32) - 1)
+    assert hashed.frame().doubts == ()
 
 
 def test_no_path_has_a_null() -> None:

@@ -182,6 +182,9 @@ def test_a_frame_that_is_not_complete_is_left_out(table: str) -> None:
     for offset, shown in ((-2, False), (0, False), (2, False), (4, True), (8, True)):
         made.set_frames(state, b.frame(code, offset, old))
         assert names(walk(made, state)) == (["new"] if shown else []) + NAMES
+    # What lies before its code is no place of it.
+    made.set_frames(state, b.frame(code, -4096, old))
+    assert names(walk(made, state)) == ["new"] + NAMES
     # That of a generator always is complete.
     made.set_frames(state, b.frame(code, -2, old, owner=1))
     assert names(walk(made, state)) == ["new"] + NAMES
