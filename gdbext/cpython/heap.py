@@ -130,7 +130,8 @@ def joined(runs: Iterable[Run], size: int = JOINED) -> Iterator[Run]:
 
 
 class Pool(NamedTuple):
-    """The header of a pool in use; sizes and offsets in bytes, `used` of its blocks are in use."""
+    """The header of a pool in use; sizes and offsets in bytes, `used` of its blocks are in use, `free` is the address of
+    the first that is not, 0 where there is none."""
 
     address: int
     pool_size: int
@@ -138,6 +139,7 @@ class Pool(NamedTuple):
     used: int
     next_offset: int
     arena: int
+    free: int
 
 
 class Pools:
@@ -246,40 +248,50 @@ class Pools:
                 at = max(at, pool + size)
             yield from _pieces(at, last)
 
-    def runs(self) -> Iterator[Run]:
-        """The blocks of each pool, free ones told. What is in them is there until the next pool."""
-        self.damaged = self._overwritten
-        room = memoryview(bytearray(PIECE))
-        piece, start, end = room[:0].cast("Q"), 0, 0
-        for index, pool in enumerate(self.found):
-            if not start <= pool.address < end:
-                start, end = pool.address, self._end_of_piece(index)
-                try:
-                    self._memory.read_into(start, room[:end - start])
-                    piece = room[:end - start].cast("Q")
-                except Unreadable:
-                    end = start
-                    self.damaged += 1
-                    continue
-            words = piece[(pool.address - start) // 8:(pool.address - start + pool.pool_size) // 8]
-            count = (pool.next_offset - POOL_HEADER) // pool.block
-            free = _free_in(pool, words, count)
-            if free is None:
-                self.damaged += 1
-                continue
-            first = POOL_HEADER // 8
-            yield Run([(pool.address + POOL_HEADER, count)], pool.block, count,
-                      words[first:first + count * pool.block // 8], free, pool.block)
+    def runs(self, size: int = 0) -> Iterator[Run]:
+        """The blocks of all pools, free ones told: pools with blocks of one size together, up to `size` bytes of them.
 
-    def _end_of_piece(self, index: int) -> int:
-        """Where the pools that follow each other without a gap end, a piece from here at the most."""
-        first = self.found[index]
-        end = first.address + first.pool_size
-        for pool in self.found[index + 1:index + PIECE // first.pool_size]:
-            if pool.address != end:
-                break
-            end += pool.pool_size
-        return end
+        Without a size each pool by itself. What is in a run is there until the next one.
+        """
+        self.damaged = self._overwritten
+        by_block: Dict[int, List[Pool]] = {}
+        for pool in self.found:
+            by_block.setdefault(pool.block, []).append(pool)
+        number = (size >> self.shift) or 1
+        room = memoryview(bytearray(number << self.shift))
+        for pools in by_block.values():
+            for first in range(0, len(pools), number):
+                yield from self._run(pools[first:first + number], room)
+
+    def _run(self, pools: Sequence[Pool], room: memoryview) -> Iterator[Run]:
+        """The blocks of pools as one run, without those that can't be read; none if that are all."""
+        ranges = [(pool.address + POOL_HEADER, pool.next_offset - POOL_HEADER) for pool in pools]
+        filled = room[:sum(size for _start, size in ranges)]
+        block = pools[0].block
+        try:
+            self._memory.gather(ranges, filled)
+        except Unreadable:
+            if len(pools) == 1:
+                self.damaged += 1
+            else:
+                for pool in pools:
+                    yield from self._run([pool], room)
+            return
+        words = filled.cast("Q")
+        parts, free, whole, number = [], [], [], 0
+        for pool, (start, size) in zip(pools, ranges):
+            count = size // block
+            parts.append((start, count))
+            numbers = _free_in(pool, words[number * block // 8:(number + count) * block // 8], count)
+            if numbers is not None:
+                free += [number + each for each in numbers]
+                whole.append(pool)
+            number += count
+        self.damaged += len(pools) - len(whole)
+        if len(whole) == len(pools):
+            yield Run(parts, block, number, words, free, block)
+        elif whole:
+            yield from self._run(whole, room)
 
 
 def _pools_in(start: int, step: int, halves: memoryview) -> Iterator[Pool]:
@@ -289,6 +301,7 @@ def _pools_in(start: int, step: int, halves: memoryview) -> Iterator[Pool]:
         # Most pages fail here already.
         if not 0 < count <= 1 << 10 or index >= SMALL_REQUEST // _LEAST_ALIGNMENT:
             continue
+        first = page * POOL_HEADER // 4
         for alignment in (8, 16):
             block = (index + 1) * alignment
             size = last + block
@@ -296,20 +309,21 @@ def _pools_in(start: int, step: int, halves: memoryview) -> Iterator[Pool]:
             if (alignment in _ALIGNMENTS.get(size, ()) and not address % size and block <= SMALL_REQUEST
                     and POOL_HEADER + block <= following <= size
                     and not (following - POOL_HEADER) % block and count <= (following - POOL_HEADER) // block):
-                yield Pool(address, size, block, count, following, arena)
+                free = halves[first + 2] | halves[first + 3] << 32
+                yield Pool(address, size, block, count, following, arena, free)
 
 
 def _free_in(pool: Pool, words: memoryview, count: int) -> Optional[List[int]]:
-    """The numbers of the free blocks, None where their list leads out of the pool or never ends."""
+    """The numbers of the free ones of a pool's blocks, None where their list leads out of the pool or never ends."""
     found: List[int] = []
-    address = words[1]
+    address = pool.free
     while address:
         offset = address - pool.address - POOL_HEADER
         number = offset // pool.block
         if offset < 0 or number >= count or offset % pool.block or len(found) > count:
             return None
         found.append(number)
-        address = words[(offset + POOL_HEADER) // 8]
+        address = words[offset // 8]
     return found
 
 

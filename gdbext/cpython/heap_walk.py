@@ -11,7 +11,7 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Seq
 
 from . import heap_arrays
 from .gc_lists import GcLists
-from .heap import JOINED, SMALL_REQUEST, Blocks, Malloc, Pools, is_debug_id, joined
+from .heap import DEBUG_HEADER, JOINED, SMALL_REQUEST, Blocks, Malloc, Pools, is_debug_id, joined
 from .heap_objects import BlocksSource, Group, HeapObjects, HeapType, find_metatype
 from .memory import PAGE, Region, Unreadable
 from .mimalloc import Mimalloc
@@ -104,7 +104,7 @@ class HeapWalk:
             yield from self._counted(objects.in_blocks(blocks), 0)
         if not self._all_in_blocks():
             yield from self._from_lists()
-        for run in joined(chain(self.mimalloc.runs(), self.pools.runs()), self._joined):
+        for run in chain(joined(self.mimalloc.runs(), self._joined), self.pools.runs(self._joined)):
             # Pools have been gone through before, when they were looked for.
             yield from self._counted(objects.in_run(run), run.words.nbytes if self.mimalloc.found else 0)
         if self.pools.damaged:
@@ -195,11 +195,11 @@ class HeapWalk:
     def _has_debug_hooks(self) -> bool:
         """Whether blocks begin as the debug hooks (PYTHONMALLOC=debug) make them."""
         words: List[int] = []
-        for run in islice(chain(self.mimalloc.runs(), self.pools.runs()), _SAMPLE):
-            if run.size > 2 * 8:
-                free = set(run.free)
-                column = run.words[1::run.size // 8].tolist()
-                words += [word for number, word in enumerate(column) if number not in free]
+        runs = (run for run in chain(self.mimalloc.runs(), self.pools.runs()) if run.size > DEBUG_HEADER)
+        for run in islice(runs, _SAMPLE):
+            free = set(run.free)
+            column = run.words[1::run.size // 8].tolist()
+            words += [word for number, word in enumerate(column) if number not in free]
         if not words:
             for blocks in islice(self.malloc.blocks(), 1):
                 words += [blocks.words[start + 1] for start in blocks.starts if start + 1 < len(blocks.words)]

@@ -101,6 +101,13 @@ class Memory:
         """Fill `room` with the bytes at an address. Raises Unreadable when any of them is."""
         room[:] = self.read(address, len(room))
 
+    def gather(self, ranges: Sequence[Tuple[int, int]], room: memoryview) -> None:
+        """Fill `room` with what is in ranges, each an (address, size), in their order. Raises Unreadable."""
+        done = 0
+        for address, size in ranges:
+            self.read_into(address, room[done:done + size])
+            done += size
+
     def strided(self, address: int, size: int, step: int, length: int) -> bytes:
         """Of each `step` of `size` bytes at an address the first `length` bytes. Raises Unreadable."""
         data = memoryview(self.read(address, size))

@@ -1,6 +1,6 @@
 """The selected inferior's memory."""
 
-from typing import List, Union
+from typing import List, Sequence, Tuple, Union
 
 import gdb
 
@@ -48,8 +48,18 @@ class InferiorMemory(Memory):
         if not isinstance(self._file, files.ProcessFile) or self._file.read_into(address, room) != len(room):
             super().read_into(address, room)
 
+    def gather(self, ranges: Sequence[Tuple[int, int]], room: memoryview) -> None:
+        """As in Memory; of a process in few calls."""
+        if not isinstance(self._file, files.ProcessFile) or not self._file.gather(ranges, room):
+            super().gather(ranges, room)
+
     def strided(self, address: int, size: int, step: int, length: int) -> bytes:
         """As in Memory; from a file only what is asked for is read."""
+        if isinstance(self._file, files.ProcessFile):
+            ranges = [(start, length) for start in range(address, address + size, step)]
+            room = bytearray(length * len(ranges))
+            if self._file.gather(ranges, memoryview(room)):
+                return bytes(room)
         if self._file is not None:
             read = self._file.read
             found = [read(start, length) for start in range(address, address + size, step)]
