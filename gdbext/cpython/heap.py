@@ -28,6 +28,9 @@ SMALL_REQUEST = 512
 # The largest arena: an index that pools further apart than that share belongs to none of them.
 MAX_ARENA = 1 << 20
 
+# Of pools, that are remembered.
+_MAX_SHAPES = 1 << 12
+
 # glibc's malloc, on 64-bit machines.
 _CHUNK_ALIGNMENT = 16
 _MIN_CHUNK = 32
@@ -294,6 +297,32 @@ class Pools:
             yield from self._run(whole, room)
 
 
+class _Shapes(Dict[Tuple[int, int, int], Optional[Tuple[int, int, int]]]):
+    """What a pool's class of sizes, next offset and last offset tell: its size, a block's, and how many there are.
+
+    None where the three disagree. Nearly all pools are of a few shapes.
+    """
+
+    def __missing__(self, key: Tuple[int, int, int]) -> Optional[Tuple[int, int, int]]:
+        if len(self) >= _MAX_SHAPES:
+            self.clear()
+        found = self[key] = self._find(*key)
+        return found
+
+    @staticmethod
+    def _find(index: int, following: int, last: int) -> Optional[Tuple[int, int, int]]:
+        for alignment in (8, 16):
+            block = (index + 1) * alignment
+            size = last + block
+            if (alignment in _ALIGNMENTS.get(size, ()) and block <= SMALL_REQUEST
+                    and POOL_HEADER + block <= following <= size and not (following - POOL_HEADER) % block):
+                return size, block, (following - POOL_HEADER) // block
+        return None
+
+
+_shapes = _Shapes()
+
+
 def _pools_in(start: int, step: int, halves: memoryview) -> Iterator[Pool]:
     """The pools that begin at each `step` bytes of memory, of which the beginnings are there."""
     columns = (halves[at::POOL_HEADER // 4].tolist() for at in (0, 8, 9, 10, 11))
@@ -301,16 +330,12 @@ def _pools_in(start: int, step: int, halves: memoryview) -> Iterator[Pool]:
         # Most pages fail here already.
         if not 0 < count <= 1 << 10 or index >= SMALL_REQUEST // _LEAST_ALIGNMENT:
             continue
-        first = page * POOL_HEADER // 4
-        for alignment in (8, 16):
-            block = (index + 1) * alignment
-            size = last + block
-            address = start + page * step
-            if (alignment in _ALIGNMENTS.get(size, ()) and not address % size and block <= SMALL_REQUEST
-                    and POOL_HEADER + block <= following <= size
-                    and not (following - POOL_HEADER) % block and count <= (following - POOL_HEADER) // block):
-                free = halves[first + 2] | halves[first + 3] << 32
-                yield Pool(address, size, block, count, following, arena, free)
+        shape = _shapes[index, following, last]
+        address = start + page * step
+        if shape is not None and count <= shape[2] and not address % shape[0]:
+            first = page * POOL_HEADER // 4
+            free = halves[first + 2] | halves[first + 3] << 32
+            yield Pool(address, shape[0], shape[1], count, following, arena, free)
 
 
 def _free_in(pool: Pool, words: memoryview, count: int) -> Optional[List[int]]:
