@@ -133,8 +133,10 @@ def joined(runs: Iterable[Run], size: int = JOINED) -> Iterator[Run]:
 
 
 class Pool(NamedTuple):
-    """The header of a pool in use; sizes and offsets in bytes, `used` of its blocks are in use, `free` is the address of
-    the first that is not, 0 where there is none."""
+    """The header of a pool in use; sizes and offsets in bytes.
+
+    `used` of its blocks are in use; `free` is the address of the first that is not, 0 where there is none.
+    """
 
     address: int
     pool_size: int
