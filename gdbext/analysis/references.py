@@ -4,18 +4,36 @@ Nothing is indexed: each question is one pass over the heap, or one search from 
 """
 
 from collections import deque
-from typing import Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from ..cpython.frames import Frame
 from ..cpython.heap import Windows
-from ..cpython.heap_objects import Group
+from ..cpython.heap_arrays import ArrayObjects
+from ..cpython.heap_objects import Group, HeapType
 from ..cpython.heap_walk import HeapWalk, Progress, Report
 from ..cpython.links import Links
 from ..cpython.memory import Damaged, Region
 from ..cpython.reader import READ_ERRORS
+from ..cpython.referent_arrays import ReferentArrays
 from ..cpython.referents import Referents, Visitor
 from ..cpython.runtime import Runtime
 from ..cpython.type_names import TypeNames
+
+if TYPE_CHECKING:
+    from .reference_arrays import ArraySearch
 
 # Objects between two reports of progress.
 _STEP = 8192
@@ -23,6 +41,9 @@ _SILENT: Report = lambda progress: None  # noqa: E731
 
 # Of an address: where it is in its window.
 _WITHIN = (1 << Windows.BITS) - 1
+
+# So many references are followed singly, before those of the whole heap are read at one time.
+NEAR = 100_000
 
 # A chain has no more objects.
 MAX_CHAIN = 100_000
@@ -86,6 +107,11 @@ class References:
         self.referents = Referents(runtime, self.walk.prepare())
         self.links = Links(runtime, self.referents)
         self.names = TypeNames(runtime)
+        # Reads those of many objects at one time, where numpy is there and the heap is large.
+        self.arrays: Optional[ReferentArrays] = None
+        objects = self.walk.objects
+        if isinstance(objects, ArrayObjects):
+            self.arrays = ReferentArrays(objects.np, self.referents, runtime.memory, regions)
 
     def type_name(self, address: int) -> str:
         """ "module.qualname" of the type of the object at an address, "" where there is no object. """
@@ -120,24 +146,37 @@ class References:
                 for held, via in root.holds:
                     if held == address:
                         found.append(Referrer(root.address, "", via.strip(), root.what))
-            kind = self.referents.kind
-            for group in self._groups(report):
-                visitor = kind(group.type)
-                if visitor.none:
-                    continue
-                visit, exact = visitor.visit, visitor.exact
-                for holder in group.addresses():
-                    try:
-                        held_here = visit(holder)
-                    except READ_ERRORS:
-                        continue
-                    if address in held_here:
-                        name = self.names.of(group.type.address)
-                        found += [Referrer(holder, name, via, None, exact)
-                                  for via in self.links.all(holder, address) or ["unknown"]]
+            for holder, type_ in self._holders(address, report):
+                name, exact = self.names.of(type_.address), self.referents.kind(type_).exact
+                found += [Referrer(holder, name, via, None, exact)
+                          for via in self.links.all(holder, address) or ["unknown"]]
         except KeyboardInterrupt:
-            return found, True
-        return found, False
+            return _in_order(found), True
+        return _in_order(found), False
+
+    def _holders(self, address: int, report: Report) -> Iterator[Tuple[int, HeapType]]:
+        """The objects that refer to the one at an address, in no order."""
+        kind = self.referents.kind
+        if self.arrays is not None:
+            from .reference_arrays import batches
+
+            for batch in batches(self.arrays, self._that_hold(report)):
+                holders = batch.held.holders[batch.held.held == address].tolist()
+                for holder in dict.fromkeys(holders):
+                    yield int(batch.addresses[holder]), batch.type
+            return
+        for group in self._that_hold(report):
+            visit = kind(group.type).visit
+            for holder in group.addresses():
+                try:
+                    if address in visit(holder):
+                        yield holder, group.type
+                except READ_ERRORS:
+                    continue
+
+    def _that_hold(self, report: Report) -> Iterator[Group]:
+        """All objects that may refer to others."""
+        return (group for group in self._groups(report) if not self.referents.kind(group.type).none)
 
     def roots(self) -> Iterator[Root]:
         """Modules, the interpreter's own, and the frames of all threads."""
@@ -215,18 +254,34 @@ class References:
         """Shortest chains from roots to an object: one, or up to `most` through different referrers."""
         search = _Search(self, target, most)
         partial = False
+        unreached = None
         try:
-            search.from_roots(self.roots(), report)
+            search.from_roots(self.roots(), report, None if self.arrays is None else NEAR)
+            if self.arrays is not None and search.waiting and len(search.found) < most:
+                self._search_all(search, self.arrays, report)
         except KeyboardInterrupt:
             partial = True
         chains = [self._chain(search, holder) for holder in search.found[:most]]
-        unreached = None
         if not chains and not partial:
             try:
                 chains, unreached = self._from_elsewhere(search, target, report)
             except KeyboardInterrupt:
                 partial = True
         return Paths(chains, len(search.parents), partial, unreached)
+
+    def _search_all(self, search: "_Search", arrays: ReferentArrays, report: Report) -> None:
+        """Search once more, with the references of the whole heap at one time."""
+        from .reference_arrays import ArraySearch, ReferenceGraph
+
+        graph = ReferenceGraph(arrays, self._groups(report), search.target, search.roots, report)
+        search.all = found = ArraySearch(graph, search.target, search.most, report)
+        begin = [root for root in search.roots if root != search.target]
+        search.found = [0] if search.target in search.roots else []
+        try:
+            found.run(begin, len(search.found))
+        finally:
+            search.parents = found.reached
+            search.found += found.found
 
     def _chain(self, search: "_Search", holder: int) -> Chain:
         """From the root that led to `holder`, over that to the target; `holder` is 0 for a root's own."""
@@ -246,24 +301,13 @@ class References:
     def _from_elsewhere(self, search: "_Search", target: int, report: Report) -> Tuple[List[Chain], Optional[str]]:
         """Where no root leads to the object: back along its referrers, among all that no root leads to."""
         holders: Dict[int, List[int]] = {}
-        kind = self.referents.kind
-        for group in self._groups(report):
-            visitor = kind(group.type)
-            if visitor.none:
-                continue
-            for holder in group.addresses():
-                if holder not in search.parents:
-                    try:
-                        for held in visitor.visit(holder):
-                            if held not in search.parents and held != holder:
-                                holders.setdefault(held, []).append(holder)
-                    except READ_ERRORS:
-                        continue
+        for holder, held in self._unreached(search, report):
+            holders.setdefault(held, []).append(holder)
         parents: Dict[int, int] = {target: 0}
         waiting: Deque[int] = deque([target])
         while waiting:
             node = waiting.popleft()
-            above = holders.get(node, [])
+            above = sorted(holders.get(node, []))
             if not above:
                 steps = [Step(node, self.type_name(node), "")]
                 while parents[node]:
@@ -279,6 +323,27 @@ class References:
                     waiting.append(holder)
         return [], ("No root leads to it, and all that refers to it refers to each other: garbage that is not "
                     "yet collected, or C code that holds one of them.")
+
+    def _unreached(self, search: "_Search", report: Report) -> Iterator[Tuple[int, int]]:
+        """(holder, held) of objects that the search did not come to."""
+        if search.all is not None:
+            yield from search.all.unreached()
+            return
+        for group in self._that_hold(report):
+            visit = self.referents.kind(group.type).visit
+            for holder in group.addresses():
+                if holder not in search.parents:
+                    try:
+                        for held in visit(holder):
+                            if held not in search.parents and held != holder:
+                                yield holder, held
+                    except READ_ERRORS:
+                        continue
+
+
+def _in_order(referrers: List[Referrer]) -> List[Referrer]:
+    """Roots as they come, then objects by their addresses."""
+    return sorted(referrers, key=lambda each: (each.what is None, each.address if each.what is None else 0))
 
 
 class _From(NamedTuple):
@@ -296,30 +361,37 @@ class _Search:
         # What reads the references of a type's instances, by its address.
         self._visitors: Dict[int, Optional[Visitor]] = {}
         self.target = target
-        self._most = most
-        self.parents: Dict[int, int] = {}
+        self.most = most
+        self.parents: Mapping[int, int] = {}
         self.roots: Dict[int, _From] = {}
         # What refers to the target, in the order in which it was reached; 0 for a root.
         self.found: List[int] = []
+        # What it has still to go on from.
+        self.waiting: Deque[Tuple[int, Visitor]] = deque()
+        # The search that has gone on in its place.
+        self.all: "Optional[ArraySearch]" = None
 
-    def from_roots(self, roots: Iterable[Root], report: Report) -> None:
-        """Search until enough was found."""
-        waiting: Deque[Tuple[int, Visitor]] = deque()
+    def from_roots(self, roots: Iterable[Root], report: Report, limit: Optional[int] = None) -> None:
+        """Search until enough was found, or until there are more than `limit` references to follow."""
+        waiting = self.waiting
+        parents: Dict[int, int] = {}
+        self.parents = parents
         for root in roots:
             for address, via in root.holds:
                 if address == self.target:
                     if 0 not in self.found:
                         self.found.append(0)
                         self.roots[address] = _From(root.what, via)
-                elif address not in self.parents:
+                elif address not in parents:
                     visit = self._visitor(address)
                     if visit is not None:
-                        self.parents[address] = 0
+                        parents[address] = 0
                         self.roots[address] = _From(root.what, via)
                         waiting.append((address, visit))
         count = 0
-        parents, target, visitor = self.parents, self.target, self._visitor
-        while waiting and len(self.found) < self._most:
+        target, visitor = self.target, self._visitor
+        followed = 0
+        while waiting and len(self.found) < self.most:
             node, visit = waiting.popleft()
             count += 1
             if not count % _STEP:
@@ -328,6 +400,10 @@ class _Search:
                 held = visit(node)
             except READ_ERRORS:
                 continue
+            followed += len(held)
+            if limit is not None and followed > limit:
+                waiting.appendleft((node, visit))
+                return
             if target in held and node != target:
                 self.found.append(node)
             for child in held:

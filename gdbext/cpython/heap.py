@@ -562,6 +562,8 @@ class Windows:
         self._memory = memory
         self._most = most
         self.kept: Dict[int, memoryview] = {}
+        # The numbers of those that can't be read whole: to try takes longer than all else.
+        self._broken: Set[int] = set()
 
     def word(self, address: int) -> int:
         """The word at a multiple of 8. Raises Unreadable."""
@@ -576,7 +578,7 @@ class Windows:
     def window(self, number: int) -> Optional[memoryview]:
         """All words of the window of that number, None where not all can be read: a region begins or ends there."""
         found = self.kept.get(number)
-        if found is None:
+        if found is None and number not in self._broken:
             if len(self.kept) >= self._most:
                 # The older half.
                 for old in list(islice(self.kept, self._most // 2)):
@@ -584,6 +586,7 @@ class Windows:
             try:
                 found = memoryview(self._memory.read(number << self.BITS, 1 << self.BITS)).cast("Q")
             except Unreadable:
+                self._broken.add(number)
                 return None
             self.kept[number] = found
         return found

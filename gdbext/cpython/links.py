@@ -75,6 +75,10 @@ _HEAP_TYPE_FIELDS = (("ht_module", ".__module__"), ("ht_name", ".__name__"), ("h
                      ("ht_slots", ".__slots__"))
 
 
+# Names the references of an object at an address, or those of them only that lead to another: (name, address).
+_Maker = Callable[[int, Optional[int]], Iterator[Tuple[str, int]]]
+
+
 class Links:
     """Names references. Nothing here raises for what can't be read: such a name is left out."""
 
@@ -84,7 +88,7 @@ class Links:
         self._layout = runtime.layout
         self._referents = referents
         self._windows = referents.windows
-        self._makers: Dict[int, List[Callable[[int], Iterator[Tuple[str, int]]]]] = {}
+        self._makers: Dict[int, List[_Maker]] = {}
 
     def first(self, holder: int, held: int) -> Optional[str]:
         """How `holder` refers to `held`; None where it can't be told."""
@@ -96,8 +100,11 @@ class Links:
         # A field that has a name needs no number.
         return [name for name in found if not name.startswith(_FIELD)] or found[:1]
 
-    def of(self, holder: int) -> Iterator[Tuple[str, int]]:
-        """All references of an object as (name, address)."""
+    def of(self, holder: int, held: Optional[int] = None) -> Iterator[Tuple[str, int]]:
+        """The references of an object, all or those to another, as (name, address).
+
+        To name those that nobody asks for takes long: keys have to be printed.
+        """
         try:
             type_ = self._referents.type_of(holder)
             makers = self._of_type(type_) if type_ is not None else []
@@ -105,16 +112,14 @@ class Links:
             return
         for maker in makers:
             try:
-                for name, pointer in maker(holder):
-                    if pointer:
+                for name, pointer in maker(holder, held):
+                    if pointer and held in (None, pointer):
                         yield name, pointer
             except READ_ERRORS:
                 continue
 
     def _matching(self, holder: int, held: int) -> Iterator[str]:
-        for name, pointer in self.of(holder):
-            if pointer == held:
-                yield name
+        return (name for name, _pointer in self.of(holder, held))
 
     def name(self, address: int) -> str:
         """A str as it is, anything else as its repr."""
@@ -126,16 +131,16 @@ class Links:
     def _repr(self, address: int) -> str:
         return self._runtime.values.text(address, _KEY_LIMITS)
 
-    def _of_type(self, type_: HeapType) -> List[Callable[[int], Iterator[Tuple[str, int]]]]:
+    def _of_type(self, type_: HeapType) -> List[_Maker]:
         found = self._makers.get(type_.address)
         if found is None:
             found = self._makers[type_.address] = self._choose(type_)
         return found
 
-    def _choose(self, type_: HeapType) -> List[Callable[[int], Iterator[Tuple[str, int]]]]:
+    def _choose(self, type_: HeapType) -> List[_Maker]:
         flags = type_.flags
         names = self._referents.names(type_)
-        makers: List[Callable[[int], Iterator[Tuple[str, int]]]] = []
+        makers: List[_Maker] = []
         if flags & DICT_SUBCLASS or "frozendict" in names:
             makers.append(self._items)
         elif flags & (LIST_SUBCLASS | TUPLE_SUBCLASS):
@@ -143,49 +148,51 @@ class Links:
         elif flags & TYPE_SUBCLASS:
             makers.append(self._type)
         elif "set" in names or "frozenset" in names:
-            makers.append(lambda address: self._unnamed(address, " member"))
+            makers.append(lambda address, _held: self._unnamed(address, " member"))
         elif "collections.deque" in names:
             makers.append(self._sequence)
         makers += [self._fields(*_ATTRIBUTES[name]) for name in names if name in _ATTRIBUTES]
         if "frame" in names or "generator" in names or "coroutine" in names or "async_generator" in names:
-            makers.append(lambda address: self._unnamed(address, " local"))
-        makers.append(lambda address: self._attributes(address, type_))
-        makers.append(lambda address: self._class(address, type_))
-        makers.append(lambda address: self._words(address, type_))
+            makers.append(lambda address, _held: self._unnamed(address, " local"))
+        makers.append(lambda address, held: self._attributes(address, held, type_))
+        makers.append(lambda _address, _held: iter([(".__class__", type_.address)]))
+        makers.append(lambda address, held: self._words(address, held, type_))
         return makers
 
-    def _fields(self, struct: str, names: Dict[str, str]) -> Callable[[int], Iterator[Tuple[str, int]]]:
+    def _fields(self, struct: str, names: Dict[str, str]) -> _Maker:
         found = self._layout.find(struct)
         offsets = [(text, found.offset(name)) for name, text in names.items() if name in found] if found else []
 
-        def maker(address: int) -> Iterator[Tuple[str, int]]:
+        def maker(address: int, _held: Optional[int]) -> Iterator[Tuple[str, int]]:
             for text, offset in offsets:
                 yield text, self._windows.word(address + offset)
         return maker
 
-    def _items(self, address: int) -> Iterator[Tuple[str, int]]:
-        for key, value in self._runtime.dicts.items(address):
-            yield f"[{self._repr(key)}]", value
-            yield f" key {self._repr(key)}", key
+    def _items(self, address: int, held: Optional[int]) -> Iterator[Tuple[str, int]]:
+        for key, value in self._referents.pairs(address):
+            if held in (None, value):
+                yield f"[{self._repr(key)}]", value
+            if held in (None, key):
+                yield f" key {self._repr(key)}", key
 
-    def _sequence(self, address: int) -> Iterator[Tuple[str, int]]:
-        own = set()
+    def _sequence(self, address: int, held: Optional[int]) -> Iterator[Tuple[str, int]]:
         kind = self._referents.type_of(address)
-        if kind is not None and kind.flags & HEAP_TYPE:
-            own.add(kind.address)
-        items = [each for each in self._referents.of(address) if each not in own]
         if kind is not None and kind.flags & (LIST_SUBCLASS | TUPLE_SUBCLASS):
             flagged = kind.flags & LIST_SUBCLASS
             read = self._runtime.objects.list_items if flagged else self._runtime.objects.tuple_items
             items = read(address)
+        else:
+            own = kind.address if kind is not None and kind.flags & HEAP_TYPE else 0
+            items = [each for each in self._referents.of(address) if each != own]
         for index, item in enumerate(items[:MAX_ITEMS]):
-            yield f"[{index}]", item
+            if held is None or held == item:
+                yield f"[{index}]", item
 
     def _unnamed(self, address: int, text: str) -> Iterator[Tuple[str, int]]:
         for held in self._referents.of(address):
             yield text, held
 
-    def _type(self, address: int) -> Iterator[Tuple[str, int]]:
+    def _type(self, address: int, _held: Optional[int]) -> Iterator[Tuple[str, int]]:
         for field, text in _TYPE_FIELDS:
             yield text, self._reader.pointer(address, "PyTypeObject", field)
         if self._reader.integer(address, "PyTypeObject", "tp_flags") & HEAP_TYPE:
@@ -193,7 +200,7 @@ class Links:
                 if self._reader.has("PyHeapTypeObject", field):
                     yield text, self._reader.pointer(address, "PyHeapTypeObject", field)
 
-    def _attributes(self, address: int, type_: HeapType) -> Iterator[Tuple[str, int]]:
+    def _attributes(self, address: int, wanted: Optional[int], type_: HeapType) -> Iterator[Tuple[str, int]]:
         """The dict itself where there is one, values that take its place by their names, and slots."""
         dicts, classes = self._runtime.dicts, self._runtime.values.classes
         here = self._runtime.objects.type_of(address)
@@ -204,7 +211,8 @@ class Links:
                     yield ".__dict__", held
         if type_.flags & (MANAGED_DICT | INLINE_VALUES):
             for key, value in dicts.attributes(address):
-                yield f".{self.name(key)}", value
+                if wanted in (None, value):
+                    yield f".{self.name(key)}", value
         for slot in classes.slots(here):
             yield f".{slot.name}", self._windows.word(address + slot.offset)
 
@@ -215,14 +223,11 @@ class Links:
         offset = self._reader.integer(type_.address, "PyTypeObject", "tp_dictoffset", signed=True)
         return offset < 0 or bool(offset) and self._windows.word(address + offset) == held
 
-    def _class(self, _address: int, type_: HeapType) -> Iterator[Tuple[str, int]]:
-        yield ".__class__", type_.address
-
-    def _words(self, address: int, type_: HeapType) -> Iterator[Tuple[str, int]]:
+    def _words(self, address: int, held: Optional[int], type_: HeapType) -> Iterator[Tuple[str, int]]:
         """What has no name: which word of the structure it is."""
         count = min(type_.basic_size // 8, MAX_WORDS)
         for index, word in enumerate(self._windows.words(address, count)):
-            if index > 1 and word:
+            if index > 1 and word and held in (None, word):
                 yield f"{_FIELD} {8 * index} of {type_name(self._runtime, type_)}", word
 
 

@@ -83,15 +83,33 @@ _EXCEPTIONS: Dict[str, Tuple[str, Tuple[str, ...]]] = {
 }
 
 
+class Part(NamedTuple):
+    """Some references of a type's instances, and their shape: for those who read those of many objects at one time.
+
+    `arguments` are the numbers that go with the shape: offsets in bytes for AT, addresses for SAME, where a dict's
+    or an instance's values begin for others.
+    """
+
+    visit: Visitor
+    shape: str = ""
+    arguments: Tuple[int, ...] = ()
+
+
+# The shapes that are more than a function.
+SAME, AT, TUPLE, LIST, SET, DICT, INLINE, TAGGED, TWO_WORDS = (
+    "same", "at", "tuple", "list", "set", "dict", "inline", "tagged", "two words")
+
+
 class Kind(NamedTuple):
     """How a type's references are read. `exact` is False where the structure is searched for addresses.
 
-    `none` tells types whose instances refer to nothing.
+    `visit` gives those of all parts, in their order. `none` tells types whose instances refer to nothing.
     """
 
     visit: Visitor
     exact: bool
-    none: bool = False
+    none: bool
+    parts: Sequence[Part]
 
 
 class _Shape(NamedTuple):
@@ -116,36 +134,38 @@ class Referents:
         self._objects = objects
         self.windows = Windows(runtime.memory, MAX_WINDOWS)
         self._type_at = layout["PyObject"].offset("ob_type")
-        self._size_at = layout["PyVarObject"].offset("ob_size")
+        self.size_at = layout["PyVarObject"].offset("ob_size")
         self._kinds: Dict[int, Kind] = {}
         self._subtype_traverse: Optional[int] = None
         # Instances of all heap types own a reference to their type, and show it, since 3.9 (bpo-35810,
         # bpo-40217), which also brought ht_module; those of class statements always did.
         self._types_visited = layout.has("PyHeapTypeObject", "ht_module")
-        self._logged = layout.has("PyDictKeysObject", "dk_log2_size")
+        self.logged = layout.has("PyDictKeysObject", "dk_log2_size")
         self._headed_values = layout.has("PyDictValues", "capacity")
         self._split_values = layout.find("PyDictValues") is not None
         self._tagged_values = layout.has("PyTypeObject", "tp_watched")
-        self._managed_at = -8 if layout.free_threaded else -24
+        self.managed_at = -8 if layout.free_threaded else -24
+        self.managed_values_at = -32
         # MANAGED_WEAKREF_OFFSET (Include/internal/pycore_object.h), 3.12 and later.
         self._managed_weak_at = -16 if layout.free_threaded else -32
         self._shapes: Dict[int, _Shape] = {}
         # Where the values begin behind what a dict or an instance calls its values, in bytes.
         self.values_offset = layout["PyDictValues"].offset("values") if self._headed_values else 0
-        # What most objects of a large heap are read by, looked up once.
-        self._tuple_at = layout["PyTupleObject"].offset("ob_item")
-        self._list_at = layout["PyListObject"].offset("ob_item")
+        # What most objects of a large heap are read by, looked up once: bytes, and words of entries.
+        self.tuple_at = layout["PyTupleObject"].offset("ob_item")
+        self.list_at = layout["PyListObject"].offset("ob_item")
         table = layout["PySetObject"]
-        self._set_at = table.offset("fill"), table.offset("table"), table.offset("mask")
+        self.set_at = table.offset("fill"), table.offset("table"), table.offset("mask")
         entry = layout["setentry"]
-        self._set_words = entry.size // 8, entry.offset("key") // 8, entry.offset("hash") // 8
+        self.set_words = entry.size // 8, entry.offset("key") // 8, entry.offset("hash") // 8
         self._cached_keys_at = layout["PyHeapTypeObject"].offset("ht_cached_keys")
-        self._keys_at, self._values_at = (layout["PyDictObject"].offset(name) for name in ("ma_keys", "ma_values"))
+        self.keys_at, self.values_at = (layout["PyDictObject"].offset(name) for name in ("ma_keys", "ma_values"))
         keys = layout["PyDictKeysObject"]
-        self._indices_at, self._count_at = keys.offset("dk_indices"), keys.offset("dk_nentries")
-        self._log2_at = 8 * (keys.offset("dk_log2_size") // 8) if self._logged else 0
+        self.indices_at, self.count_at = keys.offset("dk_indices"), keys.offset("dk_nentries")
+        # Where the size is told: in a word with other bytes since it is a logarithm.
+        self.dict_size_at = 8 * (keys.offset("dk_log2_size") // 8) if self.logged else keys.offset("dk_size")
         # Of each kind of table.
-        self._entry_words = [(each.size // 8, each.offset("me_key") // 8, each.offset("me_value") // 8) for each in (
+        self.entry_words = [(each.size // 8, each.offset("me_key") // 8, each.offset("me_value") // 8) for each in (
             layout[name] for name in ("PyDictKeyEntry", "PyDictUnicodeEntry") if layout.find(name) is not None)]
 
     def type_of(self, address: int) -> Optional[HeapType]:
@@ -173,30 +193,31 @@ class Referents:
     # Which visitors a type has.
 
     def _choose(self, type_: HeapType) -> Kind:
-        visitors: List[Visitor] = []
+        parts: List[Part] = []
         exact = True
         try:
             chain = self._chain(type_)
             made = [base for base, name in chain if self._is_made(base)]
             if type_.flags & HEAP_TYPE and (made or self._types_visited):
-                visitors.append(lambda _address: [type_.address])
+                parts.append(Part(lambda _address: [type_.address], SAME, (type_.address,)))
             for base in made:
-                visitors += self._slots(base)
-            visitors += self._attributes(type_, made)
+                parts += self._slots(base)
+            parts += self._attributes(type_, made)
             bases = [(base, name) for base, name in chain if base not in made]
             if not bases:
                 # At the end there is always object.
                 raise Damaged(type_.address, "a type without a base that is written in C")
-            base_visitors, exact = self._built_in(
+            base_parts, exact = self._built_in(
                 type_, self._objects.learn(bases[0][0]) or type_, [name for _base, name in bases])
-            visitors += base_visitors
+            parts += base_parts
         except READ_ERRORS:
-            visitors, exact = [lambda address: self._scan(address, type_)], False
-        if not visitors:
-            return Kind(lambda _address: [], exact, True)
-        if len(visitors) == 1:
-            return Kind(visitors[0], exact)
-        return Kind(lambda address: [each for visit in visitors for each in visit(address)], exact)
+            parts, exact = [Part(lambda address: self._scan(address, type_))], False
+        if not parts:
+            return Kind(lambda _address: [], exact, True, parts)
+        if len(parts) == 1:
+            return Kind(parts[0].visit, exact, False, parts)
+        visitors = [part.visit for part in parts]
+        return Kind(lambda address: [each for visit in visitors for each in visit(address)], exact, False, parts)
 
     def may_hold(self, type_: HeapType, address: int, offset: int) -> bool:
         """Whether a word at an offset in the block of an object may be a reference that it owns.
@@ -211,7 +232,7 @@ class Referents:
             return False
         end = shape.end
         if end and shape.item_size:
-            size = self.windows.word(address + self._size_at)
+            size = self.windows.word(address + self.size_at)
             end += shape.item_size * min(size, (1 << 64) - size)
         return not end or offset < end
 
@@ -261,7 +282,7 @@ class Referents:
         # Without a part for the collector: only a class statement gives a type a cache of keys or no module.
         return "." not in self._runtime.objects.type_at(address).name
 
-    def _slots(self, address: int) -> List[Visitor]:
+    def _slots(self, address: int) -> List[Part]:
         """The slots that a class defines itself: PyMemberDefs behind the type object."""
         size = self._runtime.objects.size(address)
         if not 0 < size <= MAX_SLOTS:
@@ -270,15 +291,16 @@ class Referents:
         offsets = [slot.offset for slot in classes.own_slots(classes.type(address))]
         return [self._at(offsets)] if offsets else []
 
-    def _attributes(self, type_: HeapType, made: Sequence[int]) -> List[Visitor]:
+    def _attributes(self, type_: HeapType, made: Sequence[int]) -> List[Part]:
         """The dict of an instance, or the values that take its place."""
         flags = type_.flags
         if flags & MANAGED_DICT and self._split_values:
             if self._headed_values:
-                return [lambda address: self._inline(address, type_)]
+                behind = type_.basic_size if type_.flags & INLINE_VALUES else 0
+                return [Part(lambda address: self._inline(address, behind), INLINE, (behind,))]
             if self._tagged_values:
-                return [lambda address: self._tagged(address, type_)]
-            return [lambda address: self._two_words(address, type_)]
+                return [Part(lambda address: self._tagged(address, type_), TAGGED, (type_.address,))]
+            return [Part(lambda address: self._two_words(address, type_), TWO_WORDS, (type_.address,))]
         reader = self._reader
         offset = reader.integer(type_.address, "PyTypeObject", "tp_dictoffset", signed=True)
         if not made or not offset:
@@ -293,40 +315,40 @@ class Referents:
 
         def at_end(address: int) -> List[int]:
             """_PyObject_GetDictPtr: from the end of the items, whose number is negative for some ints."""
-            size = self.windows.word(address + self._size_at)
+            size = self.windows.word(address + self.size_at)
             size = min(size, (1 << 64) - size)
             return self._some([self.windows.word(address + -(-(basic + size * item) // 8) * 8 + offset)])
-        return [at_end]
+        return [Part(at_end)]
 
-    def _built_in(self, type_: HeapType, base: HeapType, names: Sequence[str]) -> Tuple[List[Visitor], bool]:
+    def _built_in(self, type_: HeapType, base: HeapType, names: Sequence[str]) -> Tuple[List[Part], bool]:
         """The part that bases written in C have, `base` the nearest of them, and whether it is exact."""
         flags = type_.flags
-        found: List[Visitor] = []
+        found: List[Part] = []
         if "BaseException" in names:
             for name in names:
                 if name in _EXCEPTIONS:
                     found.append(self._fields(*_EXCEPTIONS[name]))
             return found, True
         if flags & DICT_SUBCLASS or "frozendict" in names:
-            found.append(self._dict)
+            found.append(Part(self._dict, DICT))
             if "collections.OrderedDict" in names:
-                found.append(self._ordered_dict)
+                found.append(Part(self._ordered_dict))
             elif "collections.defaultdict" in names:
                 found.append(self._fields("defdictobject", ("default_factory",)))
             elif [name for name in names if name not in ("dict", "frozendict", "object")]:
-                found.append(lambda address: self._scan(address, base, self._layout["PyDictObject"].size))
+                found.append(self._scanned(base, "PyDictObject"))
                 return found, False
             return found, True
         if flags & TUPLE_SUBCLASS:
             plain = names[0] == "tuple"
-            return [self._tuple if plain else self._structseq], plain
+            return [Part(self._tuple, TUPLE) if plain else Part(self._structseq)], plain
         if flags & LIST_SUBCLASS:
-            return [self._list], True
+            return [Part(self._list, LIST)], True
         if flags & TYPE_SUBCLASS:
             if names[0] == "type":
-                return [self._type], True
+                return [Part(self._type)], True
             # A metatype of an extension module.
-            return [self._type, lambda address: self._scan(address, base, self._layout["PyHeapTypeObject"].size)], False
+            return [Part(self._type), self._scanned(base, "PyHeapTypeObject")], False
         for name in names:
             special = self._special(name)
             if special is not None:
@@ -338,30 +360,35 @@ class Referents:
             # What the collector does not know holds no references that could be part of a cycle; what it
             # holds nevertheless, only its own module knows.
             return [], True
-        return [lambda address: self._scan(address, base)], False
+        return [Part(lambda address: self._scan(address, base))], False
 
-    def _special(self, name: str) -> Optional[Visitor]:
+    def _scanned(self, type_: HeapType, struct: str) -> Part:
+        """What a type of an extension module has behind a structure."""
+        size = self._layout[struct].size
+        return Part(lambda address: self._scan(address, type_, size))
+
+    def _special(self, name: str) -> Optional[Part]:
         if name in ("set", "frozenset"):
-            return self._set
+            return Part(self._set, SET)
         if name == "module":
-            return self._module
+            return Part(self._module)
         if name == "xml.etree.ElementTree.Element":
-            return self._element
+            return Part(self._element)
         if name == "builtin_method":
             # PyCMethodObject: a function, and its class (mm_class).
             function = self._layout["PyCFunctionObject"]
             return self._at([function.offset("m_self"), function.offset("m_module"), function.size])
         if name == "frame":
-            return self._old_frame if self._layout.has("PyFrameObject", "f_code") else self._frame_object
+            return Part(self._old_frame if self._layout.has("PyFrameObject", "f_code") else self._frame_object)
         if name in ("generator", "coroutine", "async_generator"):
             if not self._layout.has("PyGenObject", "gi_iframe"):
-                return self._old_generator
+                return Part(self._old_generator)
             # A plain generator has it too, but never sets it.
             own = () if name == "generator" else ("gi_origin_or_finalizer",)
             fields = self._fields("PyGenObject", ("gi_name", "gi_qualname", "gi_code", "gi_exc_state.exc_value") + own)
-            return lambda address: fields(address) + self._generator(address)
+            return Part(lambda address: fields.visit(address) + self._generator(address))
         if name == "collections.deque":
-            return self._deque
+            return Part(self._deque)
         return None
 
     # Visitors.
@@ -370,7 +397,7 @@ class Referents:
     def _some(pointers: Iterable[int]) -> List[int]:
         return list(filter(None, pointers))
 
-    def _at(self, offsets: Sequence[int]) -> Visitor:
+    def _at(self, offsets: Sequence[int]) -> Part:
         """The pointers at offsets, in bytes, of an object."""
         word = self.windows.word
         if len(offsets) == 1:
@@ -379,10 +406,10 @@ class Referents:
             def one(address: int) -> List[int]:
                 pointer = word(address + only)
                 return [pointer] if pointer else []
-            return one
-        return lambda address: self._some([word(address + offset) for offset in offsets])
+            return Part(one, AT, (only,))
+        return Part(lambda address: self._some([word(address + offset) for offset in offsets]), AT, tuple(offsets))
 
-    def _fields(self, struct: str, names: Sequence[str]) -> Visitor:
+    def _fields(self, struct: str, names: Sequence[str]) -> Part:
         """The fields of a structure that this build has."""
         found = self._layout[struct]
         return self._at([found.offset(name) for name in names if name in found])
@@ -394,8 +421,8 @@ class Referents:
         return self.windows.words(address, count)
 
     def _tuple(self, address: int) -> List[int]:
-        count = self.windows.word(address + self._size_at)
-        return self._some(self._bounded(address + self._tuple_at, count)) if count else []
+        count = self.windows.word(address + self.size_at)
+        return self._some(self._bounded(address + self.tuple_at, count)) if count else []
 
     def _structseq(self, address: int) -> List[int]:
         """A tuple with fields that are no items: they follow these, as many as its type's n_fields says.
@@ -404,7 +431,7 @@ class Referents:
         ends where no object's address follows.
         """
         found = self._tuple(address)
-        at = address + self._tuple_at + 8 * self.windows.word(address + self._size_at)
+        at = address + self.tuple_at + 8 * self.windows.word(address + self.size_at)
         for word in self.windows.words(at, _MAX_HIDDEN):
             if not self.is_object(word):
                 break
@@ -412,25 +439,33 @@ class Referents:
         return found
 
     def _list(self, address: int) -> List[int]:
-        items, count = self.windows.word(address + self._list_at), self.windows.word(address + self._size_at)
+        items, count = self.windows.word(address + self.list_at), self.windows.word(address + self.size_at)
         return self._some(self._bounded(items, count)) if items and count else []
 
     def _set(self, address: int) -> List[int]:
         word = self.windows.word
-        fill_at, table_at, mask_at = self._set_at
+        fill_at, table_at, mask_at = self.set_at
         if not word(address + fill_at):
             return []
-        step, key, hash_ = self._set_words
+        step, key, hash_ = self.set_words
         words = self._bounded(word(address + table_at), (word(address + mask_at) + 1) * step)
         # A deleted entry has a dummy for its key, and -1 for its hash.
         return [pointer for pointer, value in zip(words[key::step], words[hash_::step])
                 if pointer and value != (1 << 64) - 1]
 
     def _dict(self, address: int) -> List[int]:
-        keys, values = self.windows.word(address + self._keys_at), self.windows.word(address + self._values_at)
+        keys, values = self.windows.word(address + self.keys_at), self.windows.word(address + self.values_at)
         if values:
             return self._some(self._values(keys, values))
         return self._entries(keys)
+
+    def pairs(self, address: int) -> Iterable[Tuple[int, int]]:
+        """The (key, value) of a dict, in its order. Raises READ_ERRORS."""
+        if self.windows.word(address + self.values_at):
+            # A table whose keys others have too; the order is with the values.
+            return self._runtime.dicts.items(address)
+        found = self._entries(self.windows.word(address + self.keys_at))
+        return zip(found[::2], found[1::2])
 
     def table(self, keys: int) -> Tuple[int, int, int]:
         """Where the entries of a dict's keys begin and end, and how many there is room for. Raises READ_ERRORS."""
@@ -443,16 +478,16 @@ class Referents:
         """Where the entries begin; how many words one has, and which are key and value; how many are used or deleted.
         """
         word = self.windows.word
-        count = word(keys + self._count_at)
+        count = word(keys + self.count_at)
         if not 0 <= count <= MAX_ITEMS:
             raise Damaged(keys, f"dict with {count} entries")
-        if self._logged:
-            packed = word(keys + self._log2_at)
-            start = keys + self._indices_at + (1 << min(packed >> 8 & 0xFF, 40))
-            return start, self._entry_words[1 if packed >> 16 & 0xFF else 0], count
-        size = word(keys + self._layout["PyDictKeysObject"].offset("dk_size"))
+        if self.logged:
+            packed = word(keys + self.dict_size_at)
+            start = keys + self.indices_at + (1 << min(packed >> 8 & 0xFF, 40))
+            return start, self.entry_words[1 if packed >> 16 & 0xFF else 0], count
+        size = word(keys + self.dict_size_at)
         width = 1 if size <= 0xFF else 2 if size <= 0xFFFF else 4
-        return keys + self._indices_at + width * size, self._entry_words[0], count
+        return keys + self.indices_at + width * size, self.entry_words[0], count
 
     def _entries(self, keys: int) -> List[int]:
         """The keys and values of a table that is not split."""
@@ -467,7 +502,7 @@ class Referents:
 
     def _values(self, keys: int, values: int) -> List[int]:
         """The values of a split table, unset ones as 0."""
-        return self._bounded(values + self.values_offset, self.windows.word(keys + self._count_at))
+        return self._bounded(values + self.values_offset, self.windows.word(keys + self.count_at))
 
     def _ordered_dict(self, address: int) -> List[int]:
         """What the dict has not: an attribute dict, and the key of each node, in their order."""
@@ -484,34 +519,38 @@ class Referents:
 
     def _two_words(self, address: int, type_: HeapType) -> List[int]:
         """3.11: values, or a dict."""
-        values = self.windows.word(address - 32)
+        values = self.windows.word(address + self.managed_values_at)
         if values:
             return self._some(self._values(self._cached_keys(type_), values))
-        return self._some([self.windows.word(address - 24)])
+        return self._some([self.windows.word(address + self.managed_at)])
 
     def _tagged(self, address: int, type_: HeapType) -> List[int]:
         """3.12: a dict, or values, which the lowest bit tells."""
-        word = self.windows.word(address - 24)
+        word = self.windows.word(address + self.managed_at)
         if word & 1:
             return self._some(self._values(self._cached_keys(type_), word + 1))
         return [word] if word else []
 
-    def _inline(self, address: int, type_: HeapType) -> List[int]:
-        """3.13 and later: a dict, or values within the object.
+    def _inline(self, address: int, behind: int) -> List[int]:
+        """3.13 and later: a dict, or values within the object, `behind` so many bytes of it, unless that is 0.
 
         A dict may have its values there too. Then it is the one that answers for them, as since gh-130327;
         before that, in the first releases of 3.13, it was the object.
         """
-        dict_ = self.windows.word(address + self._managed_at)
+        dict_ = self.windows.word(address + self.managed_at)
         if dict_:
             return [dict_]
-        if type_.flags & INLINE_VALUES:
-            at = address + type_.basic_size
+        if behind:
+            at = address + behind
             head = self.windows.word(at)
             # capacity, size, embedded, valid: a byte each.
             if head >> 24 & 0xFF:
                 return self._some(self._bounded(at + self.values_offset, head & 0xFF))
         return []
+
+    def shared_count(self, type_: int) -> int:
+        """How many keys the instances of the type at an address share. Raises Unreadable."""
+        return self.windows.word(self.windows.word(type_ + self._cached_keys_at) + self.count_at)
 
     def _cached_keys(self, type_: HeapType) -> int:
         return self.windows.word(type_.address + self._cached_keys_at)
@@ -542,7 +581,7 @@ class Referents:
     def _deque(self, address: int) -> List[int]:
         struct, block = self._layout["dequeobject"], self._layout["block"]
         word = self.windows.word
-        count, at = word(address + self._size_at), word(address + struct.offset("leftblock"))
+        count, at = word(address + self.size_at), word(address + struct.offset("leftblock"))
         index = word(address + struct.offset("leftindex"))
         data, length = block.field("data")[:2]
         length //= 8
@@ -574,7 +613,7 @@ class Referents:
         first = max(start, self._layout["PyObject"].size if not type_.item_size else self._layout["PyVarObject"].size)
         size = type_.basic_size
         if type_.item_size and not type_.item_size % 8:
-            size += type_.item_size * min(self.windows.word(address + self._size_at), MAX_SCANNED)
+            size += type_.item_size * min(self.windows.word(address + self.size_at), MAX_SCANNED)
         weak = self._reader.integer(type_.address, "PyTypeObject", "tp_weaklistoffset", signed=True)
         words = self.windows.words(address + first, min(max(size - first, 0) // 8, MAX_SCANNED))
         return [word for index, word in enumerate(words)
@@ -653,4 +692,4 @@ class Referents:
         names = [name for name in struct.fields if name in (
             "gi_frame", "gi_code", "gi_name", "gi_qualname", "gi_exc_state.exc_type", "gi_exc_state.exc_value",
             "gi_exc_state.exc_traceback")]
-        return self._fields("PyGenObject", names)(address)
+        return self._fields("PyGenObject", names).visit(address)

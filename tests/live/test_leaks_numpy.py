@@ -11,6 +11,8 @@ from tests.support import gdb, packages, stripped
 from tests.support.interpreters import Interpreter
 from tests.support.subject import Subject
 
+CHECK = gdb.REPOSITORY / "tests" / "support" / "reference_check.py"
+
 # By itself it is only used for more memory than a test has.
 USE = "python from gdbext.cpython import heap_walk; heap_walk.LEAST_FOR_NUMPY = %s"
 
@@ -36,12 +38,15 @@ def test_numpy(interpreter: Interpreter, tmp_path: Path) -> None:
             USE % (1 << 62), *asked, "python import sys; sys.path.append(%r)" % str(folder), USE % 0, *asked,
             check_command(truth, tmp_path),
             "python print(type(heap_walk.HeapWalk(model.current().pythons[0].runtime, model.current().memory"
-            ".writable()).prepare()).__name__)"]).answers
+            ".writable()).prepare()).__name__)", "python exec(open(%r).read())" % str(CHECK)]).answers
     finally:
         subject.close()
     without, with_it = answers[1:1 + len(asked)], answers[3 + len(asked):3 + 2 * len(asked)]
     assert "".join(answer.stderr for answer in answers) == ""
     for command, one, other in zip(asked, without, with_it):
         assert json.loads(one.stdout) == json.loads(other.stdout), command
-    assert_objects(answers[-2].document(), interpreter)
-    assert answers[-1].stdout.strip() == "ArrayObjects"
+    assert_objects(answers[-3].document(), interpreter)
+    assert answers[-2].stdout.strip() == "ArrayObjects"
+    references = answers[-1].document()
+    assert references["objects"] > 10_000 and references["references"] > 20_000 and references["answers"] == 12
+    assert references["differing"] == references["paths"] == []
