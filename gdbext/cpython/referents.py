@@ -66,6 +66,24 @@ _WEAK = ("weakref", "weakref.ReferenceType", "weakproxy", "weakcallableproxy", "
 _FIELDS.update(dict.fromkeys(_WEAK, ("PyWeakReference", ("wr_callback",))))
 # Types that hold no references, whatever their words look like.
 _DATA = ("int", "float", "complex", "str", "bytes", "bool")
+# Metatypes of ctypes, static up to 3.12: theirs types have a dict of a kind of its own.
+_CTYPES = ("_ctypes.PyCStructType", "_ctypes.UnionType", "_ctypes.PyCPointerType", "_ctypes.PyCArrayType",
+           "_ctypes.PyCSimpleType", "_ctypes.PyCFuncPtrType")
+# Of a StgDictObject (Modules/_ctypes/ctypes.h), behind the dict: proto comes after three sizes and an ffi_type.
+_PROTO = 48
+# Of a lru_list_elem (Modules/_functoolsmodule.c), behind the object's head. The wrapper begins with one.
+_LINK_NEXT, _LINK_KEY, _LINK_RESULT, _LINK_END = 8, 24, 32, 40
+# The size of a wrapper behind the head where links are shown, and not what they have: up to 3.7.2 (bpo-35780).
+_OLD_WRAPPER = 128
+# Of a PyCapsule (Objects/capsule.c), behind the object's head; the second came with 3.13 (gh-116417).
+_CAPSULE_POINTER, _CAPSULE_TRAVERSE = 0, 32
+# States of modules, by their size in bytes: of 3.12's _asyncio the place of the running loop, which is borrowed,
+# and of _decimal since 3.13 those of two tables, of 4 words for each exception, the second and fourth of which say
+# whether there is one more, and which. Modules/_asynciomodule.c, Modules/_decimal/_decimal.c.
+_ASYNCIO_STATE, _RUNNING_LOOP = 192, 152 // 8
+_DECIMAL_STATE, _SIGNALS, _CONDITIONS = 240, 176 // 8, 184 // 8
+# Up to 3.9: the callbacks and how many there are; each has three references. Modules/atexitmodule.c.
+_ATEXIT_STATE, _CALLBACK = 16, 3
 # An exception's base, and what some have besides.
 _EXCEPTION = ("PyBaseExceptionObject", ("dict", "args", "notes", "traceback", "context", "cause"))
 _EXCEPTIONS: Dict[str, Tuple[str, Tuple[str, ...]]] = {
@@ -347,6 +365,8 @@ class Referents:
         if flags & TYPE_SUBCLASS:
             if names[0] == "type":
                 return [Part(self._type)], True
+            if names[0] in _CTYPES and base.flags & TYPE_SUBCLASS and not base.flags & HEAP_TYPE:
+                return [Part(lambda address: self._of_ctypes(address, base))], True
             # A metatype of an extension module.
             return [Part(self._type), self._scanned(base, "PyHeapTypeObject")], False
         for name in names:
@@ -372,6 +392,12 @@ class Referents:
             return Part(self._set, SET)
         if name == "module":
             return Part(self._module)
+        if name == "functools._lru_cache_wrapper":
+            return Part(self._lru_cache)
+        if name == "functools._lru_list_elem" and self._are_links_shown():
+            return self._at([self._layout["PyObject"].size + at for at in (_LINK_KEY, _LINK_RESULT)])
+        if name == "PyCapsule":
+            return Part(self._capsule)
         if name == "xml.etree.ElementTree.Element":
             return Part(self._element)
         if name == "builtin_method":
@@ -568,15 +594,93 @@ class Referents:
     def _module(self, address: int) -> List[int]:
         """The namespace, and the addresses of objects in the state of a module written in C."""
         struct, word = self._layout["PyModuleObject"], self.windows.word
-        found = self._some(word(address + struct.offset(name)) for name in ("md_dict", "md_name"))
+        name = word(address + struct.offset("md_name"))
+        found = self._some([word(address + struct.offset("md_dict")), name])
         state = word(address + struct.offset("md_state"))
         if state:
             if "md_state_size" in struct:
                 size = word(address + struct.offset("md_state_size"))
             else:
                 size = self._reader.integer(word(address + struct.offset("md_def")), "PyModuleDef", "m_size")
-            found += filter(self.is_object, self.windows.words(state, min(size // 8, MAX_SCANNED)))
+            words = self.windows.words(state, min(size // 8, MAX_SCANNED))
+            try:
+                found += self._of_state(self._runtime.objects.text(name), size, words)
+            except READ_ERRORS:
+                # It has no name, or is not as its releases make it.
+                pass
+            found += filter(self.is_object, words)
         return found
+
+    def _of_state(self, name: str, size: int, words: List[int]) -> List[int]:
+        """What a module's state has elsewhere; what it has borrowed is taken out of its words."""
+        if (name, size) == ("_asyncio", _ASYNCIO_STATE):
+            words[_RUNNING_LOOP] = 0
+        elif (name, size) == ("_decimal", _DECIMAL_STATE):
+            # The first condition is a signal too, and shown once.
+            return [*self._exceptions(words[_SIGNALS]), *self._exceptions(words[_CONDITIONS])[1:]]
+        elif (name, size) == ("atexit", _ATEXIT_STATE):
+            callbacks, count = words[0], words[1] & (1 << 32) - 1
+            return self._some(each for callback in self._bounded(callbacks, count) if callback
+                              for each in self.windows.words(callback, _CALLBACK))
+        return []
+
+    def _exceptions(self, table: int) -> List[int]:
+        found = []
+        for at in range(table, table + 8 * MAX_SCANNED if table else table, 32):
+            _name, more, _flag, exception = self.windows.words(at, 4)
+            if not more:
+                break
+            found.append(exception)
+        return found
+
+    def _of_ctypes(self, address: int, metatype: HeapType) -> List[int]:
+        """A type, and what it is made of, where its metatype shows that (CDataType_traverse)."""
+        found = self._type(address)
+        reader = self._reader
+        own, plain = (reader.pointer(each, "PyTypeObject", "tp_traverse")
+                      for each in (metatype.address, self._objects.metatype))
+        namespace = reader.pointer(address, "PyTypeObject", "tp_dict")
+        if own != plain and namespace:
+            type_ = self.type_of(namespace)
+            proto = self._layout["PyDictObject"].size + _PROTO
+            if type_ is not None and type_.basic_size >= proto + 8:
+                found += self._some([self.windows.word(namespace + proto)])
+        return found
+
+    def _are_links_shown(self, type_: Optional[HeapType] = None) -> bool:
+        """Whether the wrapper of an lru_cache, of which this is the type, shows its links and not what they have."""
+        size = self._layout["PyObject"].size + _OLD_WRAPPER
+        return any(each.basic_size == size and self._runtime.objects.type_at(each.address).name ==
+                   "functools._lru_cache_wrapper" for each in ([type_] if type_ else self._objects.types.values()))
+
+    def _lru_cache(self, address: int) -> List[int]:
+        """The fields behind the first link, and from link to link what they have: these lie in a ring."""
+        type_, head = self.type_of(address), self._layout["PyObject"].size
+        assert type_ is not None
+        found: List[int] = []
+        word, shown = self.windows.word, self._are_links_shown(type_)
+        link = word(address + head + _LINK_NEXT)
+        while link and link != address:
+            if len(found) > 3 * MAX_ITEMS:
+                raise Damaged(address, "endless cache")
+            if shown:
+                found.append(link)
+            else:
+                found += self._some([word(link + head + _LINK_KEY), word(link + head + _LINK_RESULT)])
+                kind = self.type_of(link)
+                # Types of this kind are on the heap since 3.10.
+                if kind is not None and kind.flags & HEAP_TYPE:
+                    found.append(kind.address)
+            link = word(link + head + _LINK_NEXT)
+        return found + self._scan(address, type_, head + _LINK_END)
+
+    def _capsule(self, address: int) -> List[int]:
+        """What a capsule shows for its owner: in the library, the first of the structure that it points to."""
+        at, type_ = address + self._layout["PyObject"].size, self.type_of(address)
+        if type_ is None or type_.basic_size < self._layout["PyObject"].size + _CAPSULE_TRAVERSE + 8 or (
+                not self.windows.word(at + _CAPSULE_TRAVERSE)):
+            return []
+        return list(filter(self.is_object, [self.windows.word(self.windows.word(at + _CAPSULE_POINTER))]))
 
     def _deque(self, address: int) -> List[int]:
         struct, block = self._layout["dequeobject"], self._layout["block"]

@@ -34,6 +34,8 @@ MAX_MEMO = 1 << 16
 _ODICT_NODE = 32
 # Of wchar_t.
 _WCHAR = 4
+# sizeof(_PyOpcache): a pointer, two versions or hints, and a flag (3.8 to 3.10, Include/internal/pycore_code.h).
+_OPCACHE = 32
 _SIGN = 1 << 63
 # MPD_SHARED_DATA, MPD_CONST_DATA, MPD_STATIC_DATA (Modules/_decimal/libmpdec/mpdecimal.h).
 _MPD_DATA_FLAGS = 0x40 | 0x80 | 0x20 | 0x10
@@ -484,22 +486,13 @@ class Sizes:
                 size += 16 + 8 * (word(extra) - 1)
             if "co_cell2arg" in struct:
                 if reader.pointer(address, "PyCodeObject", "co_cell2arg"):
-                    # unsigned char in 3.6, Py_ssize_t since bpo-28715.
-                    size += self._cell2arg * self._tuple_size(reader.pointer(address, "PyCodeObject", "co_cellvars"))
+                    # Counted as Py_ssize_t in 3.6 too, where it is unsigned char.
+                    size += 8 * self._tuple_size(reader.pointer(address, "PyCodeObject", "co_cellvars"))
             if "co_opcache" in struct and reader.pointer(address, "PyCodeObject", "co_opcache"):
                 code = self._tuple_size(reader.pointer(address, "PyCodeObject", "co_code"))
-                size += code // 2 + self._opcache * reader.integer(address, "PyCodeObject", "co_opcache_size")
+                size += code // 2 + _OPCACHE * reader.integer(address, "PyCodeObject", "co_opcache_size")
             return size
         return lambda group: [self._safely(size_of, base, address) for address in group.addresses()]
-
-    @property
-    def _cell2arg(self) -> int:
-        return 8
-
-    @property
-    def _opcache(self) -> int:
-        """sizeof(_PyOpcache): a pointer and two versions in 3.8 and 3.9, attributes' hints as well in 3.10."""
-        return 32 if self._layout.has("PyCodeObject", "co_linetable") else 24
 
     def _frame(self, type_: HeapType) -> Rule:
         reader = self._reader

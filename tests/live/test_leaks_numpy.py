@@ -45,7 +45,7 @@ def test_numpy(interpreter: Interpreter, tmp_path: Path) -> None:
     assert "".join(answer.stderr for answer in answers) == ""
     for command, one, other in zip(asked, without, with_it):
         assert json.loads(one.stdout) == json.loads(other.stdout), command
-    assert_objects(answers[-3].document(), interpreter)
+    assert_objects(answers[-3].document())
     assert answers[-2].stdout.strip() == "ArrayObjects"
     references = answers[-1].document()
     assert references["objects"] > 10_000 and references["references"] > 20_000 and references["answers"] == 12

@@ -227,7 +227,13 @@ def library():
     array_type = ctypes.c_int * 3
     later = queue.Queue()
     later.put([1])
-    return [server, optional, parser, settings, loop, future, task, log, tree, list(tree), message,
+    cached = functools.lru_cache(maxsize=3)(closure)
+    for each in range(5):
+        cached(each)
+    # To ask for its size makes a type of the links ready that has not been.
+    for link in [link for each in gc.get_referents(cached) if isinstance(each, dict) for link in each.values()]:
+        sys.getsizeof(link)
+    return [server, cached, optional, parser, settings, loop, future, task, log, tree, list(tree), message,
             match, match.re.finditer("abab"), array_type(1, 2, 3), ctypes.pointer(ctypes.c_int(3)), later,
             ctypes.CFUNCTYPE(None)(lambda: None), datetime.datetime.now(), datetime.timezone.utc,
             fractions.Fraction(1, 3), itertools.count(), itertools.cycle([[1]]), itertools.groupby([[1]], len),
@@ -249,6 +255,9 @@ def main():
         kept.append(library())
     # In the child, free-threaded 3.14 and later look for this module, whose name is kept from then on.
     kept.append(sys.intern("_contextvars"))
+    # What runs often gets a cache of its instructions (3.8 to 3.10).
+    for _ in range(2000):
+        name_of(int)
     # Before the fork: opening files leaves things in caches.
     RANGES.extend(images())
     # A name that only the cache of types' attributes holds would go as soon as the parent, waiting, looks

@@ -17,15 +17,29 @@ from gdbext.cpython.type_names import TypeNames
 
 # What objects own without showing it to the collector: keys and names; a function's module, a slot's...
 OWNED = ("builtins.str", "builtins.int")
-# What these show is held in memory of their own elsewhere, or by other objects, which show it too.
-BY_WAY_OF_OTHERS = ("builtins.module", "functools._lru_cache_wrapper", "builtins.PyCapsule", "_ctypes.PyCSimpleType",
-                    "_ctypes.PyCPointerType", "_ctypes.PyCFuncPtrType", "_ctypes.PyCArrayType", "_ctypes.PyCStructType",
-                    "_ctypes.UnionType")
+# What the states of modules hold that these do not show: it can be part of no cycle. By the modules' names.
+STATES_OWN = {"_random": "builtins.wrapper_descriptor", "_pickle": "builtins.type", "binascii": "builtins.type",
+              "_datetime": "datetime.datetime"}
 TYPES_OWN = ("builtins.tuple",)
 # Code is known to the collector in free-threaded builds, but shows it the constants only.
 CODES_OWN = ("builtins.tuple", "builtins.bytes")
-# Frames go on in the child that measures.
-RUNNING = ("builtins.frame",)
+
+
+def running(runtime):
+    """The frames of calls that have not ended: they go on in the child that measures."""
+    frames = set()
+    for interpreter in runtime.interpreters():
+        for state in runtime.thread_states(interpreter).states:
+            for frame in runtime.frames.walk(state.address):
+                frames.add(frame.address)
+                if runtime.layout.find("_PyInterpreterFrame"):
+                    frames.add(runtime.reader.pointer(frame.address, "_PyInterpreterFrame", "frame_obj"))
+    return frames
+
+
+def module_name(runtime, address):
+    """__name__, as a module has it in itself."""
+    return runtime.objects.text(runtime.reader.pointer(address, "PyModuleObject", "md_name"))
 
 
 def check(path):
@@ -61,6 +75,7 @@ def check(path):
             for each in referents.of(address):
                 if name_of(each) == "builtins.dict" and each not in told:
                     by_instances[each] = told
+    frames = running(runtime)
     missing, types, wrong, edges = [], [], [], []
     for address, name, size, _tracked, told in truth["objects"]:
         got = found.get(address)
@@ -72,7 +87,7 @@ def check(path):
             wrong.append([hex(address), name, size, got[1]])
         elif got:
             type_ = referents.type_of(address)
-            if type_.flags & HAVE_GC and got[0] not in RUNNING:
+            if type_.flags & HAVE_GC and address not in frames:
                 answered = referents.of(address)
                 # The values within an instance that has a dict are shown by one of the two (gh-130327).
                 within = by_instances.get(address, ())
@@ -85,8 +100,10 @@ def check(path):
                 besides = [name_of(each) for each in Counter(answered) - Counter(told) if each not in within]
                 owned = OWNED + (TYPES_OWN if type_.flags & TYPE_SUBCLASS else ())
                 owned += CODES_OWN if name == "builtins.code" else ()
+                if name == "builtins.module":
+                    owned += (STATES_OWN.get(module_name(runtime, address)),)
                 besides = [each for each in besides if each not in owned]
-                if name not in BY_WAY_OF_OTHERS and (lacking or besides and referents.kind(type_).exact):
+                if lacking or besides and referents.kind(type_).exact:
                     edges.append([hex(address), name, [hex(each) + " " + name_of(each) for each in lacking], besides])
     return {"referents": edges[:20], "missing": missing[:20], "types": types[:20], "sizes": wrong[:20],
             "twice": twice[:20], "compared": len(truth["objects"]), "problems": walk.problems, "blocks": walk.blocks}
