@@ -1,14 +1,17 @@
 """py-leaks at a prompt: how far it is, Ctrl-C, and nothing of that where nobody looks."""
 
+import os
 import re
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
+from tests.live.test_leaks_numpy import numpy_folder
 from tests.support import gdb as gdb_runner
 from tests.support import processes, stripped
 from tests.support.interpreters import Interpreter
+from tests.support.interrupts import PROMPT_AFTER
 from tests.support.prompt import Prompt
 
 # As many as take gdb a second or more.
@@ -53,6 +56,21 @@ def test_progress_and_interrupt(prompt: Prompt, program: processes.Program) -> N
     assert "PARTIAL, interrupted:" in part and "Error" not in part
     assert 0 <= count_of(part) < whole
     assert "PARTIAL" not in prompt.ask("py-leaks -limit 3")
+
+
+def test_interrupts_with_numpy(prompt: Prompt, program: processes.Program) -> None:
+    """The prompt is back within a second, with what was found so far; the next answer is whole."""
+    prompt.ask("python import sys; sys.path.append(%r)" % str(numpy_folder()))
+    last = program.truth["last"]
+    for command in ("py-leaks -limit 3", "py-leaks path %#x" % last, "py-leaks referrers %#x" % last):
+        prompt.send(command)
+        prompt.interrupt_inside_command()
+        ticks = prompt.ticks()
+        part = prompt.answer()
+        assert (prompt.ticks() - ticks) / os.sysconf("SC_CLK_TCK") < PROMPT_AFTER
+        assert "PARTIAL" in part and "Error" not in part, part
+    assert prompt.ask("python from gdbext.cpython import heap_arrays; print(heap_arrays.numpy().__name__)") == "numpy\n"
+    assert "module __main__.kept[%d][1]" % (TUPLES - 1) in prompt.ask("py-leaks path %#x" % last)
 
 
 def test_no_progress_in_a_pipe(program: processes.Program) -> None:
