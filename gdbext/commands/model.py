@@ -40,6 +40,7 @@ class Model:
             raise process.NoPython(f"{error}{self._of_cut()}") from None
         # What commands keep of this stop, by a name of their own.
         self.kept: Dict[str, Any] = {}
+        self._natives: Optional[List[threads.NativeThread]] = None
         self._threads: Optional[List[Thread]] = None
         self._by_number: Dict[int, List[Thread]] = {}
         self._report: "Optional[Report]" = None
@@ -51,7 +52,9 @@ class Model:
 
     def natives(self) -> List[threads.NativeThread]:
         """gdb's threads, by number."""
-        return threads.native_threads(self._where.core is not None)
+        if self._natives is None:
+            self._natives = threads.native_threads(self._where.core is not None)
+        return self._natives
 
     def threads(self) -> List[Thread]:
         """All threads, native ones too, by gdb's number; a thread in two interpreters twice."""

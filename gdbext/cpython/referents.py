@@ -612,12 +612,15 @@ class Referents:
         return found
 
     def _of_state(self, name: str, size: int, words: List[int]) -> List[int]:
-        """What a module's state has elsewhere; what it has borrowed is taken out of its words."""
+        """What a module's state has elsewhere; what it has borrowed, and what is no object, it loses."""
         if (name, size) == ("_asyncio", _ASYNCIO_STATE):
             words[_RUNNING_LOOP] = 0
         elif (name, size) == ("_decimal", _DECIMAL_STATE):
+            tables = words[_SIGNALS], words[_CONDITIONS]
+            # In a free-threaded build an exception in a table is where an object has its type.
+            words[_SIGNALS] = words[_CONDITIONS] = 0
             # The first condition is a signal too, and shown once.
-            return [*self._exceptions(words[_SIGNALS]), *self._exceptions(words[_CONDITIONS])[1:]]
+            return [*self._exceptions(tables[0]), *self._exceptions(tables[1])[1:]]
         elif (name, size) == ("atexit", _ATEXIT_STATE):
             callbacks, count = words[0], words[1] & (1 << 32) - 1
             return self._some(each for callback in self._bounded(callbacks, count) if callback

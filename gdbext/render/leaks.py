@@ -321,4 +321,5 @@ def garbage_document(target: Dict[str, Any], found: Garbage) -> str:
         "collector": {"enabled": collector.enabled, "collecting": collector.collecting,
                       "thresholds": collector.thresholds, "counts": collector.counts, "frozen": collector.frozen,
                       "saveall": collector.keeps_all},
-        "tracked": found.tracked, "not_followed": found.not_followed, "partial": found.partial})
+        "tracked": found.tracked, "not_followed": found.not_followed, "partial": found.partial,
+        "notes": found.problems})

@@ -138,6 +138,34 @@ def test_pointers_to_nowhere(program: processes.Program) -> None:
     assert path.stderr == "" and path.document()["paths"][0]["text"] == "module __main__.BROKEN[0]"
 
 
+RING = """python
+from gdbext.commands import model
+head = model.current().pythons[0].runtime.layout["PyGC_Head"]
+at = BROKEN - head.size
+place = at + head.offset("_gc_next", "gc.gc_next")
+gdb.selected_inferior().write_memory(place, at.to_bytes(8, "little"))
+end"""
+
+
+def test_list_of_the_collector_without_an_end(program: processes.Program, interpreter: Interpreter, tmp_path: Path
+                                              ) -> None:
+    """An object that comes after itself: what follows it is looked for on the heap, and that is told."""
+    if interpreter.free_threaded:
+        pytest.skip("free-threaded builds keep no lists")
+    broken = program.truth["broken"]
+    script = tmp_path / "ring.gdb"
+    script.write_text(RING.replace("BROKEN", str(broken)))
+    asked = ["py-leaks -tracked -json", "source %s" % script, "py-leaks -tracked -json", "py-leaks garbage -json",
+             "py-leaks show -json %#x" % broken, "py-leaks path -json %#x" % broken]
+    before, _written, *answers = gdb.run(asked, mode="hidden", pid=program.pid).answers
+    assert "".join(answer.stderr for answer in answers) == ""
+    tracked, garbage, show, path = (answer.document() for answer in answers)
+    assert tracked == before.document()
+    assert garbage["tracked"] == tracked["objects"] and "Objects may be missing" in garbage["notes"][0]
+    assert show["type"] == "builtins.list" and show["tracked"] is True
+    assert path["paths"][0]["text"] == "module __main__.BROKEN[0]"
+
+
 def test_a_type_without_a_base(one_interpreter: Interpreter, tmp_path: Path) -> None:
     """A metaclass whose tp_base was overwritten with 0: its instances are looked through, and that is no error."""
     if one_interpreter.free_threaded or one_interpreter.debug:
