@@ -8,7 +8,7 @@ from typing import Callable, Collection, Dict, Iterator, List, Optional, Tuple
 import gdb
 
 from ..cpython.memory import Memory, Unreadable
-from . import images
+from . import images, processes
 from .architecture import ARCHITECTURES, Architecture, Syscall, syscall
 from .memory import InferiorMemory
 
@@ -28,8 +28,11 @@ class NativeThread:
     """
 
     def __init__(self, thread: gdb.InferiorThread, memory: Memory, descriptor_size: Callable[[], Optional[int]],
-                 mappings: Callable[[], List[images.Mapping]]) -> None:
-        """`descriptor_size` gives the size in bytes of what pthread_self() points to, None where unknown."""
+                 mappings: Callable[[], List[images.Mapping]], of_kernel: bool = False) -> None:
+        """`descriptor_size` gives the size in bytes of what pthread_self() points to, None where unknown.
+
+        `of_kernel`: it is a thread of this machine's kernel, which gdb has stopped.
+        """
         _pid, lwp, tid = thread.ptid
         self.number = thread.num
         self.lwp = lwp or tid
@@ -38,6 +41,8 @@ class NativeThread:
         self.memory = memory
         self._control: Optional[Tuple[Optional[Architecture], Dict[str, int]]] = None
         self._call: Optional[Syscall] = _NOT_ASKED
+        self._of_kernel = of_kernel
+        self._told: Optional[Tuple[int, int]] = None
         self.ident = self._handle()
         if self.ident is None:
             self.ident = self._ident_of_thread_pointer(descriptor_size)
@@ -60,14 +65,12 @@ class NativeThread:
     @property
     def stack_pointer(self) -> Optional[int]:
         """Where the C stack ends, None where that can't be read."""
-        architecture, registers = self._control_registers()
-        return registers.get(architecture.stack_pointer) if architecture is not None else None
+        return self._pointers()[0]
 
     @property
     def program_counter(self) -> Optional[int]:
         """The address of the next instruction, None where that can't be read."""
-        architecture, registers = self._control_registers()
-        return registers.get(architecture.program_counter) if architecture is not None else None
+        return self._pointers()[1]
 
     @property
     def has_registers(self) -> bool:
@@ -94,6 +97,17 @@ class NativeThread:
     def registers(self) -> Collection[int]:
         """The values of the general registers, as far as they can be read."""
         return self._read_registers(lambda architecture: architecture.general)[1].values()
+
+    def _pointers(self) -> Tuple[Optional[int], Optional[int]]:
+        """Where the C stack ends, and the address of the next instruction."""
+        if self._control is None and self._told is None and self._of_kernel:
+            self._told = processes.pointers(*self._thread.ptid[:2])
+        if self._told is not None:
+            return self._told
+        architecture, registers = self._control_registers()
+        if architecture is None:
+            return None, None
+        return registers.get(architecture.stack_pointer), registers.get(architecture.program_counter)
 
     def _handle(self) -> Optional[int]:
         """The pthread_t, where gdb has a libthread_db that fits; it costs no frame of the thread."""
@@ -215,8 +229,10 @@ def native_threads(of_core: bool) -> List[NativeThread]:
     memory = InferiorMemory()
     descriptor_size = lru_cache(maxsize=None)(lambda: _descriptor_size(memory))
     mappings = lru_cache(maxsize=None)(images.mappings)
+    pid = gdb.selected_inferior().pid
+    of_kernel = not of_core and gdb.current_recording() is None and processes.is_traced_here(pid)
     with selection_kept():
-        found = [NativeThread(thread, memory, descriptor_size, mappings)
+        found = [NativeThread(thread, memory, descriptor_size, mappings, of_kernel)
                  for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: thread.num)]
         # libthread_db tells gdb of threads by what lies in the dead process's memory, which may be damaged. A core has
         # the registers of each thread that there was.

@@ -22,7 +22,8 @@ hidden = pytest.mark.parametrize("mode", ["hidden"], scope="session")
 unwound_by_gdb = pytest.mark.parametrize("mode", ["stripped"], scope="session")
 
 # Runs inside gdb. Of each thread: whether the frames that gdb finds are those of gdbext, how many of them
-# are evaluation loops by their names, and how many runs of the loop have Python frames.
+# are evaluation loops by their names, how many runs of the loop have Python frames, and whether the kernel tells
+# the same pointers.
 COMPARE = """python
 import json
 from gdbext.commands import model
@@ -31,6 +32,8 @@ for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: threa
     current = model.current()
     stack = current.stack()
     ours = [native.pc for native in current._unwinder.selected().frames]
+    told, = (native for native in current.natives() if native.number == thread.num)
+    pointers = [int(gdb.parse_and_eval("(unsigned long)" + name)) for name in ("$sp", "$pc")]
     theirs, loops, frame = [], 0, gdb.newest_frame()
     while frame is not None:
         if frame.type() in (gdb.NORMAL_FRAME, gdb.SIGTRAMP_FRAME):
@@ -38,7 +41,8 @@ for thread in sorted(gdb.selected_inferior().threads(), key=lambda thread: threa
             loops += (frame.name() or "").partition(".")[0] == "_PyEval_EvalFrameDefault"
         frame = frame.older()
     runs = len({call.native.stack_pointer for call in stack.python if call.native is not None})
-    print(json.dumps([thread.ptid[1], ours[:len(theirs)] == theirs, len(theirs), loops, runs]))
+    print(json.dumps([thread.ptid[1], ours[:len(theirs)] == theirs, len(theirs), loops, runs,
+                      [told.stack_pointer, told.program_counter] == pointers and told._told is not None]))
 end"""
 
 
@@ -189,8 +193,8 @@ def test_the_frames_are_those_that_gdb_finds(subject: Subject, tmp_path: Path) -
     answer, = subject.run("live", ["source %s" % script]).answers
     threads = [json.loads(line) for line in answer.stdout.splitlines()]
     assert {lwp for lwp, *_rest in threads} == {thread["lwp"] for thread in subject.place("live").truth["threads"]}
-    for lwp, same, frames, loops, runs in threads:
-        assert same and frames > 5, (lwp, frames)
+    for lwp, same, frames, loops, runs, pointers in threads:
+        assert same and pointers and frames > 5, (lwp, frames)
         # A loop without a name, split off by the compiler, is not seen by its name.
         assert runs and loops in (0, runs), (lwp, loops, runs)
 

@@ -81,7 +81,8 @@ class Target:
             selected=None,
             selected_inferior=lambda: types.SimpleNamespace(
                 read_memory=lambda at, size: memoryview(self.memory.fetch(at, size)),
-                threads=lambda: tuple(self.threads)),
+                threads=lambda: tuple(self.threads), pid=0),
+            current_recording=lambda: None,
             selected_thread=lambda: self.module.selected, selected_frame=self._frame, newest_frame=self._frame,
             execute=lambda command, to_string: self.told[command],
             current_progspace=lambda: types.SimpleNamespace(filename="/usr/bin/python"))
