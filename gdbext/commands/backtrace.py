@@ -11,6 +11,7 @@ def runs() -> Dict[Tuple[int, int], List[Any]]:
     from ..cpython.process import NoPython
     from ..cpython.reader import READ_ERRORS
     from ..render.text import printable
+    from ..render.traceback import plain_doubts
     from ..target.filter import Place
     from ..target.stop import NoInferior
     from . import model
@@ -23,6 +24,7 @@ def runs() -> Dict[Tuple[int, int], List[Any]]:
     for call in calls:
         code = call.frame.code
         if call.native is not None and code is not None:
-            place = Place(printable(code.qualname or code.name), printable(code.filename), call.frame.line)
+            function = printable(code.qualname or code.name) + plain_doubts(call.frame)
+            place = Place(function, printable(code.filename), call.frame.line)
             found.setdefault((call.native.pc, call.native.stack_pointer), []).append(place)
     return found

@@ -55,9 +55,11 @@ class List(Command):
             write([traceback.frame_document(self.NAME, current.target(), threads, *chosen,
                                             path=found.path, lines=shown, problem=problem)])
         elif problem is not None:
-            refuse(f"{self.NAME}: {printable(problem)}")
+            refuse(f"{self.NAME}: {printable(problem)}{traceback.plain_doubts(frame)}")
         else:
-            write(list(variables.source_text(found, first, last, frame.line)))
+            # Nothing in the lines themselves says that they may be others.
+            doubtful = [traceback.frame_text(frame)] if frame.doubts else []
+            write(doubtful + list(variables.source_text(found, first, last, frame.line)))
 
     def _range(self, text: str) -> Tuple[Optional[int], Optional[int]]:
         match = _RANGE.match(text)

@@ -43,8 +43,14 @@ def frame_text(frame: Frame) -> str:
 
 def doubts_text(frame: Frame) -> str:
     """ " [not certain: file, line]", "" for a frame of which nothing is known to be damaged. """
+    mark = plain_doubts(frame)
+    return theme.metadata(mark) if mark else ""
+
+
+def plain_doubts(frame: Frame) -> str:
+    """The same, for text that others colour."""
     doubts = frame.doubts
-    return theme.metadata(f" [not certain: {', '.join(doubts)}]") if doubts else ""
+    return f" [not certain: {', '.join(doubts)}]" if doubts else ""
 
 
 def interpreter_text(thread: Thread) -> str:
