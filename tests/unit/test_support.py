@@ -1,11 +1,11 @@
 """The harness itself: what it demands, and that a wrong answer is seen and shown."""
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import pytest
 
-from tests.support import compare, gdb, interpreters
+from tests.support import compare, gdb, interpreters, interrupts
 
 
 def made(version: str, path: str = "/opt/x/bin/python3", vendor: str = "", debug: bool = False,
@@ -155,3 +155,20 @@ def test_gdbs_own_warning_is_left_out() -> None:
 def test_tests_that_share_an_interpreter_stay_together(test: str, scope: str) -> None:
     parallel = pytest.importorskip("tests.support.parallel", reason="pytest-xdist is not there")
     assert parallel.scope_of(test, ["3.11.2", "3.11.2-debian", "3.11.2d"]) == scope
+
+
+OF_PRINTERS = "^CPython Exception <class 'KeyboardInterrupt'>: \n"
+
+
+@pytest.mark.parametrize("answer, left", [
+    (OF_PRINTERS + "1000007", ""),
+    (OF_PRINTERS + '"/x.py"1000007', ""),
+    ('"/x.py"' + OF_PRINTERS + "1000007", '"/x.py"'),
+    # The value is not the whole one; nothing is printed; there is more than that.
+    (OF_PRINTERS + '"/x.p"1000007', None),
+    (OF_PRINTERS + "Error occurred in Python: \n1000007", None),
+    (OF_PRINTERS + OF_PRINTERS + "1000007", None),
+    ("one\ninternal-error: x\n" + OF_PRINTERS + "1000007", "one\ninternal-error: x\n")])
+def test_an_interrupt_of_gdbs_own_search_for_printers(answer: str, left: Optional[str]) -> None:
+    """It is let pass where the whole value follows, and nothing else with it."""
+    assert interrupts.without_printers(answer, ("1000007", '"/x.py"1000007')) == (answer if left is None else left)
