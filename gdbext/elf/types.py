@@ -16,6 +16,8 @@ _RECORDS = frozenset({"DW_TAG_structure_type", "DW_TAG_union_type"})
 # What C writes around a type without changing its layout.
 _TRANSPARENT = frozenset({"DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_atomic_type",
                           "DW_TAG_restrict_type"})
+# So many of them are gone through: those of a damaged file may form a ring.
+_MAX_NAMES = 100
 
 
 class Definition(NamedTuple):
@@ -106,9 +108,11 @@ def _record(die: DIE) -> Optional[DIE]:
 
 
 def _strip(die: Optional[DIE]) -> Optional[DIE]:
-    while die is not None and die.tag in _TRANSPARENT:
+    for _ in range(_MAX_NAMES):
+        if die is None or die.tag not in _TRANSPARENT:
+            return die
         die = _type(die)
-    return die
+    return None
 
 
 def _type(die: DIE) -> Optional[DIE]:
