@@ -7,6 +7,7 @@ from ..cpython.frames import Frame
 from ..cpython.objects import DICT_SUBCLASS, HEAP_TYPE, LIST_SUBCLASS, TUPLE_SUBCLASS, TYPE_SUBCLASS
 from ..cpython.reader import READ_ERRORS
 from ..cpython.runtime import Runtime
+from ..cpython.values.numbers import decimal
 
 # What is looked at of one container, and from one frame: a name that is not found there is none that a
 # person would think of.
@@ -14,6 +15,8 @@ MAX_ITEMS = 1000
 MAX_OBJECTS = 5000
 # self.pool.lock: an attribute of an attribute of a variable.
 MAX_DEPTH = 3
+# Of an int that is a key.
+_MAX_KEY_DIGITS = 40
 
 
 class Name(NamedTuple):
@@ -218,7 +221,7 @@ class Names:
         except READ_ERRORS:
             pass
         try:
-            return str(objects.integer(key))
+            return decimal(objects.integer(key), _MAX_KEY_DIGITS)
         except READ_ERRORS:
             return "..."
 

@@ -78,7 +78,7 @@ class PyExc(Function):
             exceptions = now.python.runtime.exceptions
             if now.raising is not None:
                 return type_name(Reports(now.python).raised(now.raising))
-            for address in exceptions.handling(now.state.address):
+            for address in exceptions.handling(now.state.address).exceptions:
                 return type_name(Reports(now.python).of(address))
         return self.NOTHING
 

@@ -158,7 +158,8 @@ def held(thread: "Thread", compact: bool) -> "Held":
     try:
         raising = exceptions.raising(thread.state.address)
         raised = reports.raised(raising, compact) if raising is not None else None
-        handling = [reports.of(address, compact) for address in exceptions.handling(thread.state.address)]
+        handled, problem = exceptions.handling(thread.state.address)
+        handling = [reports.of(address, compact) for address in handled]
     except READ_ERRORS as error:
         problem = str(error)
     return Held(thread, handling, raised, problem)

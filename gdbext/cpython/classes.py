@@ -83,6 +83,10 @@ class PythonFunction(NamedTuple):
 Provider = Union[CSlot, PythonFunction, None]
 
 
+# As tracebacks have it (Lib/traceback.py) where a class has no name of a module, or none that can be read.
+UNKNOWN_MODULE = "<unknown>"
+
+
 class Classes:
     """Reads type objects and keeps what it has read. All methods raise Unreadable, Damaged or MissingField."""
 
@@ -122,7 +126,7 @@ class Classes:
                 return Name("", qualname)
             module = self._objects.text(owner) if owner else module or "builtins"
         except READ_ERRORS:
-            module = module or "<unknown>"
+            module = module or UNKNOWN_MODULE
         return Name(module, qualname)
 
     def own(self, type_: Type, name: str) -> Optional[int]:

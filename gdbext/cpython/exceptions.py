@@ -59,6 +59,13 @@ class Raising(NamedTuple):
     traceback: int
 
 
+class Handling(NamedTuple):
+    """What a thread handles, innermost handler first, each exception once; `problem` says why there may be more."""
+
+    exceptions: List[int]
+    problem: Optional[str]
+
+
 class Exceptions:
     """Reads exceptions. All methods raise Unreadable, Damaged or MissingField, unless they say else."""
 
@@ -125,9 +132,10 @@ class Exceptions:
         return Raising(type_, reader.pointer(thread_state, "PyThreadState", "curexc_value"),
                        reader.pointer(thread_state, "PyThreadState", "curexc_traceback"))
 
-    def handling(self, thread_state: int) -> List[int]:
-        """The exceptions that the thread handles, innermost handler first, each once."""
+    def handling(self, thread_state: int) -> Handling:
+        """What the thread handles. Raises READ_ERRORS where not even the innermost can be read."""
         items = self._items(thread_state)
+        problem = None
         found = [next(items, 0)]
         for index, frame in enumerate(self._runtime.frames.walk(thread_state)):
             if index >= MAX_HANDLER_FRAMES:
@@ -141,24 +149,35 @@ class Exceptions:
                 else:
                     # What its outermost handler has saved was its caller's when that handler began, and may be no more.
                     found += [*saved[:-1], self._handlers.callers(frame)]
-            except READ_ERRORS:
+            except READ_ERRORS as error:
                 # That frame's handlers are lost, and those further out are not.
-                continue
-        found += items
-        return [address for address in dict.fromkeys(found) if self.is_exception(address)]
+                problem = str(error)
+        try:
+            for item in items:
+                found.append(item)
+        except READ_ERRORS as error:
+            problem = str(error)
+        return Handling([address for address in dict.fromkeys(found) if self.is_exception(address)], problem)
 
     def _items(self, thread_state: int) -> Iterator[int]:
-        """The value of each item of the exc_info chain, that of the innermost generator first."""
+        """The value of each item of the exc_info chain, that of the innermost generator first.
+
+        Raises READ_ERRORS; the last one is the thread state's own (bpo-25612), else there are others.
+        """
         reader = self._reader
         if not self._has_chain:
             yield reader.pointer(thread_state, "PyThreadState", "exc_value")
             return
+        own = thread_state + reader.layout["PyThreadState"].offset("exc_state")
         item = reader.pointer(thread_state, "PyThreadState", "exc_info")
+        last = 0
         seen: Set[int] = set()
         while item and item not in seen and len(seen) < MAX_ITEMS:
             seen.add(item)
             yield reader.pointer(item, "_PyErr_StackItem", "exc_value")
-            item = reader.pointer(item, "_PyErr_StackItem", "previous_item")
+            last, item = item, reader.pointer(item, "_PyErr_StackItem", "previous_item")
+        if last != own or item:
+            raise Damaged(last or thread_state, "exc_info that does not lead to the thread's own")
 
     def traceback(self, address: int) -> Iterator[Entry]:
         """The entries of a traceback, outermost call first; never raises READ_ERRORS.

@@ -62,6 +62,8 @@ def check(runtime: Runtime, version: Optional[Tuple[int, int]], threads: bool = 
     if hexversion_at is None:
         raise WrongLayout("sys has no hexversion")
     hexversion = runtime.objects.integer(hexversion_at)
+    if not 0 < hexversion < 1 << 32:
+        raise WrongLayout("sys.hexversion is no version")
     found = (hexversion >> 24, hexversion >> 16 & 255)
     if version is not None and found != version:
         raise WrongLayout(f"this is Python {found[0]}.{found[1]}")

@@ -98,8 +98,8 @@ class Messages:
 
     def repr(self, address: int) -> Message:
         """The repr() of an object, however long."""
-        text, needs_code = self._runtime.values.repr(address)
-        return Message(text, not needs_code, needs_code)
+        text, needs_code, is_whole = self._runtime.values.repr(address)
+        return Message(text, is_whole and not needs_code, needs_code)
 
     def rule(self, type_: Type) -> Optional[str]:
         """The built-in type whose `__str__` an exception's type has, None where that is another. Raises READ_ERRORS."""
@@ -191,7 +191,9 @@ class Messages:
         if filename and self._objects.type_of(filename).flags & UNICODE_SUBCLASS:
             places.append(self._objects.text(filename).rpartition("/")[2])
         if line and self._objects.type_of(line).name == "int":
-            places.append(f"line {self._objects.integer(line)}")
+            number = self._objects.integer(line)
+            # What PyLong_AsLongAndOverflow() gives for more than 64 bits.
+            places.append(f"line {number if -1 << 63 <= number < 1 << 63 else -1}")
         if not places:
             return message
         return message._replace(text=f"{message.text} ({', '.join(places)})")

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 from ..analysis.exceptions import Report, Search, Syntax
 from ..analysis.faults import Fault
 from ..analysis.threads import Thread
+from ..cpython.classes import UNKNOWN_MODULE
 from ..cpython.exceptions import Entry
 from ..cpython.messages import Message
 from ..cpython.process import Python
@@ -67,7 +68,7 @@ def type_name(report: Report) -> str:
         return f"<unreadable exception at {report.address or 0:#x}: {report.problem}>"
     if name.module in ("__main__", "builtins"):
         return visible(name.qualname)
-    return visible(f"{name.module or '<unknown>'}.{name.qualname}")
+    return visible(f"{name.module or UNKNOWN_MODULE}.{name.qualname}")
 
 
 def headline(report: Report) -> str:
@@ -377,7 +378,7 @@ def to_json(report: Optional[Report], locals_of: Optional[Locals] = None) -> Opt
         name = report.name
         made.update({
             "type": name.qualname if name else None,
-            "module": name.module or None if name else None,
+            "module": name.module if name and name.module not in ("", UNKNOWN_MODULE) else None,
             "message": None if report.problem or report.message.of_args else report.message.text,
             "exact": report.problem is None and report.message.exact,
             "args": report.args,
@@ -534,7 +535,8 @@ def ended_json(ended: Optional[Ended]) -> Optional[Dict[str, Any]]:
 def held_text(held: Held, style: Style, source: SourceLine, locals_of: Optional[Locals]) -> Iterator[str]:
     """What a thread raises and handles; nothing where it does neither."""
     if held.problem is not None:
-        yield f"What this thread handles can't be read: {visible(held.problem)}"
+        more = " more that" if held.handling else ""
+        yield f"What{more} this thread handles can't be read: {visible(held.problem)}"
     shown: Set[Optional[int]] = set()
     for what, reports in (("Being raised", [held.raising] if held.raising else []), ("Being handled", held.handling)):
         for report in reports:

@@ -21,8 +21,8 @@ TRUTH: Dict[str, Dict[str, Any]] = {
     "py-exc -all -json": {**TARGET, "threads": [
         {"number": 1, "problem": None, "handling": [{**E, "context": E}], "raising": None}]},
     "py-locks -json": {**TARGET, "deadlocks": [{"threads": [70, 71]}], "possible_deadlocks": [], "locks": [
-        {"address": "0x5", "kind": "rlock", "name": "lock", "problem": None, "holder": HOLDER,
-         "waiters": [{"number": 1}]}]},
+        {"address": "0x5", "kind": "rlock", "name": "m.lock", "detail": "RLock m.lock", "problem": None,
+         "holder": HOLDER, "waiters": [{"number": 1}]}]},
     "py-leaks -json": {**TARGET, "partial": False, "types": [{"type": "builtins.dict", "count": 3, "bytes": 99}]},
 }
 Path = Tuple[Any, ...]
@@ -51,6 +51,7 @@ def test_the_truth_is_right(line: str) -> None:
      ("threads", 0, "handling", 0, "traceback", 0, "problem")),
     ("py-locks -json", ("locks", 0, "holder", "number"), 3, ("locks", 0, "holder", "doubt")),
     ("py-locks -json", ("locks", 0, "waiters", 0, "number"), 3, ("locks", 0, "problem")),
+    ("py-locks -json", ("locks", 0, "name"), "m.other", ("locks", 0, "problem")),
     ("py-locks -json", ("locks", 0, "address"), "0x6", ("locks", 0, "problem")),
     ("py-locks -json", ("deadlocks",), [], ("possible_deadlocks",)),
     ("py-leaks -json", ("types", 0, "count"), 4, ("partial",)),

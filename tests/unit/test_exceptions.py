@@ -8,10 +8,11 @@ import pytest
 
 from gdbext.analysis import exceptions as analysis
 from gdbext.analysis.exceptions import Report, Reports, is_called, search
+from gdbext.analysis.naming import Names
 from gdbext.analysis.suggestions import distance
 from gdbext.cpython import exceptions as cpython_exceptions
 from gdbext.cpython import heap_walk, messages, tracked
-from gdbext.cpython.classes import Name
+from gdbext.cpython.classes import Classes, Name
 from gdbext.cpython.heap_objects import HAVE_GC, Group, HeapType
 from gdbext.cpython.objects import BASE_EXCEPTION_SUBCLASS, TUPLE_SUBCLASS, TYPE_SUBCLASS
 from gdbext.cpython.process import Python
@@ -91,11 +92,14 @@ class Heap:
     def handle(self, *values: int) -> None:
         """Put exceptions on the thread's exc_info chain, innermost first."""
         b = self.b
+        self.made.set_frames(self.state, 0)
         if not b.layout.find("_PyErr_StackItem"):
             b.set(self.state, "PyThreadState", "exc_value", values[0])
             return
-        item = 0
-        for value in reversed(values):
+        item = self.state + b.layout["PyThreadState"].offset("exc_state")
+        for field, value in (("exc_value", values[-1]), ("previous_item", 0)):
+            b.set(item, "_PyErr_StackItem", field, value)
+        for value in reversed(values[:-1]):
             item = b.struct("_PyErr_StackItem", exc_value=value, previous_item=item)
         b.set(self.state, "PyThreadState", "exc_info", item)
 
@@ -170,13 +174,26 @@ def test_raising_what_is_no_instance_yet(table: tables.Table) -> None:
         assert render.headline(report).startswith(text) and report.address is None and report.remarks
 
 
+def test_numbers_of_more_digits_than_python_prints() -> None:
+    """The line of a SyntaxError is what C makes of it; a key is cut."""
+    heap = Heap(TABLES["3.12.1"])
+    key = heap.b.int(10 ** 5000)
+    error = heap.b.object(heap.value_error, "PySyntaxErrorObject")
+    for path, value in (("msg", heap.b.text("bad")), ("filename", 0), ("lineno", key)):
+        heap.b.set(error, "PySyntaxErrorObject", path, value)
+    runtime = heap.python.runtime
+    assert messages.Messages(runtime)._syntax_error(error, 0).text == "bad (line -1)"
+    names = Names(runtime, Classes(runtime.objects, runtime.dicts), lambda frame: None)
+    assert names._key(key) == "1" + "0" * 39 + "... 4961 more"
+
+
 @each_table
 def test_handling(table: tables.Table) -> None:
     heap = Heap(table)
     errors = [heap.exception(heap.value_error) for _ in range(2)]
     heap.handle(errors[0], heap.b.none(), 0, errors[0], errors[1], 0x10)
     expected = errors if heap.b.layout.find("_PyErr_StackItem") else errors[:1]
-    assert heap.python.runtime.exceptions.handling(heap.state) == expected
+    assert heap.python.runtime.exceptions.handling(heap.state) == (expected, None)
 
 
 @each_table
@@ -187,7 +204,21 @@ def test_handling_with_a_frame_that_cannot_be_read(table: tables.Table) -> None:
     heap.handle(error)
     heap.made.set_frames(heap.state, 0x1000)
     assert [frame.code for frame in heap.python.runtime.frames.walk(heap.state)] == [None]
-    assert heap.python.runtime.exceptions.handling(heap.state) == [error]
+    found = heap.python.runtime.exceptions.handling(heap.state)
+    assert found.exceptions == [error] and found.problem is not None
+
+
+@pytest.mark.parametrize("name", [name for name in IDS if not name.startswith("3.6.")])
+def test_items_that_do_not_lead_to_the_threads_own(name: str) -> None:
+    """The last one is part of the thread state: what does not end there was cut, or is another's."""
+    heap = Heap(TABLES[name])
+    errors = [heap.exception(heap.value_error) for _ in range(3)]
+    heap.handle(*errors)
+    first = heap.python.runtime.reader.pointer(heap.state, "PyThreadState", "exc_info")
+    for previous in (0, 0x10, first):
+        heap.b.set(first, "_PyErr_StackItem", "previous_item", previous)
+        found = heap.python.runtime.exceptions.handling(heap.state)
+        assert found.exceptions == errors[:1] and found.problem is not None, previous
 
 
 @each_table
@@ -256,7 +287,8 @@ def test_a_long_chain_of_items_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpython_exceptions, "MAX_ITEMS", 5)
     heap = Heap(TABLES["3.12.1"])
     heap.handle(*(heap.exception(heap.value_error) for _ in range(9)))
-    assert len(heap.python.runtime.exceptions.handling(heap.state)) == 5
+    found = heap.python.runtime.exceptions.handling(heap.state)
+    assert len(found.exceptions) == 5 and found.problem is not None
 
 
 class Listed(Heap):

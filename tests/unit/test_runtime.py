@@ -262,6 +262,11 @@ def test_the_gate_wants_a_hexversion(table: tables.Table) -> None:
     made.builder.set(main, "PyInterpreterState", "sysdict",
                      made.builder.namespace({"path": made.builder.none()}))
     assert "hexversion" in gate_says(made)
+    # Python itself refuses to print so many digits.
+    for number in (0, 1 << 32, 10 ** 5000):
+        made.builder.set(main, "PyInterpreterState", "sysdict",
+                         made.builder.namespace({"hexversion": made.builder.int(number)}))
+        assert "hexversion is no version" in gate_says(made)
 
 
 @pytest.mark.parametrize("table", [table for table in TABLES.values() if table.name.version >= (3, 9)],

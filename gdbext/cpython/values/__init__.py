@@ -32,10 +32,14 @@ class Named(NamedTuple):
 
 
 class Repr(NamedTuple):
-    """What repr() gives; where that would run code for a part of it (`needs_code`), that part is shown otherwise."""
+    """What repr() gives; where that would run code for a part of it (`needs_code`), that part is shown otherwise.
+
+    `is_whole`: all of it could be read.
+    """
 
     text: str
     needs_code: bool
+    is_whole: bool
 
 
 class Values:
@@ -58,7 +62,8 @@ class Values:
     def repr(self, address: int) -> Repr:
         """The repr() of the object at `address`, however long; printable characters only. Raises no READ_ERRORS."""
         rendering = Rendering(self._shapes, UNLIMITED, as_repr=True)
-        return Repr(rendering.text(address), rendering.needs_code)
+        text = rendering.text(address)
+        return Repr(text, rendering.needs_code, rendering.is_whole)
 
     def attributes(self, address: int) -> List[Attribute]:
         """The variables of an instance: its `__dict__`, then its `__slots__` that are set, inherited ones too.

@@ -97,6 +97,8 @@ class Rendering:
         self._as_repr = as_repr
         # Whether repr() would have run code for anything that was shown.
         self.needs_code = False
+        # Whether all of it could be read.
+        self.is_whole = True
         # Containers that the present value lies in, instances likewise: a list with attributes is in both.
         self._open: Set[int] = set()
         self._open_instances: Set[int] = set()
@@ -127,6 +129,7 @@ class Rendering:
             text = self._shown(address, self.reading.shape_of(address))
         except READ_ERRORS:
             text = f"<unreadable at {address:#x}>"
+            self.is_whole = False
         finally:
             self._depth -= 1
         self._spent = before + len(text)
@@ -202,9 +205,11 @@ class Rendering:
                     return ", ".join(shown)
                 except (Unreadable, Damaged) as error:
                     shown.append(f"<unreadable at {error.address:#x}>")
+                    self.is_whole = False
                     break
                 except MissingField:
                     shown.append("<unreadable>")
+                    self.is_whole = False
                     break
                 spent += len(shown[-1]) + len(", ")
                 self._spent = spent
@@ -260,7 +265,9 @@ class Rendering:
                           (self._field_text(address, field) for field in fields))
             shown = self.joined(pairs, len(attributes) + len(fields))
             parts += [shown] if shown else []
-            parts += ["<unreadable attributes>"] if broken else []
+            if broken:
+                parts.append("<unreadable attributes>")
+                self.is_whole = False
         finally:
             self._open_instances.remove(address)
         inner = f": {', '.join(parts)}" if parts else ""

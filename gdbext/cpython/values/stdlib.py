@@ -25,6 +25,8 @@ _WORD_DIGITS = 19
 
 # mpd_t.flags (Modules/_decimal/libmpdec/mpdecimal.h).
 _NEGATIVE, _INFINITE, _NAN, _SIGNALING = 1, 2, 4, 8
+# An mpd_ssize_t holds those of every Decimal (Modules/_decimal/libmpdec/mpdecimal.h).
+_MAX_EXPONENT = 1 << 63
 
 
 def handler(reading: Reading, type_: Type, method: PythonFunction) -> Optional[Handler]:
@@ -384,7 +386,9 @@ def _python_decimal(show: Rendering, address: int, _type: Type) -> str:
 
 
 def _decimal_text(show: Rendering, sign: str, digits: str, exponent: int) -> str:
-    """to-scientific-string of the General Decimal Arithmetic Specification."""
+    """to-scientific-string of the General Decimal Arithmetic Specification. Raises NotKnown for no such exponent."""
+    if abs(exponent) > _MAX_EXPONENT:
+        raise NotKnown()
     left = exponent + len(digits)
     point = left if exponent <= 0 and left > -6 else 1
     if point <= 0:
