@@ -6,7 +6,7 @@ marks each entry into the evaluation loop.
 Facts: Include/internal/pycore_frame.h, Python/ceval.c, Objects/frameobject.c.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 from .code import Code, Codes
 from .memory import Damaged
@@ -90,6 +90,9 @@ class _FrameObjects:
 
     def follows(self, frame: int, caller: Frame) -> bool:
         return True
+
+    def pushed_onto(self, thread_state: int, frame: int) -> int:
+        return 0
 
     def entry_address(self, thread_state: int, most: int) -> Optional[int]:
         return None
@@ -221,6 +224,32 @@ class _InterpreterFrames:
                 return not before or end == before + _CHUNK_DATA + 8 * memory.u64(before + _CHUNK_TOP)
         return False
 
+    def pushed_onto(self, thread_state: int, frame: int) -> int:
+        """The address of a frame that has begun and was pushed onto another one, 0 where there is none.
+
+        Meant of a thread that is not just pushing one: what lies there may be of a call that has ended, and the
+        thread state has not taken it away yet.
+        """
+        reader = self._reader
+        if not self.is_on_data_stack(frame):
+            return 0
+        below = self.read(frame)
+        if below is None or below.code is None:
+            return 0
+        at = frame + self._size(below.code)
+        chunk, top, limit = (reader.pointer(thread_state, "PyThreadState", "datastack_" + each)
+                             for each in ("chunk", "top", "limit"))
+        # Else what lies above it is in another chunk, or there is nothing.
+        if not chunk < frame < at < top <= limit or not self.is_on_data_stack(at):
+            return 0
+        above = self.read(at)
+        if above is None or above.code is None or at + self._size(above.code) > top:
+            return 0
+        caller = self.previous(at)
+        if caller != frame and self._owner(caller) >= _FIRST_SHIM_OWNER:
+            caller = self.previous(caller)
+        return at if caller == frame else 0
+
     def _size(self, code: Code) -> int:
         """Bytes of a frame: its structure, its variables and its evaluation stack."""
         reader = self._reader
@@ -281,6 +310,8 @@ class Frames:
             self._shape = _InterpreterFrames(reader, codes)
         else:
             self._shape = _FrameObjects(reader, codes)
+        # Whether the thread of a thread state may be running Python now, and be about to have another innermost frame.
+        self.may_run: Callable[[int], bool] = lambda thread_state: True
 
     @property
     def are_linked_to_stack(self) -> bool:
@@ -297,9 +328,19 @@ class Frames:
         except READ_ERRORS as error:
             yield Frame(thread_state, None, 0, str(error))
             return
+        yield from self._left_out(thread_state, head)
         for _address, frame in self._links(head):
             if frame is not None:
                 yield frame
+
+    def _left_out(self, thread_state: int, head: int) -> List[Frame]:
+        """A frame that lies on the innermost one, to which nothing leads."""
+        try:
+            pushed = 0 if not head or self.may_run(thread_state) else self._shape.pushed_onto(thread_state, head)
+        except READ_ERRORS:
+            return []
+        problem = str(Damaged(pushed, "frame that the thread state leaves out"))
+        return [Frame(pushed, None, 0, problem)] if pushed else []
 
     def activations(self, thread_state: int) -> Iterator[Activation]:
         """The frames of a thread state by runs of the evaluation loop, innermost first; as walk() has them."""
@@ -309,6 +350,7 @@ class Frames:
             yield Activation([Frame(thread_state, None, 0, str(error))], None)
             return
         places = self._shape.places(thread_state)
+        left_out = self._left_out(thread_state, head)
         for activation in self.activations_from(head):
             try:
                 place, current = next(places, (None, 0))
@@ -316,7 +358,8 @@ class Frames:
                 place = None
             if place is not None and any(frame.address == current for frame in activation.frames[:1]):
                 activation = activation._replace(place=place, is_linked=False)
-            yield activation
+            yield activation._replace(frames=left_out + activation.frames)
+            left_out = []
 
     def activations_from(self, frame: int) -> Iterator[Activation]:
         """The same from a frame outwards, whichever thread it belongs to."""

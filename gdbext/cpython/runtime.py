@@ -101,6 +101,7 @@ class Runtime:
         self.dicts = Dicts(self.objects)
         self.codes = Codes(self.objects)
         self.frames = Frames(self.reader, self.codes)
+        self.frames.may_run = self._may_run
         self.variables = Variables(self.objects, self.dicts)
         self.exceptions = Exceptions(self)
         self.with_blocks = WithBlocks(self.objects, self.variables)
@@ -310,6 +311,18 @@ class Runtime:
             return None
         value = self.reader.integer(state.address, "PyThreadState", "state")
         return _ATTACHMENTS.get(value)
+
+    def _may_run(self, thread_state: int) -> bool:
+        """Whether the thread of a thread state may be running Python just now: it has the GIL, or is attached."""
+        try:
+            if self.layout.free_threaded:
+                state = self.reader.integer(thread_state, "PyThreadState", "state")
+                if _ATTACHMENTS.get(state) != "detached":
+                    return True
+            gils = [self.gil(interpreter) for interpreter in self.interpreters()]
+        except READ_ERRORS:
+            return True
+        return any(gil is not None and gil.holder == thread_state for gil in gils)
 
     def _says_that_it_holds(self, thread_state: int) -> bool:
         """The thread state's own word: `locked` is set a moment before `last_holder`."""

@@ -1,6 +1,6 @@
 """gdbext.cpython.frames and code: code objects, and chains of frames of every version."""
 
-from typing import List
+from typing import List, Optional
 
 import pytest
 
@@ -11,7 +11,7 @@ from gdbext.cpython.memory import PAGE, Damaged, Unreadable
 from gdbext.cpython.objects import Objects
 from gdbext.cpython.reader import Reader
 from tests.unit.builder import IDS, TABLES, Text
-from tests.unit.made_process import Call, MadeProcess
+from tests.unit.made_process import SUSPENDED, Call, MadeProcess
 
 FROM_3_11 = [name for name in IDS if TABLES[name].name.version >= (3, 11)]
 FROM_3_12 = [name for name in IDS if TABLES[name].name.version >= (3, 12)]
@@ -461,6 +461,58 @@ def test_a_frame_that_is_left_out_is_told(table: str) -> None:
     b.set(inner, "_PyInterpreterFrame", "owner", 1)
     made.memory.clear()
     assert names(walk(made, state)) == ["f", "f"]
+
+
+@pytest.mark.parametrize("table", FROM_3_11)
+def test_a_frame_that_the_thread_state_leaves_out_is_told(table: str) -> None:
+    """The data stack goes further than the innermost frame; not while the thread may be pushing one just now."""
+    made = process_of(table)
+    b = made.builder
+    code = b.code("f", "/f.py", 1, b.lines((8, 0)), first_traceable=1)
+    size = b.layout["_PyInterpreterFrame"].offset("localsplus")
+    outer = b.frame(code, 4, room=100)
+    inner = outer + size
+    b.write(inner, made.memory.read(b.frame(code, 4, outer), size))
+    state = thread(made, [])
+    frames = frames_of(made)
+
+    def told(head: int, top: int, may_run: bool = False) -> List[List[Optional[str]]]:
+        made.set_frames(state, head)
+        for field, value in (("chunk", outer - 24), ("top", top), ("limit", outer + 1000)):
+            b.set(state, "PyThreadState", "datastack_" + field, value)
+        made.memory.clear()
+        frames.may_run = lambda thread_state: may_run
+        return [names(list(frames.walk(state))),
+                [name for each in frames.activations(state) for name in names(each.frames)]]
+
+    assert told(inner, inner + size) == [["f", "f"]] * 2
+    assert told(outer, inner + size) == [[None, "f"]] * 2
+    assert told(outer, inner + size, may_run=True) == told(outer, inner) == told(outer, inner + 8) == [["f"]] * 2
+    # One that has not begun is being pushed, or was; and this is one that somebody else has called.
+    at = b.instructions(code)
+    b.set_first(inner, "_PyInterpreterFrame", at - 2, "instr_ptr", "prev_instr")
+    assert told(outer, inner + size) == [["f"]] * 2
+    b.set_first(inner, "_PyInterpreterFrame", at + 4, "instr_ptr", "prev_instr")
+    b.set(inner, "_PyInterpreterFrame", "previous", b.frame(code, 4))
+    assert told(outer, inner + size) == [["f"]] * 2
+    if made.version >= (3, 12):
+        b.set(inner, "_PyInterpreterFrame", "previous", b.shim(outer))
+        assert told(outer, inner + size) == [[None, "f"]] * 2
+
+
+def test_who_may_run_python(made: MadeProcess) -> None:
+    """Who holds the GIL, or is attached in a build without one."""
+    main = made.add_interpreter()
+    states = [made.add_thread(main, CALLS), made.add_thread(main, CALLS)]
+    runtime = made.open()[0].runtime
+    for running in states:
+        made.take_gil(running)
+        made.memory.clear()
+        assert [runtime._may_run(each) for each in states] == [each == running for each in states]
+    if made.builder.free_threaded:
+        made.attach(states[0], SUSPENDED)
+        made.memory.clear()
+        assert runtime._may_run(states[0])
 
 
 # Where on the C stack a thread state has entered the evaluation loop.
