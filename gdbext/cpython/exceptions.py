@@ -168,7 +168,9 @@ class Exceptions:
         if not self._has_chain:
             yield reader.pointer(thread_state, "PyThreadState", "exc_value")
             return
-        own = thread_state + reader.layout["PyThreadState"].offset("exc_state")
+        own = None
+        if reader.has("PyThreadState", "exc_state"):
+            own = thread_state + reader.layout["PyThreadState"].offset("exc_state")
         item = reader.pointer(thread_state, "PyThreadState", "exc_info")
         last = 0
         seen: Set[int] = set()
@@ -176,7 +178,7 @@ class Exceptions:
             seen.add(item)
             yield reader.pointer(item, "_PyErr_StackItem", "exc_value")
             last, item = item, reader.pointer(item, "_PyErr_StackItem", "previous_item")
-        if last != own or item:
+        if item or own is not None and last != own:
             raise Damaged(last or thread_state, "exc_info that does not lead to the thread's own")
 
     def traceback(self, address: int) -> Iterator[Entry]:
