@@ -225,10 +225,9 @@ class _InterpreterFrames:
         return False
 
     def pushed_onto(self, thread_state: int, frame: int) -> int:
-        """The address of a frame that has begun and was pushed onto another one, 0 where there is none.
+        """The address of what was pushed onto a frame of a thread that runs no Python now, 0 for nothing.
 
-        Meant of a thread that is not just pushing one: what lies there may be of a call that has ended, and the
-        thread state has not taken it away yet.
+        In 3.11 only of what is a frame that has begun: a collection may run while one is pushed.
         """
         reader = self._reader
         if not self.is_on_data_stack(frame):
@@ -240,15 +239,17 @@ class _InterpreterFrames:
         chunk, top, limit = (reader.pointer(thread_state, "PyThreadState", "datastack_" + each)
                              for each in ("chunk", "top", "limit"))
         # Else what lies above it is in another chunk, or there is nothing.
-        if not chunk < frame < at < top <= limit or not self.is_on_data_stack(at):
+        if not chunk < frame < at < top <= limit:
+            return 0
+        if not self._marks_entries:
+            # Nothing is collected while a frame is pushed (gh-97922), so that others could run meanwhile.
+            return at
+        if not self.is_on_data_stack(at):
             return 0
         above = self.read(at)
         if above is None or above.code is None or at + self._size(above.code) > top:
             return 0
-        caller = self.previous(at)
-        if caller != frame and self._owner(caller) >= _FIRST_SHIM_OWNER:
-            caller = self.previous(caller)
-        return at if caller == frame else 0
+        return at if self.previous(at) == frame else 0
 
     def _size(self, code: Code) -> int:
         """Bytes of a frame: its structure, its variables and its evaluation stack."""
