@@ -152,7 +152,7 @@ def _in_gdb(target: Subject, settings: Dict[str, Any]) -> None:
             [gdb.find().path, "-nx", "-batch", *gdb.MODES["hidden"], "-iex", "set auto-load python-scripts off",
              "-iex", "source %s" % gdb.INIT, str(target.interpreter.path), "-ex", "source %s" % IN_GDB],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, cwd=home,
-            env=gdb.environment(home, FUZZ=json.dumps(settings)), check=False)
+            env=gdb.environment(home, FUZZ=json.dumps(settings), PYTHONHASHSEED="0"), check=False)
 
 
 def runs_of(log: Path) -> Iterator[Dict[str, Any]]:
