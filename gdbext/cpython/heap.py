@@ -263,16 +263,16 @@ class Pools:
         for pool in self.found:
             by_block.setdefault(pool.block, []).append(pool)
         number = (size >> self.shift) or 1
-        room = memoryview(bytearray(number << self.shift))
+        at_once = max(number, PIECE >> self.shift)
+        room = memoryview(bytearray(at_once << self.shift))
         for pools in by_block.values():
-            for first in range(0, len(pools), number):
-                yield from self._run(pools[first:first + number], room)
+            for first in range(0, len(pools), at_once):
+                yield from self._read(pools[first:first + at_once], number, room)
 
-    def _run(self, pools: Sequence[Pool], room: memoryview) -> Iterator[Run]:
-        """The blocks of pools as one run, without those that can't be read; none if that are all."""
+    def _read(self, pools: Sequence[Pool], number: int, room: memoryview) -> Iterator[Run]:
+        """The blocks of pools, in runs of up to `number` pools, without those that can't be read."""
         ranges = [(pool.address + POOL_HEADER, pool.next_offset - POOL_HEADER) for pool in pools]
         filled = room[:sum(size for _start, size in ranges)]
-        block = pools[0].block
         try:
             self._memory.gather(ranges, filled)
         except Unreadable:
@@ -280,23 +280,28 @@ class Pools:
                 self.damaged += 1
             else:
                 for pool in pools:
-                    yield from self._run([pool], room)
+                    yield from self._read([pool], number, room)
             return
-        words = filled.cast("Q")
-        parts, free, whole, number = [], [], [], 0
+        words, block = filled.cast("Q"), pools[0].block
+        parts: List[Tuple[int, int]] = []
+        free: List[int] = []
+        begin = end = count = 0
         for pool, (start, size) in zip(pools, ranges):
-            count = size // block
-            parts.append((start, count))
-            numbers = _free_in(pool, words[number * block // 8:(number + count) * block // 8], count)
-            if numbers is not None:
-                free += [number + each for each in numbers]
-                whole.append(pool)
-            number += count
-        self.damaged += len(pools) - len(whole)
-        if len(whole) == len(pools):
-            yield Run(parts, block, number, words, free, block)
-        elif whole:
-            yield from self._run(whole, room)
+            before, end = end, end + size // 8
+            numbers = _free_in(pool, words[before:end], size // block)
+            if numbers is None:
+                self.damaged += 1
+            else:
+                parts.append((start, size // block))
+                free += [count + each for each in numbers]
+                count += size // block
+            if parts and (numbers is None or len(parts) == number):
+                yield Run(parts, block, count, words[begin:before if numbers is None else end], free, block)
+                parts, free, count = [], [], 0
+            if not parts:
+                begin = end
+        if parts:
+            yield Run(parts, block, count, words[begin:end], free, block)
 
 
 class _Shapes(Dict[Tuple[int, int, int], Optional[Tuple[int, int, int]]]):
