@@ -16,7 +16,7 @@ from .memory import PAGE, Memory, Region, Unreadable
 PIECE = 1 << 20
 
 # Of blocks of one size up to so many bytes are looked through at one time.
-JOINED = 1 << 17
+JOINED = 1 << 18
 
 # pymalloc. POOL_OVERHEAD is the size of a pool's header, rounded up to ALIGNMENT.
 POOL_SIZES = (1 << 12, 1 << 14)

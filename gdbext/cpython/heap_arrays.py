@@ -7,18 +7,20 @@ import signal
 from types import ModuleType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .heap import Run, Windows
+from .heap import Run
 from .heap_objects import (
     LOWEST_POINTER,
     MAX_ADDRESS,
     SHARED_SHIFT,
-    TELLING_BYTE,
+    TELLING_BYTES,
     Group,
     HeapObjects,
     HeapType,
     RunSource,
+    Some,
     Split,
 )
+from .memory import PAGE, PAGE_BITS, Memory, Unreadable
 
 # Bits of the number that a type's address is looked up with.
 _HASH_BITS = 16
@@ -76,7 +78,7 @@ class _Index:
 
 
 class ArraySource(RunSource):
-    """The blocks of a run, as RunSource has them; numbers of blocks are arrays."""
+    """The blocks of a run, as RunSource has them; some of them are an array of their numbers."""
 
     def __init__(self, np: Any, run: Run, indexes: Dict[int, Tuple[int, _Index]]) -> None:
         """`indexes` keeps what types are looked up with, by the id of the dict that has them."""
@@ -85,7 +87,8 @@ class ArraySource(RunSource):
         self._run = run
         self._step = run.size // 8
         self._words = np.frombuffer(run.words, dtype=np.uint64)
-        self._every_byte = np.frombuffer(run.words, dtype=np.uint8)
+        # Two bytes each.
+        self._pairs = np.frombuffer(run.words, dtype=np.uint16)
         self._indexes = indexes
         self.used = None
         if run.free:
@@ -101,8 +104,14 @@ class ArraySource(RunSource):
     def column(self, at: int) -> List[int]:
         return self.array(at).tolist()
 
-    def both(self, numbers: Any, more: Any) -> Any:
-        return self.np.concatenate([numbers, more])
+    def none(self) -> Some:
+        return self.np.zeros(0, dtype=self.np.intp)
+
+    def both(self, some: Some, numbers: Any) -> Some:
+        return self.np.concatenate([some, numbers])
+
+    def has_only(self, at: int, size: int, zero: bool, some: Some) -> bool:
+        return False
 
     def same(self, at: int) -> Optional[int]:
         column = self.array(at)
@@ -117,12 +126,11 @@ class ArraySource(RunSource):
         return np.concatenate([np.arange(first, first + number * size, size, dtype=np.uint64)
                                for first, number in self._run.parts])
 
-    def split(self, place: int, count_place: Optional[int], known: Mapping[int, HeapType], numbers: Optional[Any]
-              ) -> Split:
-        np = self.np
+    def split(self, place: int, count_place: Optional[int], known: Mapping[int, HeapType], some: Some) -> Split:
+        np, numbers = self.np, some
         others = numbers[:0] if numbers is not None else np.zeros(0, dtype=np.intp)
         if count_place is not None:
-            flags = self._every_byte[8 * count_place + TELLING_BYTE::self._run.size] == 0
+            flags = self._pairs[(8 * count_place + TELLING_BYTES[0]) // 2::self._run.size // 2] == 0
             if numbers is not None:
                 flags = flags[numbers]
             if not flags.all():
@@ -154,23 +162,29 @@ class ArraySource(RunSource):
         return found[1]
 
 
-def words_at(np: Any, windows: Windows, addresses: Any, count: int) -> Tuple[Any, Any]:
-    """`count` words at each address, a row each, and whether they could be read all at once."""
+def words_at(np: Any, memory: Memory, addresses: Any, count: int) -> Tuple[Any, Any]:
+    """`count` words at each address, a row each, and which of them could be read all at once."""
     found = np.zeros((len(addresses), count), dtype=np.uint64)
     there = np.zeros(len(addresses), dtype=bool)
     order = np.argsort(addresses)
     addresses = addresses[order]
-    numbers = addresses >> np.uint64(Windows.BITS)
-    first = ((addresses & np.uint64((1 << Windows.BITS) - 1)) >> np.uint64(3)).astype(np.intp)
-    within = (addresses & np.uint64(7) == 0) & (first <= (1 << Windows.BITS - 3) - count)
-    starts = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
-    columns = np.arange(count)
-    for start, end in zip(starts, starts[1:]):
-        window = windows.window(int(numbers[start]))
-        if window is not None:
-            chosen = start + np.flatnonzero(within[start:end])
-            found[order[chosen]] = np.frombuffer(window, dtype=np.uint64)[first[chosen][:, None] + columns]
-            there[order[chosen]] = True
+    pages = addresses >> np.uint64(PAGE_BITS)
+    is_new = np.concatenate([[True], pages[1:] != pages[:-1]])
+    pages = pages[is_new]
+    # Pages side by side are read together.
+    breaks = np.flatnonzero(pages[1:] - pages[:-1] != 1) + 1
+    firsts, sizes = pages[np.concatenate([[0], breaks])], np.diff(np.concatenate([[0], breaks, [len(pages)]]))
+    room = memoryview(bytearray(len(pages) << PAGE_BITS))
+    try:
+        memory.gather([(first << PAGE_BITS, size << PAGE_BITS) for first, size in zip(firsts.tolist(), sizes.tolist())],
+                      room)
+    except Unreadable:
+        return found, there
+    at = (addresses & np.uint64(PAGE - 1)) >> np.uint64(3)
+    within = (addresses & np.uint64(7) == 0) & (at <= (PAGE >> 3) - count)
+    at = at[within].astype(np.intp) + (np.cumsum(is_new)[within] - 1 << PAGE_BITS - 3)
+    found[order[within]] = np.frombuffer(room, dtype=np.uint64)[at[:, None] + np.arange(count)]
+    there[order[within]] = True
     return found, there
 
 
@@ -187,7 +201,7 @@ class ArrayGroup(Group):
 
     def array(self, offset: int) -> Any:
         """The words at an offset in bytes, a multiple of 8, from where each object begins."""
-        return self._source.array(self._at + (offset >> 3), self._numbers)
+        return self._source.array(self._at + (offset >> 3), self._some)
 
     def column(self, offset: int) -> List[int]:
         return self.array(offset).tolist()
@@ -201,7 +215,7 @@ class ArrayGroup(Group):
     def places(self) -> Any:
         """Where the objects are."""
         places = self._source.places()
-        return (places if self._numbers is None else places[self._numbers]) + self._source.np.uint64(8 * self._at)
+        return (places if self._some is None else places[self._some]) + self._source.np.uint64(8 * self._at)
 
     def addresses(self) -> List[int]:
         return self.places().tolist()
@@ -209,18 +223,12 @@ class ArrayGroup(Group):
     def keep(self, flags: Sequence[bool]) -> Any:
         np = self._source.np
         kept = np.asarray(flags, dtype=bool)
-        numbers: Any = np.arange(self._source.number) if self._numbers is None else self._numbers
-        self._numbers = numbers[kept]
+        numbers: Any = np.arange(self._source.number) if self._some is None else self._some
+        self._some = numbers[kept]
         return numbers[~kept]
 
-    def some(self, flags: Any) -> "ArrayGroup":
-        """Those whose flag is set."""
-        found = ArrayGroup(self.type, self._source, self._at, self._numbers)
-        found.keep(flags)
-        return found
-
     def numbers(self) -> Sequence[int]:
-        numbers: Any = self._numbers
+        numbers: Any = self._some
         return range(self._source.number) if numbers is None else numbers.tolist()
 
 

@@ -7,6 +7,7 @@ Facts: Include/object.h, Include/internal/pycore_object.h (_PyType_PreHeaderSize
 """
 
 from bisect import bisect_right
+from collections import Counter
 from itertools import compress
 from operator import itemgetter, not_
 from typing import Any, Container, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
@@ -28,7 +29,9 @@ _HAVE_VERSION_TAG = 1 << 18
 HAVE_GC = 1 << 14
 
 # User space ends here on x86-64 and aarch64.
-MAX_ADDRESS = 1 << 48
+_ADDRESS_BYTES = 6
+_HIGHEST_BYTE = _ADDRESS_BYTES - 1
+MAX_ADDRESS = 1 << 8 * _ADDRESS_BYTES
 
 # Metatypes of metatypes; type is its own.
 MAX_METATYPES = 16
@@ -49,15 +52,21 @@ SHARED_SHIFT = 2
 # Of free-threaded builds (Include/refcount.h): ob_ref_local of an immortal object, and _Py_REF_DEFERRED.
 _IMMORTAL_LOCAL = (1 << 32) - 1
 _DEFERRED = ((1 << 63) - 1) // 8
-# Of a word: where that byte is not 0 it is no reference count, for those of immortal objects have 32 bits, and flags
-# above 48. What malloc() and mmap() return, but for the heap of an executable at a fixed address, has one there.
-TELLING_BYTE = 5
+# Of a word: where one of these bytes is not 0 it is no reference count, for those of immortal objects have 32 bits, and
+# flags above 48. What malloc() and mmap() return, but for the heap of an executable at a fixed address, has one there.
+TELLING_BYTES = 4, 5
 _IS_BYTE = [bytes(value == byte for value in range(256)) for byte in range(256)]
 _IS_ZERO = _IS_BYTE[0]
-# Of the words at one place in many blocks those that are looked at to know which are frequent.
-_SAMPLE = 64
+_IS_NOT_ZERO = bytes(value != 0 for value in range(256))
+# The lowest byte of an address that is a multiple of 8.
+_IS_ALIGNED = bytes(value & 7 == 0 for value in range(256))
+# Of the words at one place in many blocks those that are looked at to know which are frequent, and how many times
+# one has to be among them.
+_SAMPLE = 128
+_FREQUENT = 3
 # Nothing is mapped below (vm.mmap_min_addr).
-LOWEST_POINTER = 1 << 16
+_LOW_BYTES = 2
+LOWEST_POINTER = 1 << 8 * _LOW_BYTES
 
 
 class HeapType:
@@ -80,22 +89,26 @@ class HeapType:
         self.tracks = bool(flags & HAVE_GC)
 
 
-class Split(NamedTuple):
-    """The numbers of blocks by a word of theirs, the numbers of others, and words of those that may be types."""
+# Some blocks of a source: a list of their numbers, or in the form of the source's own; None for all.
+Some = Any
 
-    by_word: Dict[int, List[int]]
-    others: List[int]
+
+class Split(NamedTuple):
+    """Blocks by a word of theirs, other blocks, and words of those that may be types."""
+
+    by_word: Dict[int, Some]
+    others: Some
     unknown: Sequence[int]
 
 
 class Source:
     """Blocks that objects are looked for in, as columns: what each of them has at the same place.
 
-    Blocks are numbered from 0 on; `used` has the numbers of those in use, None where all are.
+    Blocks are numbered from 0 on; `used` are those in use.
     """
 
     number: int
-    used: Optional[List[int]] = None
+    used: Some = None
 
     def column(self, at: int) -> List[int]:
         """The word that each block has at a place, which is in words from its beginning."""
@@ -105,14 +118,17 @@ class Source:
         """The word that all blocks have at a place, None where they differ."""
         return None
 
-    def split(self, place: int, count_place: Optional[int], known: Mapping[int, HeapType], numbers: Optional[List[int]]
-              ) -> "Split":
-        """Divide the blocks of these numbers by the word at a place, as far as these are known.
+    def has_only(self, at: int, size: int, zero: bool, some: Some) -> bool:
+        """Whether it is quickly seen that some blocks' words at a place have `size` bytes, and are `zero` or not 0."""
+        return False
+
+    def split(self, place: int, count_place: Optional[int], known: Mapping[int, HeapType], some: Some) -> Split:
+        """Divide some blocks by the word at a place, as far as these are known.
 
         Left out may be those whose word at another place is a pointer for sure, and no reference count.
         """
         others: List[int] = []
-        numbers = list(range(self.number)) if numbers is None else numbers
+        numbers = list(range(self.number)) if some is None else some
         by_word = _by_word(chosen(self.column(place), numbers), known, numbers, others)
         return Split(by_word, others, chosen(self.column(place), others))
 
@@ -120,29 +136,39 @@ class Source:
         """Where each block begins."""
         raise NotImplementedError
 
-    def both(self, numbers: List[int], more: List[int]) -> List[int]:
-        """All of these numbers of blocks."""
-        return numbers + more
+    def none(self) -> Some:
+        """No blocks at all."""
+        return []
 
-    def fitting(self, numbers: Optional[List[int]], size: int, resized: bool) -> Optional[List[int]]:
-        """Which of these blocks, or of all, have that many bytes, for objects that may have been `resized` or not."""
+    def both(self, some: Some, numbers: List[int]) -> Some:
+        """Some blocks, and those of these numbers."""
+        return some + numbers
+
+    def fitting(self, some: Some, size: int, resized: bool) -> Some:
+        """Which of some blocks have that many bytes, for objects that may have been `resized` or not."""
         raise NotImplementedError
 
 
 class RunSource(Source):
-    """The blocks of a run."""
+    """The blocks of a run. Some of them are bytes, or such a number: for each block 1 where it is meant, else 0.
 
-    def __init__(self, run: Run) -> None:
+    So bytes that all blocks have at one place are looked at and combined without a loop.
+    """
+
+    def __init__(self, run: Run, highest: bytes) -> None:
+        """`highest` translates the highest byte of an address: 1 where types may be in such memory, else 0."""
         self.number = run.number
         self._run = run
         self._step = run.size // 8
+        self._highest = highest
         self._data: Optional[bytes] = None
         self._columns: Dict[int, List[int]] = {}
+        self._larger: Dict[Tuple[int, int, bool], int] = {}
         if run.free:
             used = bytearray(b"\1") * run.number
             for number in run.free:
                 used[number] = 0
-            self.used = list(compress(range(run.number), used))
+            self.used = bytes(used)
 
     def column(self, at: int) -> List[int]:
         found = self._columns.get(at)
@@ -154,74 +180,79 @@ class RunSource(Source):
         words, step = self._run.words, self._step
         return words[at] if words[at:-step:step] == words[at + step::step] else None
 
+    def none(self) -> Some:
+        return bytes(self.number)
+
+    def both(self, some: Some, numbers: List[int]) -> Some:
+        found = bytearray(some)
+        for number in numbers:
+            found[number] = 1
+        return bytes(found)
+
+    def has_only(self, at: int, size: int, zero: bool, some: Some) -> bool:
+        if isinstance(some, list):
+            return False
+        key = at, size, zero
+        larger = self._larger.get(key)
+        if larger is None:
+            bits = 0
+            for byte in range(size, 8):
+                bits |= int.from_bytes(self._bytes(8 * at + byte), "little")
+            larger = _all_of(self._to_bytes(bits).translate(_IS_NOT_ZERO))
+            if not zero and 0 in self._bytes(8 * at):
+                larger |= _all_of(*(self._bytes(8 * at + byte).translate(_IS_ZERO) for byte in range(size)))
+            self._larger[key] = larger
+        return not (larger if some is None else larger & _all_of(some))
+
     def _bytes(self, at: int) -> bytes:
         """The byte that each block has at a place."""
         if self._data is None:
             self._data = self._run.words.tobytes()
         return self._data[at::self._run.size]
 
-    def split(self, place: int, count_place: Optional[int], known: Mapping[int, HeapType], numbers: Optional[List[int]]
-              ) -> "Split":
-        others: List[int] = []
+    def _to_bytes(self, number: int) -> bytes:
+        return number.to_bytes(self.number, "little")
+
+    def split(self, place: int, count_place: Optional[int], known: Mapping[int, HeapType], some: Some) -> Split:
+        # Those whose word can be the address of a type.
+        flags = [b"\1" * self.number if some is None else some, self._bytes(8 * place).translate(_IS_ALIGNED),
+                 self._bytes(8 * place + _HIGHEST_BYTE).translate(self._highest)]
         if count_place is not None:
-            flags = self._bytes(8 * count_place + TELLING_BYTE).translate(_IS_ZERO)
-            if flags.count(1) != self.number:
-                if numbers is None:
-                    numbers = list(range(self.number))
-                else:
-                    flags = bytes(chosen(flags, numbers))
-                others += compress(numbers, flags.translate(_IS_ZERO))
-                numbers = list(compress(numbers, flags))
-        column = chosen(self.column(place), numbers)
-        by_word: Dict[int, List[int]] = {}
-        if numbers is None:
-            numbers = list(range(self.number))
-        if column:
-            left = self._by_byte(place, column, known, numbers, by_word)
-            if left:
-                unknown: List[int] = []
-                for word, more in _by_word(chosen(self.column(place), left), known, left, unknown).items():
-                    by_word[word] = by_word[word] + more if word in by_word else more
-                others += unknown
-                return Split(by_word, others, chosen(self.column(place), unknown))
-        return Split(by_word, others, [])
+            flags += [self._bytes(8 * count_place + byte).translate(_IS_ZERO) for byte in TELLING_BYTES]
+        left = _all_of(*flags)
+        others = self._to_bytes(_all_of(flags[0]) ^ left)
+        by_word: Dict[int, Some] = {}
+        # Types lie together: most of their addresses' bytes are the same.
+        same: Dict[Tuple[int, int], int] = {}
+        for word in self._frequent(place, known):
+            found = left
+            for byte, value in enumerate(word.to_bytes(8, "little")):
+                if (byte, value) not in same:
+                    same[byte, value] = _all_of(self._bytes(8 * place + byte).translate(_IS_BYTE[value]))
+                found &= same[byte, value]
+            by_word[word] = self._to_bytes(found)
+            left ^= found
+        if not left:
+            return Split(by_word, others, [])
+        unknown: List[int] = []
+        numbers = list(compress(range(self.number), self._to_bytes(left)))
+        by_word.update(_by_word(chosen(self.column(place), numbers), known, numbers, unknown))
+        return Split(by_word, self.both(others, unknown), chosen(self.column(place), unknown))
 
-    def _by_byte(self, place: int, column: List[int], known: Mapping[int, HeapType], numbers: List[int],
-                 by_word: Dict[int, List[int]]) -> List[int]:
-        """Add to `by_word` the blocks of those words that are most frequent, if one byte of them tells them apart.
-
-        The numbers of all other blocks. To look up each word takes five times as long.
-        """
-        words = {word for word in column[::len(column) // _SAMPLE + 1] if word in known}
-        for shift in range(0, 48, 8):
-            if len({word >> shift & 0xFF for word in words}) == len(words):
-                break
-        else:
-            return numbers
-        kinds = self._bytes(8 * place + shift // 8)
-        if len(numbers) < self.number:
-            kinds = bytes(chosen(kinds, numbers))
-        none = bytearray(b"\1" * 256)
-        for word in words:
-            none[word >> shift & 0xFF] = 0
-        left = list(compress(numbers, kinds.translate(none)))
-        for word in words:
-            flags = kinds.translate(_IS_BYTE[word >> shift & 0xFF])
-            found = list(compress(column, flags))
-            of_word = list(compress(numbers, flags))
-            if found.count(word) != len(found):
-                left += [number for number, other in zip(of_word, found) if other != word]
-                of_word = [number for number, other in zip(of_word, found) if other == word]
-            by_word[word] = of_word
-        return left
+    def _frequent(self, place: int, known: Mapping[int, HeapType]) -> List[int]:
+        """The known words that many blocks have at a place."""
+        # What was made in turn would be passed over with an even number.
+        every = self.number // _SAMPLE | 1
+        sample = Counter(self._run.words[place::self._step * every].tolist())
+        return [word for word, count in sample.items() if count >= _FREQUENT and word in known]
 
     def addresses(self) -> List[int]:
         size = self._run.size
         return [address for first, number in self._run.parts
                 for address in range(first, first + number * size, size)]
 
-    def fitting(self, numbers: Optional[List[int]], size: int, resized: bool) -> Optional[List[int]]:
-        return numbers if size <= self._run.usable else []
+    def fitting(self, some: Some, size: int, resized: bool) -> Some:
+        return some if size <= self._run.usable else []
 
 
 class BlocksSource(Source):
@@ -241,32 +272,37 @@ class BlocksSource(Source):
         base = self._blocks.address
         return [base + 8 * start for start in self._blocks.starts]
 
-    def fitting(self, numbers: Optional[List[int]], size: int, resized: bool) -> Optional[List[int]]:
+    def fitting(self, some: Some, size: int, resized: bool) -> Some:
         sizes = self._blocks.sizes
         size = size if resized else max(size, self._least)
-        return [number for number in (range(self.number) if numbers is None else numbers) if sizes[number] >= size]
+        return [number for number in (range(self.number) if some is None else some) if sizes[number] >= size]
 
 
 class Group:
-    """Objects of one type, out of the blocks of one source: those that `numbers` tells, or all.
+    """Objects of one type, out of some blocks of one source.
 
     `at` is where an object begins in its block, in words.
     """
 
-    __slots__ = ("type", "_source", "_at", "_numbers")
+    __slots__ = ("type", "_source", "_at", "_some")
 
-    def __init__(self, type_: HeapType, source: Source, at: int, numbers: Optional[List[int]]) -> None:
+    def __init__(self, type_: HeapType, source: Source, at: int, some: Some) -> None:
         self.type = type_
         self._source = source
         self._at = at
-        self._numbers = numbers
+        self._some = some
 
     def __len__(self) -> int:
-        return self._source.number if self._numbers is None else len(self._numbers)
+        some = self._some
+        return self._source.number if some is None else some.count(1) if isinstance(some, bytes) else len(some)
 
     def column(self, offset: int) -> List[int]:
         """The words at an offset in bytes, a multiple of 8, from where each object begins."""
-        return chosen(self._source.column(self._at + (offset >> 3)), self._numbers)
+        return chosen(self._source.column(self._at + (offset >> 3)), self._some)
+
+    def has_only(self, offset: int, size: int, zero: bool) -> bool:
+        """Whether it is quickly seen that the words at an offset have `size` bytes, and are `zero` or not 0."""
+        return self._source.has_only(self._at + (offset >> 3), size, zero, self._some)
 
     def total(self, offset: int) -> int:
         """The sum of the words at an offset."""
@@ -279,17 +315,23 @@ class Group:
     def addresses(self) -> List[int]:
         """Where the objects are."""
         shift = 8 * self._at
-        return [address + shift for address in chosen(self._source.addresses(), self._numbers)]
+        return [address + shift for address in chosen(self._source.addresses(), self._some)]
 
     def keep(self, flags: Sequence[bool]) -> List[int]:
         """Leave in the group only those whose flag is set; the numbers of the others' blocks."""
         numbers = self.numbers()
-        self._numbers = list(compress(numbers, flags))
+        self._some = list(compress(numbers, flags))
         return list(compress(numbers, map(not_, flags)))
+
+    def some(self, flags: Sequence[bool]) -> "Group":
+        """Those whose flag is set."""
+        found = type(self)(self.type, self._source, self._at, self._some)
+        found.keep(flags)
+        return found
 
     def numbers(self) -> Sequence[int]:
         """The numbers of the blocks."""
-        return range(self._source.number) if self._numbers is None else self._numbers
+        return chosen(range(self._source.number), self._some)
 
 
 class HeapObjects:
@@ -309,6 +351,9 @@ class HeapObjects:
         self._small, self._shift, self._least = small, shift, least
         self._starts = [region.start for region in regions]
         self._ends = [region.end for region in regions]
+        highest = {byte & 0xFF for region in regions
+                   for byte in range(region.start >> 8 * _HIGHEST_BYTE, (region.end - 1 >> 8 * _HIGHEST_BYTE) + 1)}
+        self._highest = bytes(byte in highest for byte in range(256))
         self._free_threaded = layout.free_threaded
         head = layout["PyObject"]
         self.type_at = head.offset("ob_type")
@@ -418,7 +463,7 @@ class HeapObjects:
 
     def in_run(self, run: Run) -> Iterator[Group]:
         """The objects in blocks of one size, by type."""
-        return self._in_source(RunSource(run), run.head, run.size)
+        return self._in_source(RunSource(run, self._highest), run.head, run.size)
 
     def in_blocks(self, blocks: Blocks) -> Iterator[Group]:
         """The objects in blocks of any size, by type. Blocks of a page or less may have been given back."""
@@ -434,15 +479,15 @@ class HeapObjects:
         """The objects in blocks of that many bytes, by type."""
         offsets = [offset for offset in (self._known if head is None else (self._first + head,))
                    if offset + self.type_at < size]
-        left: List[Optional[List[int]]] = []
+        left: List[Some] = []
         unknown: Set[int] = set()
         yield from self._groups(source, offsets, source.used, left, unknown)
         if left and self._learn_from(unknown):
             yield from self._groups(source, offsets, left[0], [], set())
 
-    def _groups(self, source: Source, offsets: Sequence[int], numbers: Optional[List[int]],
-                left: List[Optional[List[int]]], unknown: Set[int]) -> Iterator[Group]:
-        """The objects of types that are known, by type; the numbers of blocks without one, if any, are put into `left`.
+    def _groups(self, source: Source, offsets: Sequence[int], some: Some, left: List[Some], unknown: Set[int]
+                ) -> Iterator[Group]:
+        """The objects in some blocks of types that are known, by type; blocks without one, if any, come into `left`.
 
         Of each block that object which is at the first of the offsets. What has no reference count there is a freed
         one that is kept for later; or something older, where only a tracked object's head is written.
@@ -450,15 +495,14 @@ class HeapObjects:
         """
         for offset in offsets:
             known, place = self._known[offset], (offset + self.type_at) // 8
-            others: List[int] = []
+            others = source.none()
             word = source.same(place)
-            by_word: Mapping[int, Optional[List[int]]]
             if word is None:
                 by_word, others, words = source.split(
-                    place, None if self._free_threaded else (offset + self._count_at) // 8, known, numbers)
+                    place, None if self._free_threaded else (offset + self._count_at) // 8, known, some)
                 unknown.update(words)
             elif word in known:
-                by_word = {word: numbers}
+                by_word = {word: some}
             else:
                 unknown.add(word)
                 continue
@@ -472,10 +516,10 @@ class HeapObjects:
                         others = source.both(others, dead)
                 if len(group):
                     yield group
-            numbers = others
-            if not len(numbers):
+            some = others
+            if not (1 in some if isinstance(some, bytes) else len(some)):
                 return
-        left.append(numbers)
+        left.append(some)
 
     def _group(self, *arguments: Any) -> Group:
         return Group(*arguments)
@@ -497,12 +541,15 @@ class HeapObjects:
         the collector's head before it has text as well, and not links to other objects, or none.
         """
         dead: List[int] = []
-        if group.type.tracks and self._gc_head and not self._heads_unwritten:
+        tracks = group.type.tracks and self._gc_head and not self._heads_unwritten
+        if tracks and not group.has_only(-self._gc_head, _ADDRESS_BYTES, True):
             links = group.column(-self._gc_head)
             if max(links) >= MAX_ADDRESS:
                 dead = group.keep([link < MAX_ADDRESS for link in links])
                 if not len(group):
                     return dead
+        if not self._free_threaded and group.has_only(self._count_at, _LOW_BYTES, False):
+            return dead
         counts = group.column(self._count_at)
         if not self._surely_alive(counts):
             if self._free_threaded:
@@ -615,11 +662,21 @@ def find_metatype(runtime: Runtime) -> int:
     raise Damaged(0, "no type of types")
 
 
-def chosen(column: Sequence[int], numbers: Optional[List[int]]) -> List[int]:
-    """The items of a column that have these numbers, all where there are none."""
-    if numbers is None:
+def chosen(column: Sequence[int], some: Some) -> List[int]:
+    """The items of a column that are of some blocks."""
+    if some is None:
         return column  # type: ignore[return-value]
-    return list(itemgetter(*numbers)(column)) if len(numbers) > 1 else [column[number] for number in numbers]
+    if isinstance(some, bytes):
+        return list(compress(column, some))
+    return list(itemgetter(*some)(column)) if len(some) > 1 else [column[number] for number in some]
+
+
+def _all_of(*flags: bytes) -> int:
+    """1 in each byte in which all of these have 1, else 0."""
+    found = int.from_bytes(flags[0], "little")
+    for more in flags[1:]:
+        found &= int.from_bytes(more, "little")
+    return found
 
 
 def _by_word(column: List[int], known: Container[int], numbers: Sequence[int], others: List[int]

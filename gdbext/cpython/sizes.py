@@ -6,8 +6,9 @@ extension modules and of Python classes can't be run from here: their types are 
 Facts: the __sizeof__ methods in Objects/ and Modules/, Python/sysmodule.c (_PySys_GetSizeOf).
 """
 
+from collections import Counter
 from struct import Struct as Packed
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from ..layout.layout import MissingField, Struct
 from .heap import Windows
@@ -262,18 +263,29 @@ class Sizes:
                             size_of, head + ascii_.size, addresses[index], lengths[index], states[index], wstrs[index])
             return found
 
-        def total(group: Group) -> Optional[int]:
-            if not isinstance(group, ArrayGroup) or group.largest(length_at) > MAX_SIZE >> 3:
-                return None
-            np, states = group.np, group.array(state_at)
-            plain = states >> np.uint64(ascii_bit) & states >> np.uint64(compact_bit) & np.uint64(1) != 0
+        def others(group: Group) -> Any:
+            """A flag for each that has more than its characters behind its head, nothing where there is none."""
+            if isinstance(group, ArrayGroup):
+                np, states = group.np, group.array(state_at)
+                flags = states >> np.uint64(ascii_bit) & states >> np.uint64(compact_bit) & np.uint64(1) == 0
+                if wstr_at is not None:
+                    flags |= group.array(wstr_at) != 0
+                return flags if flags.any() else ()
+            column = group.column(state_at)
+            odd = {state for state in set(column) if not state >> ascii_bit & state >> compact_bit & 1}
             if wstr_at is not None:
-                plain &= group.array(wstr_at) == 0
-            if not plain.all():
-                whole = sum(sizes(group.some(~plain)))
-                group = group.some(plain)
-            else:
-                whole = 0
+                wstrs = group.column(wstr_at)
+                if any(wstrs):
+                    return [bool(wstr) or state in odd for state, wstr in zip(column, wstrs)]
+            return [state in odd for state in column] if odd else ()
+
+        def total(group: Group) -> Optional[int]:
+            if group.largest(length_at) > MAX_SIZE >> 3:
+                return None
+            whole, flags = 0, others(group)
+            if len(flags):
+                whole = sum(sizes(group.some(flags)))
+                group = group.some(~flags if isinstance(group, ArrayGroup) else [not flag for flag in flags])
             return whole + len(group) * (head + ascii_.size + 1) + (group.total(length_at) if len(group) else 0)
         self._totals[type_] = total
         return sizes
@@ -310,7 +322,8 @@ class Sizes:
 
         def total(group: Group) -> Optional[int]:
             if not isinstance(group, ArrayGroup):
-                return None
+                # Nearly all have one of few.
+                return sum(memo[word,] * count for word, count in Counter(group.column(at)).items())
             words = group.array(at)
             digits = words >> group.np.uint64(3) if tagged else abs(words.view(group.np.int64))
             if digits.max() > MAX_SIZE >> 3:
@@ -398,50 +411,64 @@ class Sizes:
         # The empty keys and those that instances share are asked for again and again; each dict's own but once.
         shared: Dict[int, int] = {}
         quick = self._quick_table()
-        most = (1 << Windows.BITS - 3) - max(quick.count, quick.head) if quick is not None else 0
+
+        def size_of(keys: int, values: int) -> int:
+            if not values and keys in shared:
+                return shared[keys]
+            try:
+                own, fits, count = self._keys(keys)
+            except READ_ERRORS:
+                return base
+            size = base + own if count == 1 else base
+            if values:
+                size += 8 * fits
+            elif count != 1:
+                if len(shared) >= MAX_MEMO:
+                    shared.clear()
+                shared[keys] = size
+            return size
 
         def sizes(group: Group) -> List[int]:
-            found = []
-            keys_of = self._keys
-            windows, bits, mask = self._windows.kept, Windows.BITS, (1 << Windows.BITS) - 1
-            for keys, values in zip(group.column(keys_at), group.column(values_at)):
-                if not values:
-                    if quick is not None and keys >> bits in windows and not keys & 7:
-                        window, at = windows[keys >> bits], (keys & mask) >> 3
-                        if at < most and window[at + quick.count] == 1:
-                            size = quick.sizes[window[at + quick.head] & quick.fields,]
-                            found.append(base + size if size >= 0 else base)
-                            continue
-                    if keys in shared:
-                        found.append(shared[keys])
-                        continue
-                try:
-                    own, fits, count = keys_of(keys)
-                except READ_ERRORS:
-                    found.append(base)
-                    continue
-                size = base + own if count == 1 else base
-                if values:
-                    size += 8 * fits
-                elif count != 1:
-                    if len(shared) >= MAX_MEMO:
-                        shared.clear()
-                    shared[keys] = size
-                found.append(size)
-            return found
+            return list(map(size_of, group.column(keys_at), group.column(values_at)))
 
         def total(group: Group) -> Optional[int]:
-            if not isinstance(group, ArrayGroup) or quick is None:
+            if quick is None:
                 return None
+            if not isinstance(group, ArrayGroup):
+                return one_by_one(quick, group)
             np = group.np
-            words, there = words_at(np, self._windows, group.array(keys_at), max(quick.count, quick.head) + 1)
+            words, there = words_at(np, self._runtime.memory, group.array(keys_at), max(quick.count, quick.head) + 1)
             there &= (words[:, quick.count] == 1) & (group.array(values_at) == 0)
             kinds, counts = np.unique(words[there, quick.head] & np.uint64(quick.fields), return_counts=True)
-            tables = [max(quick.sizes[kind,], 0) for kind in kinds.tolist()]
-            whole = base * int(counts.sum()) + sum(size * count for size, count in zip(tables, counts.tolist()))
-            if max(tables, default=0) > MAX_SIZE - base:
+            whole = of_heads(quick, dict(zip(kinds.tolist(), counts.tolist())))
+            if whole is None or there.all():
+                return whole
+            return whole + sum(self.of(group.some(~there)))
+
+        def one_by_one(quick: _QuickTable, group: Group) -> Optional[int]:
+            heads, whole = [], 0
+            windows, bits, mask = self._windows.kept, Windows.BITS, (1 << Windows.BITS) - 1
+            most = (1 << Windows.BITS - 3) - max(quick.count, quick.head)
+            count_at, head_at = quick.count, quick.head
+            for keys, values in zip(group.column(keys_at), group.column(values_at)):
+                window, at = windows.get(keys >> bits), (keys & mask) >> 3
+                if window is None or values or keys & 7 or at >= most or window[at + count_at] != 1:
+                    size = size_of(keys, values)
+                    whole += size if size <= MAX_SIZE else base
+                else:
+                    heads.append(window[at + head_at])
+            numbers: Dict[int, int] = {}
+            for head, number in Counter(heads).items():
+                numbers[head & quick.fields] = numbers.get(head & quick.fields, 0) + number
+            more = of_heads(quick, numbers)
+            return None if more is None else whole + more
+
+        def of_heads(quick: _QuickTable, numbers: Dict[int, int]) -> Optional[int]:
+            """That of as many dicts as a number says by the word that tells the size of their keys."""
+            tables = {head: max(quick.sizes[head,], 0) for head in numbers}
+            if max(tables.values(), default=0) > MAX_SIZE - base:
                 return None
-            return whole if there.all() else whole + sum(self.of(group.some(~there)))
+            return sum((base + tables[head]) * number for head, number in numbers.items())
         if type_.flags & DICT_SUBCLASS and "collections.OrderedDict" not in self._bases(type_):
             self._totals[type_] = total
         return sizes

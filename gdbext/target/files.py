@@ -59,7 +59,7 @@ class ProcessFile:
                 if not size:
                     break
                 done += size
-        except OSError:
+        except (OSError, OverflowError):
             pass
         return done
 
