@@ -63,6 +63,10 @@ class Code:
             self._lines[offset] = self._encoding.line(self._table, self.first_line, offset)
         return self._lines[offset]
 
+    def has_line(self, line: int) -> bool:
+        """Whether an instruction is of a line, or may be; up to 3.10."""
+        return line in lines.lines_in_pairs(self._table, self.first_line, self._encoding is LINETABLE)
+
     def has_whole_lines(self, size: int) -> bool:
         """Whether its table of lines can be that of code of so many bytes; one that was left empty can."""
         return not self._table or self._encoding.is_whole(self._table, size)

@@ -53,7 +53,7 @@ class Doubts:
         found, is_file_certain, size = self._of_code[code.address]
         if not is_file_certain and FILE not in found and _is_damaged(code.filename, self._module_file(frame)):
             found = found + [FILE]
-        if LINE not in found and not (_is_place(frame, size) and self._has_its_line(frame, code, size)):
+        if LINE not in found and not (_is_place(frame, size) and self._has_its_line(frame, code)):
             found = found + [LINE]
         return tuple(found)
 
@@ -105,7 +105,7 @@ class Doubts:
             return False
         return True
 
-    def _has_its_line(self, frame: Frame, code: Code, size: int) -> bool:
+    def _has_its_line(self, frame: Frame, code: Code) -> bool:
         """Whether a frame object's f_lineno is as it was made, or a line that was traced. Any where it never ran."""
         if not self._keeps_line or frame.offset < 0:
             return True
@@ -113,10 +113,8 @@ class Doubts:
             kept = self._reader.integer(frame.address, "PyFrameObject", "f_lineno", signed=True)
         except READ_ERRORS:
             return False
-        if kept == (code.first_line if self._keeps_first else 0):
-            return True
-        return kept == code.first_line or kept in {
-            -1 if line is None else line for line in map(code.line, range(0, size, 2))}
+        # While 3.10 traces an instruction of no line, it is -1.
+        return kept in ((code.first_line,) if self._keeps_first else (0, -1)) or code.has_line(kept)
 
     def _size(self, code: Code) -> int:
         """Bytes of a code object's instructions, -1 where that can't be read."""

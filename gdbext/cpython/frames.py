@@ -337,11 +337,12 @@ class Frames:
     def _left_out(self, thread_state: int, head: int) -> List[Frame]:
         """A frame that lies on the innermost one, to which nothing leads."""
         try:
-            pushed = 0 if not head or self.may_run(thread_state) else self._shape.pushed_onto(thread_state, head)
+            pushed = self._shape.pushed_onto(thread_state, head) if head else 0
         except READ_ERRORS:
             return []
-        problem = str(Damaged(pushed, "frame that the thread state leaves out"))
-        return [Frame(pushed, None, 0, problem)] if pushed else []
+        if not pushed or self.may_run(thread_state):
+            return []
+        return [Frame(pushed, None, 0, str(Damaged(pushed, "frame that the thread state leaves out")))]
 
     def activations(self, thread_state: int) -> Iterator[Activation]:
         """The frames of a thread state by runs of the evaluation loop, innermost first; as walk() has them."""

@@ -6,7 +6,7 @@ Facts: Objects/lnotab_notes.txt (3.6-3.10), Objects/locations.md (3.11-3.13, sin
 InternalDocs/code_objects.md), and the readers in Objects/codeobject.c.
 """
 
-from typing import Iterator, NamedTuple, Optional, Tuple
+from typing import Iterator, NamedTuple, Optional, Set, Tuple
 
 _NO_LINE_DELTA = -128
 
@@ -66,6 +66,17 @@ def line_in_linetable(table: bytes, first_line: int, offset: int) -> Optional[in
         if offset < end:
             return None if delta == _NO_LINE_DELTA else line
     return None
+
+
+def lines_in_pairs(table: bytes, first_line: int, has_gaps: bool) -> Set[int]:
+    """All lines of co_lnotab, or of co_linetable of 3.10, which `has_gaps`: instructions that belong to no line."""
+    line = first_line
+    found = {line}
+    for delta in map(_signed, table[1::2]):
+        if not has_gaps or delta != _NO_LINE_DELTA:
+            line += delta
+            found.add(line)
+    return found
 
 
 def _varint(table: bytes, position: int) -> int:

@@ -10,7 +10,13 @@ from typing import Callable, List, Optional, Set, Tuple
 
 import pytest
 
-from gdbext.cpython.lines import line_in_linetable, line_in_lnotab, line_in_locations, positions_in_locations
+from gdbext.cpython.lines import (
+    line_in_linetable,
+    line_in_lnotab,
+    line_in_locations,
+    lines_in_pairs,
+    positions_in_locations,
+)
 from tests.support.interpreters import Interpreter
 
 Decode = Callable[[bytes, int, int], Optional[int]]
@@ -73,6 +79,14 @@ LINETABLE = bytes((4, 0, 2, 0x80, 6, 3, 0, 127, 0, 127, 2, 1, 254, 0xF0, 2, 0))
     (270, None)))
 def test_linetable(offset: int, line: Optional[int]) -> None:
     assert line_in_linetable(LINETABLE, 10, offset) == line
+
+
+@pytest.mark.parametrize("table, decode, has_gaps", (
+    (LNOTAB, line_in_lnotab, False), (LINETABLE, line_in_linetable, True), (b"", line_in_lnotab, False)))
+def test_all_lines_of_a_table(table: bytes, decode: Decode, has_gaps: bool) -> None:
+    """What the instructions have, and what is passed on the way to a line that is further than one entry leads."""
+    lines = {decode(table, 10, offset) for offset in range(400)} - {None}
+    assert lines <= lines_in_pairs(table, 10, has_gaps) <= lines | {10, 138, 140, 267}
 
 
 LOCATIONS = bytes((
