@@ -134,12 +134,21 @@ class ArraySource(RunSource):
             if numbers is not None:
                 flags = flags[numbers]
             if not flags.all():
-                numbers = np.arange(self.number) if numbers is None else numbers
-                others, numbers = numbers[~flags], numbers[flags]
+                others, numbers = (np.flatnonzero(~flags), np.flatnonzero(flags)) if numbers is None else (
+                    numbers[~flags], numbers[flags])
         words = self.array(place, numbers)
-        kinds = self._index(known).of(words)
         if numbers is None:
             numbers = np.arange(self.number)
+        by_word: Dict[int, Some] = {}
+        rest = np.ones(len(words), dtype=bool)
+        for word in self._frequent(place, known):
+            found = words == np.uint64(word)
+            by_word[word] = numbers[found]
+            rest &= ~found
+        words, numbers = words[rest], numbers[rest]
+        if not len(words):
+            return Split(by_word, others, [])
+        kinds = self._index(known).of(words)
         unknown = kinds == 0
         if unknown.any():
             others = np.concatenate([others, numbers[unknown]])
@@ -151,8 +160,8 @@ class ArraySource(RunSource):
         order = np.argsort(kinds, kind="stable")
         ends = np.cumsum(np.bincount(kinds)).tolist()
         numbers = numbers[order]
-        by_word = {int(word): numbers[start:end] for word, start, end in zip(
-            self._index(known).words[1:len(ends)].tolist(), ends, ends[1:]) if start < end}
+        by_word.update((int(word), numbers[start:end]) for word, start, end in zip(
+            self._index(known).words[1:len(ends)].tolist(), ends, ends[1:]) if start < end)
         return Split(by_word, others, candidates)
 
     def _index(self, known: Mapping[int, HeapType]) -> _Index:
