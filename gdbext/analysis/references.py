@@ -3,7 +3,7 @@
 Nothing is indexed: each question is one pass over the heap, or one search from the roots outwards.
 """
 
-from collections import deque
+from collections import Counter, deque
 from typing import (
     TYPE_CHECKING,
     Deque,
@@ -22,7 +22,7 @@ from typing import (
 from ..cpython.frames import Frame
 from ..cpython.heap import Windows
 from ..cpython.heap_arrays import ArrayObjects
-from ..cpython.heap_objects import Group, HeapType
+from ..cpython.heap_objects import Group
 from ..cpython.heap_walk import HeapWalk, Progress, Report
 from ..cpython.links import Links
 from ..cpython.memory import Damaged, Region
@@ -44,6 +44,9 @@ _WITHIN = (1 << Windows.BITS) - 1
 
 # So many references are followed singly, before those of the whole heap are read at one time.
 NEAR = 100_000
+
+# Of more references, when interrupted, it is not told how they refer.
+_MANY = 1000
 
 # A chain has no more objects.
 MAX_CHAIN = 100_000
@@ -69,6 +72,14 @@ class Referrer(NamedTuple):
     via: str
     what: Optional[str] = None
     exact: bool = True
+
+
+class Referrers(NamedTuple):
+    """`count` references to an object, the first of which are told; `partial` where the search was interrupted."""
+
+    found: List[Referrer]
+    count: int  # type: ignore[assignment]  # a tuple's method
+    partial: bool
 
 
 class Step(NamedTuple):
@@ -138,41 +149,53 @@ class References:
         self.walk.report = report
         return self.walk.groups()
 
-    def referrers(self, address: int, report: Report = _SILENT) -> Tuple[List[Referrer], bool]:
-        """All objects and roots that refer to an object; and whether the search was interrupted."""
+    def referrers(self, address: int, most: Optional[int] = None, report: Report = _SILENT) -> Referrers:
+        """What refers to an object: roots, then objects by their addresses. `most` of them are told, all without."""
         found: List[Referrer] = []
+        holders: List[_Holder] = []
+        partial = False
         try:
             for root in self.roots():
-                for held, via in root.holds:
-                    if held == address:
-                        found.append(Referrer(root.address, "", via.strip(), root.what))
-            for holder, type_ in self._holders(address, report):
-                name, exact = self.names.of(type_.address), self.referents.kind(type_).exact
-                found += [Referrer(holder, name, via, None, exact)
-                          for via in self.links.all(holder, address) or ["unknown"]]
+                found += [Referrer(root.address, "", via.strip(), root.what)
+                          for held, via in root.holds if held == address]
+            for holder in self._holders(address, report):
+                holders.append(holder)
         except KeyboardInterrupt:
-            return _in_order(found), True
-        return _in_order(found), False
+            partial = True
+            most = min(most or _MANY, _MANY)
+        count = len(found)
+        # To tell how takes as long for one as to find it among a thousand.
+        for holder in sorted(holders):
+            if most is None or len(found) < most:
+                name = self.names.of(holder.type)
+                exact = self.referents.kind(self.walk.objects.types[holder.type]).exact
+                vias = self.links.all(holder.address, address) or ["unknown"]
+                found += [Referrer(holder.address, name, via, None, exact) for via in vias]
+                count += len(vias)
+            else:
+                count += holder.number
+        return Referrers(found[:most], count, partial)
 
-    def _holders(self, address: int, report: Report) -> Iterator[Tuple[int, HeapType]]:
+    def _holders(self, address: int, report: Report) -> Iterator["_Holder"]:
         """The objects that refer to the one at an address, in no order."""
         kind = self.referents.kind
         if self.arrays is not None:
             from .reference_arrays import batches
 
             for batch in batches(self.arrays, self._that_hold(report)):
-                holders = batch.held.holders[batch.held.held == address].tolist()
-                for holder in dict.fromkeys(holders):
-                    yield int(batch.addresses[holder]), batch.type
+                holders = Counter(batch.held.holders[batch.held.held == address].tolist())
+                for holder, number in holders.items():
+                    yield _Holder(int(batch.addresses[holder]), batch.type.address, number)
             return
         for group in self._that_hold(report):
             visit = kind(group.type).visit
             for holder in group.addresses():
                 try:
-                    if address in visit(holder):
-                        yield holder, group.type
+                    held = visit(holder)
                 except READ_ERRORS:
                     continue
+                if address in held:
+                    yield _Holder(holder, group.type.address, held.count(address))
 
     def _that_hold(self, report: Report) -> Iterator[Group]:
         """All objects that may refer to others."""
@@ -341,9 +364,12 @@ class References:
                         continue
 
 
-def _in_order(referrers: List[Referrer]) -> List[Referrer]:
-    """Roots as they come, then objects by their addresses."""
-    return sorted(referrers, key=lambda each: (each.what is None, each.address if each.what is None else 0))
+class _Holder(NamedTuple):
+    """An object with a number of references to the one that is asked for, and the address of its type."""
+
+    address: int
+    type: int
+    number: int
 
 
 class _From(NamedTuple):

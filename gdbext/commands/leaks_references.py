@@ -32,13 +32,13 @@ class LeaksReferrers(Command):
         address = address_of(self, options["arguments"][0])
         references = references_of(current)
         references.object_at(address)
+        limit = options["limit"] or (None if options["json"] else DEFAULT_LIMIT)
         with ProgressLine("searching") as progress:
-            found, partial = references.referrers(address, progress)
+            found = references.referrers(address, limit, progress)
         values, limits = runtime_of(current).values, ONE_LINE
-        limit = options["limit"] or (len(found) if options["json"] else DEFAULT_LIMIT)
-        rows = [(each, "" if each.what else values.text(each.address, limits)) for each in found[:limit]]
-        write([leaks.referrers_document(current.target(), rows, len(found), partial)] if options["json"]
-              else list(leaks.referrers_text(rows, len(found), partial, columns())))
+        rows = [(each, "" if each.what else values.text(each.address, limits)) for each in found.found]
+        write([leaks.referrers_document(current.target(), rows, found.count, found.partial)] if options["json"]
+              else list(leaks.referrers_text(rows, found.count, found.partial, columns())))
 
 
 class LeaksPath(Command):

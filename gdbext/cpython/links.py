@@ -206,6 +206,8 @@ class Links:
         here = self._runtime.objects.type_of(address)
         if not type_.flags & TYPE_SUBCLASS:
             for held in self._referents.of(address):
+                if wanted not in (None, held):
+                    continue
                 held_type = self._referents.type_of(held)
                 if held_type is not None and held_type.flags & DICT_SUBCLASS and self._is_dict_of(address, held, type_):
                     yield ".__dict__", held

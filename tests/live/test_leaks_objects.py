@@ -101,8 +101,8 @@ def test_objects(program: processes.Program, interpreter: Interpreter) -> None:
 def test_referrers(program: processes.Program) -> None:
     """Those that gc.get_referrers() tells, each with how it holds the object."""
     truth = program.truth
-    found, text = ask(program, "py-leaks referrers -json %#x" % truth["held"],
-                      "py-leaks referrers -limit 1000 %#x" % truth["held"])
+    found, text, some = ask(program, "py-leaks referrers -json %#x" % truth["held"],
+                            *("py-leaks referrers -limit %d %#x" % (limit, truth["held"]) for limit in (1000, 2)))
     answer: List[Dict[str, Any]] = found.document()["referrers"]
     heap = {int(each["address"], 16) for each in answer if each["root"] is None}
     # Where values lie within an instance that has a dict, one of the two answers for them, which one depends
@@ -117,6 +117,8 @@ def test_referrers(program: processes.Program) -> None:
             assert any(via.strip() in each for each in vias[address]), (via, vias[address])
     assert len(set(truth["holders"]) & set(vias)) >= len(truth["holders"]) - 1
     assert "%d references" % len(answer) in text.stdout
+    assert some.stdout.splitlines()[:2] == text.stdout.splitlines()[:2]
+    assert re.fullmatch(r"\d+ references, 2 shown", some.stdout.splitlines()[2])
 
 
 def test_path(program: processes.Program) -> None:
