@@ -89,17 +89,13 @@ class ReferenceGraph:
     refers to nothing. `targets` has negative numbers for what is no node.
     """
 
-    def __init__(self, arrays: ReferentArrays, groups: Iterable[Group], target: int, roots: Iterable[int],
-                 report: Report) -> None:
+    def __init__(self, arrays: ReferentArrays, groups: Iterable[Group], target: int, roots: Iterable[int]) -> None:
         """`roots` are objects to begin with, which may not be on the heap. Raises READ_ERRORS."""
         self.np = np = arrays.np
         self._referents = arrays.referents
         nodes, leaves, held = ([np.zeros(0, dtype=np.uint64)] for _ in range(3))
         lengths = [np.zeros(1, dtype=np.intp)]
-        number = 0
         for batch in batches(arrays, groups):
-            number += len(batch.addresses)
-            report(Progress(number, 0))
             if arrays.referents.kind(batch.type).none:
                 leaves.append(batch.addresses)
             else:

@@ -296,7 +296,7 @@ class References:
         """Search once more, with the references of the whole heap at one time."""
         from .reference_arrays import ArraySearch, ReferenceGraph
 
-        graph = ReferenceGraph(arrays, self._groups(report), search.target, search.roots, report)
+        graph = ReferenceGraph(arrays, self._groups(report), search.target, search.roots)
         search.all = found = ArraySearch(graph, search.target, search.most, report)
         begin = [root for root in search.roots if root != search.target]
         search.found = [0] if search.target in search.roots else []
