@@ -26,8 +26,6 @@ MAX_BASES = 1 << 10
 MAX_SLOTS = 1 << 12
 # Windows of memory that are kept: 256 MB. References lead all over the heap.
 MAX_WINDOWS = 1 << 12
-# Fields of a struct sequence (time.struct_time and the like) that are no items.
-_MAX_HIDDEN = 4
 # Of one structure that is searched for addresses of objects, in words.
 MAX_SCANNED = 1 << 12
 
@@ -75,6 +73,8 @@ _PROTO = 48
 _LINK_NEXT, _LINK_KEY, _LINK_RESULT, _LINK_END = 8, 24, 32, 40
 # The size of a wrapper behind the head where links are shown, and not what they have: up to 3.7.2 (bpo-35780).
 _OLD_WRAPPER = 128
+# LINKCELLS: values of one piece of what itertools.tee() keeps.
+_TEE_VALUES = 57
 # Of a PyCapsule (Objects/capsule.c), behind the object's head; the second came with 3.13 (gh-116417).
 _CAPSULE_POINTER, _CAPSULE_TRAVERSE = 0, 32
 # States of modules, by their size in bytes: of 3.12's _asyncio the place of the running loop, which is borrowed,
@@ -358,8 +358,9 @@ class Referents:
                 return found, False
             return found, True
         if flags & TUPLE_SUBCLASS:
-            plain = names[0] == "tuple"
-            return [Part(self._tuple, TUPLE) if plain else Part(self._structseq)], plain
+            if names[0] == "tuple":
+                return [Part(self._tuple, TUPLE)], True
+            return [Part(self._tuple, TUPLE), self._hidden(base)], base.basic_size == self.tuple_at
         if flags & LIST_SUBCLASS:
             return [Part(self._list, LIST)], True
         if flags & TYPE_SUBCLASS:
@@ -398,6 +399,11 @@ class Referents:
             return self._at([self._layout["PyObject"].size + at for at in (_LINK_KEY, _LINK_RESULT)])
         if name == "PyCapsule":
             return Part(self._capsule)
+        if name in ("ContextVar", "_contextvars.ContextVar"):
+            # Its name and default; what it has cached is borrowed (Python/context.c).
+            return self._at([self._layout["PyObject"].size + at for at in (0, 8)])
+        if name == "itertools._tee_dataobject":
+            return Part(self._tee_data)
         if name == "xml.etree.ElementTree.Element":
             return Part(self._element)
         if name == "builtin_method":
@@ -450,19 +456,15 @@ class Referents:
         count = self.windows.word(address + self.size_at)
         return self._some(self._bounded(address + self.tuple_at, count)) if count else []
 
-    def _structseq(self, address: int) -> List[int]:
-        """A tuple with fields that are no items: they follow these, as many as its type's n_fields says.
+    def _hidden(self, type_: HeapType) -> Part:
+        """What a tuple has behind its items, as time.struct_time has: the type publishes these fields too."""
+        classes = self._runtime.values.classes
+        offsets = sorted({member.offset for member in classes.members(classes.type(type_.address)) if member.is_object})
 
-        That lies in the type's dict, which for built-in types is the interpreter's since 3.12. The block
-        ends where no object's address follows.
-        """
-        found = self._tuple(address)
-        at = address + self.tuple_at + 8 * self.windows.word(address + self.size_at)
-        for word in self.windows.words(at, _MAX_HIDDEN):
-            if not self.is_object(word):
-                break
-            found.append(word)
-        return found
+        def visit(address: int) -> List[int]:
+            end = self.tuple_at + 8 * self.windows.word(address + self.size_at)
+            return self._some([self.windows.word(address + offset) for offset in offsets if offset >= end])
+        return Part(visit)
 
     def _list(self, address: int) -> List[int]:
         items, count = self.windows.word(address + self.list_at), self.windows.word(address + self.size_at)
@@ -676,6 +678,11 @@ class Referents:
                     found.append(kind.address)
             link = word(link + head + _LINK_NEXT)
         return found + self._scan(address, type_, head + _LINK_END)
+
+    def _tee_data(self, address: int) -> List[int]:
+        """teedataobject (Modules/itertoolsmodule.c): the iterator, how many values were read, the next one, values."""
+        source, count, *values = self.windows.words(address + self._layout["PyObject"].size, 3 + _TEE_VALUES)
+        return self._some([source, *values[:1 + min(count & 0xFFFFFFFF, _TEE_VALUES)]])
 
     def _capsule(self, address: int) -> List[int]:
         """What a capsule shows for its owner: in the library, the first of the structure that it points to."""

@@ -13,6 +13,7 @@ import io
 import os
 import struct
 import sys
+import time
 
 import common
 
@@ -94,6 +95,7 @@ def made():
         next(each)
     text = u"\u00e9\u00e9 with a copy in UTF-8"
     text.encode("ascii", "ignore")
+    found += [os.stat(os.devnull), time.localtime(0)]
     open(os.devnull, u"r").close()
     gone = [Plain(index) for index in range(500)]
     del gone[::2]
