@@ -24,6 +24,8 @@ Visitor = Callable[[int], List[int]]
 
 MAX_BASES = 1 << 10
 MAX_SLOTS = 1 << 12
+# An object has fewer references; an address is more than that.
+_MAX_COUNT = 1 << 32
 # Windows of memory that are kept: 256 MB. References lead all over the heap.
 MAX_WINDOWS = 1 << 12
 # Of one structure that is searched for addresses of objects, in words.
@@ -63,7 +65,7 @@ _WEAK = ("weakref", "weakref.ReferenceType", "weakproxy", "weakcallableproxy", "
          "weakref.CallableProxyType")
 _FIELDS.update(dict.fromkeys(_WEAK, ("PyWeakReference", ("wr_callback",))))
 # Types that hold no references, whatever their words look like.
-_DATA = ("int", "float", "complex", "str", "bytes", "bool")
+_DATA = ("int", "float", "complex", "str", "bytes", "bool", "decimal.Decimal", "array.array")
 # Metatypes of ctypes, static up to 3.12: theirs types have a dict of a kind of its own.
 _CTYPES = ("_ctypes.PyCStructType", "_ctypes.UnionType", "_ctypes.PyCPointerType", "_ctypes.PyCArrayType",
            "_ctypes.PyCSimpleType", "_ctypes.PyCFuncPtrType")
@@ -370,6 +372,8 @@ class Referents:
                 return [Part(lambda address: self._of_ctypes(address, base))], True
             # A metatype of an extension module.
             return [Part(self._type), self._scanned(base, "PyHeapTypeObject")], False
+        if names[0] in _DATA:
+            return [], True
         for name in names:
             special = self._special(name)
             if special is not None:
@@ -402,6 +406,9 @@ class Referents:
         if name in ("ContextVar", "_contextvars.ContextVar"):
             # Its name and default; what it has cached is borrowed (Python/context.c).
             return self._at([self._layout["PyObject"].size + at for at in (0, 8)])
+        if name == "decimal.Context":
+            # traps and flags, behind an mpd_context_t (Modules/_decimal/_decimal.c).
+            return self._at([self._layout["PyObject"].size + at for at in (48, 56)])
         if name == "itertools._tee_dataobject":
             return Part(self._tee_data)
         if name == "xml.etree.ElementTree.Element":
@@ -739,9 +746,18 @@ class Referents:
             return False
         try:
             return (self._objects.learn(self.windows.word(address + self._type_at)) is not None
-                    and self._objects.is_alive(address, self.windows))
+                    and self._objects.is_alive(address, self.windows)
+                    and (not self._layout.free_threaded or self._has_few_references(address)))
         except READ_ERRORS:
             return False
+
+    def _has_few_references(self, address: int) -> bool:
+        """Whether the count at an address is one that an object has, in a free-threaded build.
+
+        The states of modules have the addresses of types where objects have their counts and their types.
+        """
+        count, immortal = self._objects.count(address)
+        return immortal or abs(count) < _MAX_COUNT
 
     # Frames and what holds them.
 
