@@ -14,6 +14,7 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Option
 from .frames import STACK_REFERENCE_MASK
 from .heap import Windows
 from .heap_objects import HAVE_GC, HEAP_TYPE, HeapObjects, HeapType
+from .library_referents import CTYPES, LibraryReferents
 from .memory import Damaged
 from .objects import DICT_SUBCLASS, INLINE_VALUES, LIST_SUBCLASS, MANAGED_DICT, MAX_ITEMS, TUPLE_SUBCLASS, TYPE_SUBCLASS
 from .reader import READ_ERRORS
@@ -66,26 +67,6 @@ _WEAK = ("weakref", "weakref.ReferenceType", "weakproxy", "weakcallableproxy", "
 _FIELDS.update(dict.fromkeys(_WEAK, ("PyWeakReference", ("wr_callback",))))
 # Types that hold no references, whatever their words look like.
 _DATA = ("int", "float", "complex", "str", "bytes", "bool", "decimal.Decimal", "array.array")
-# Metatypes of ctypes, static up to 3.12: theirs types have a dict of a kind of its own.
-_CTYPES = ("_ctypes.PyCStructType", "_ctypes.UnionType", "_ctypes.PyCPointerType", "_ctypes.PyCArrayType",
-           "_ctypes.PyCSimpleType", "_ctypes.PyCFuncPtrType")
-# Of a StgDictObject (Modules/_ctypes/ctypes.h), behind the dict: proto comes after three sizes and an ffi_type.
-_PROTO = 48
-# Of a lru_list_elem (Modules/_functoolsmodule.c), behind the object's head. The wrapper begins with one.
-_LINK_NEXT, _LINK_KEY, _LINK_RESULT, _LINK_END = 8, 24, 32, 40
-# The size of a wrapper behind the head where links are shown, and not what they have: up to 3.7.2 (bpo-35780).
-_OLD_WRAPPER = 128
-# LINKCELLS: values of one piece of what itertools.tee() keeps.
-_TEE_VALUES = 57
-# Of a PyCapsule (Objects/capsule.c), behind the object's head; the second came with 3.13 (gh-116417).
-_CAPSULE_POINTER, _CAPSULE_TRAVERSE = 0, 32
-# States of modules, by their size in bytes: of 3.12's _asyncio the place of the running loop, which is borrowed,
-# and of _decimal since 3.13 those of two tables, of 4 words for each exception, the second and fourth of which say
-# whether there is one more, and which. Modules/_asynciomodule.c, Modules/_decimal/_decimal.c.
-_ASYNCIO_STATE, _RUNNING_LOOP = 192, 152 // 8
-_DECIMAL_STATE, _SIGNALS, _CONDITIONS = 240, 176 // 8, 184 // 8
-# Up to 3.9: the callbacks and how many there are; each has three references. Modules/atexitmodule.c.
-_ATEXIT_STATE, _CALLBACK = 16, 3
 # An exception's base, and what some have besides.
 _EXCEPTION = ("PyBaseExceptionObject", ("dict", "args", "notes", "traceback", "context", "cause"))
 _EXCEPTIONS: Dict[str, Tuple[str, Tuple[str, ...]]] = {
@@ -153,6 +134,8 @@ class Referents:
         self._reader = runtime.reader
         self._objects = objects
         self.windows = Windows(runtime.memory, MAX_WINDOWS)
+        self.metatype = objects.metatype
+        self._library = LibraryReferents(runtime, self, objects.types)
         self._type_at = layout["PyObject"].offset("ob_type")
         self.size_at = layout["PyVarObject"].offset("ob_size")
         self._kinds: Dict[int, Kind] = {}
@@ -231,7 +214,7 @@ class Referents:
                 type_, self._objects.learn(bases[0][0]) or type_, [name for _base, name in bases])
             parts += base_parts
         except READ_ERRORS:
-            parts, exact = [Part(lambda address: self._scan(address, type_))], False
+            parts, exact = [Part(lambda address: self.scan(address, type_))], False
         if not parts:
             return Kind(lambda _address: [], exact, True, parts)
         if len(parts) == 1:
@@ -368,8 +351,8 @@ class Referents:
         if flags & TYPE_SUBCLASS:
             if names[0] == "type":
                 return [Part(self._type)], True
-            if names[0] in _CTYPES and base.flags & TYPE_SUBCLASS and not base.flags & HEAP_TYPE:
-                return [Part(lambda address: self._of_ctypes(address, base))], True
+            if names[0] in CTYPES and not base.flags & HEAP_TYPE:
+                return [Part(self._type), Part(lambda address: self._library.proto(address, base))], True
             # A metatype of an extension module.
             return [Part(self._type), self._scanned(base, "PyHeapTypeObject")], False
         if names[0] in _DATA:
@@ -385,34 +368,23 @@ class Referents:
             # What the collector does not know holds no references that could be part of a cycle; what it
             # holds nevertheless, only its own module knows.
             return [], True
-        return [Part(lambda address: self._scan(address, base))], False
+        return [Part(lambda address: self.scan(address, base))], False
 
     def _scanned(self, type_: HeapType, struct: str) -> Part:
         """What a type of an extension module has behind a structure."""
         size = self._layout[struct].size
-        return Part(lambda address: self._scan(address, type_, size))
+        return Part(lambda address: self.scan(address, type_, size))
 
     def _special(self, name: str) -> Optional[Part]:
+        offsets, visitor = self._library.offsets(name), self._library.visitor(name)
+        if offsets is not None:
+            return self._at(offsets)
+        if visitor is not None:
+            return Part(visitor)
         if name in ("set", "frozenset"):
             return Part(self._set, SET)
         if name == "module":
             return Part(self._module)
-        if name == "functools._lru_cache_wrapper":
-            return Part(self._lru_cache)
-        if name == "functools._lru_list_elem" and self._are_links_shown():
-            return self._at([self._layout["PyObject"].size + at for at in (_LINK_KEY, _LINK_RESULT)])
-        if name == "PyCapsule":
-            return Part(self._capsule)
-        if name in ("ContextVar", "_contextvars.ContextVar"):
-            # Its name and default; what it has cached is borrowed (Python/context.c).
-            return self._at([self._layout["PyObject"].size + at for at in (0, 8)])
-        if name == "decimal.Context":
-            # traps and flags, behind an mpd_context_t (Modules/_decimal/_decimal.c).
-            return self._at([self._layout["PyObject"].size + at for at in (48, 56)])
-        if name == "itertools._tee_dataobject":
-            return Part(self._tee_data)
-        if name == "xml.etree.ElementTree.Element":
-            return Part(self._element)
         if name == "builtin_method":
             # PyCMethodObject: a function, and its class (mm_class).
             function = self._layout["PyCFunctionObject"]
@@ -613,91 +585,12 @@ class Referents:
                 size = self._reader.integer(word(address + struct.offset("md_def")), "PyModuleDef", "m_size")
             words = self.windows.words(state, min(size // 8, MAX_SCANNED))
             try:
-                found += self._of_state(self._runtime.objects.text(name), size, words)
+                found += self._library.of_state(self._runtime.objects.text(name), size, words)
             except READ_ERRORS:
                 # It has no name, or is not as its releases make it.
                 pass
             found += filter(self.is_object, words)
         return found
-
-    def _of_state(self, name: str, size: int, words: List[int]) -> List[int]:
-        """What a module's state has elsewhere; what it has borrowed, and what is no object, it loses."""
-        if (name, size) == ("_asyncio", _ASYNCIO_STATE):
-            words[_RUNNING_LOOP] = 0
-        elif (name, size) == ("_decimal", _DECIMAL_STATE):
-            tables = words[_SIGNALS], words[_CONDITIONS]
-            # In a free-threaded build an exception in a table is where an object has its type.
-            words[_SIGNALS] = words[_CONDITIONS] = 0
-            # The first condition is a signal too, and shown once.
-            return [*self._exceptions(tables[0]), *self._exceptions(tables[1])[1:]]
-        elif (name, size) == ("atexit", _ATEXIT_STATE):
-            callbacks, count = words[0], words[1] & (1 << 32) - 1
-            return self._some(each for callback in self._bounded(callbacks, count) if callback
-                              for each in self.windows.words(callback, _CALLBACK))
-        return []
-
-    def _exceptions(self, table: int) -> List[int]:
-        found = []
-        for at in range(table, table + 8 * MAX_SCANNED if table else table, 32):
-            _name, more, _flag, exception = self.windows.words(at, 4)
-            if not more:
-                break
-            found.append(exception)
-        return found
-
-    def _of_ctypes(self, address: int, metatype: HeapType) -> List[int]:
-        """A type, and what it is made of, where its metatype shows that (CDataType_traverse)."""
-        found = self._type(address)
-        reader = self._reader
-        own, plain = (reader.pointer(each, "PyTypeObject", "tp_traverse")
-                      for each in (metatype.address, self._objects.metatype))
-        namespace = reader.pointer(address, "PyTypeObject", "tp_dict")
-        if own != plain and namespace:
-            type_ = self.type_of(namespace)
-            proto = self._layout["PyDictObject"].size + _PROTO
-            if type_ is not None and type_.basic_size >= proto + 8:
-                found += self._some([self.windows.word(namespace + proto)])
-        return found
-
-    def _are_links_shown(self, type_: Optional[HeapType] = None) -> bool:
-        """Whether the wrapper of an lru_cache, of which this is the type, shows its links and not what they have."""
-        size = self._layout["PyObject"].size + _OLD_WRAPPER
-        return any(each.basic_size == size and self._runtime.objects.type_at(each.address).name ==
-                   "functools._lru_cache_wrapper" for each in ([type_] if type_ else self._objects.types.values()))
-
-    def _lru_cache(self, address: int) -> List[int]:
-        """The fields behind the first link, and from link to link what they have: these lie in a ring."""
-        type_, head = self.type_of(address), self._layout["PyObject"].size
-        assert type_ is not None
-        found: List[int] = []
-        word, shown = self.windows.word, self._are_links_shown(type_)
-        link = word(address + head + _LINK_NEXT)
-        while link and link != address:
-            if len(found) > 3 * MAX_ITEMS:
-                raise Damaged(address, "endless cache")
-            if shown:
-                found.append(link)
-            else:
-                found += self._some([word(link + head + _LINK_KEY), word(link + head + _LINK_RESULT)])
-                kind = self.type_of(link)
-                # Types of this kind are on the heap since 3.10.
-                if kind is not None and kind.flags & HEAP_TYPE:
-                    found.append(kind.address)
-            link = word(link + head + _LINK_NEXT)
-        return found + self._scan(address, type_, head + _LINK_END)
-
-    def _tee_data(self, address: int) -> List[int]:
-        """teedataobject (Modules/itertoolsmodule.c): the iterator, how many values were read, the next one, values."""
-        source, count, *values = self.windows.words(address + self._layout["PyObject"].size, 3 + _TEE_VALUES)
-        return self._some([source, *values[:1 + min(count & 0xFFFFFFFF, _TEE_VALUES)]])
-
-    def _capsule(self, address: int) -> List[int]:
-        """What a capsule shows for its owner: in the library, the first of the structure that it points to."""
-        at, type_ = address + self._layout["PyObject"].size, self.type_of(address)
-        if type_ is None or type_.basic_size < self._layout["PyObject"].size + _CAPSULE_TRAVERSE + 8 or (
-                not self.windows.word(at + _CAPSULE_TRAVERSE)):
-            return []
-        return list(filter(self.is_object, [self.windows.word(self.windows.word(at + _CAPSULE_POINTER))]))
 
     def _deque(self, address: int) -> List[int]:
         struct, block = self._layout["dequeobject"], self._layout["block"]
@@ -717,19 +610,7 @@ class Referents:
             at, index = word(at + block.offset("rightlink")), 0
         return self._some(found)
 
-    def _element(self, address: int) -> List[int]:
-        """ElementObject and ElementObjectExtra (Modules/_elementtree.c); a text's lowest bit is a flag."""
-        tag, text, tail, extra = self.windows.words(address + self._layout["PyObject"].size, 4)
-        found = [tag, text & ~1, tail & ~1]
-        if extra:
-            attributes, count, _allocated, children = self.windows.words(extra, 4)
-            found.append(attributes)
-            if count > MAX_ITEMS:
-                raise Damaged(address, "impossible Element")
-            found += self.windows.words(children, count)
-        return self._some(found)
-
-    def _scan(self, address: int, type_: HeapType, start: int = 0) -> List[int]:
+    def scan(self, address: int, type_: HeapType, start: int = 0) -> List[int]:
         """The words of a structure that are addresses of objects, its weak references left out."""
         first = max(start, self._layout["PyObject"].size if not type_.item_size else self._layout["PyVarObject"].size)
         size = type_.basic_size
