@@ -121,19 +121,29 @@ def test_damaged_allocator(program: processes.Program, tmp_path: Path) -> None:
     assert was["objects"] * 0.8 < now["objects"] < was["objects"]
 
 
-def test_pointers_to_nowhere(program: processes.Program) -> None:
-    """A list whose items are gone costs that list; a type that is none, that object."""
-    broken = program.truth["broken"]
-    # Behind a PyVarObject's head, which is 16 bytes longer in debug builds of 3.6 and 3.7.
-    commands = ["python gdb.selected_inferior().write_memory(%d + model.current().pythons[0].runtime.layout["
-                "'PyListObject'].offset('ob_item'), bytes([16]) + bytes(7))" % broken]
-    run = gdb.run(["python from gdbext.commands import model", *commands, "py-leaks -json",
-                   "py-leaks show %#x" % broken, "py-leaks referrers -json %#x" % broken,
-                   "py-leaks path -json %#x" % broken],
+# The items of a list are where nothing is, and the first link of a cache comes after itself.
+NOWHERE = """python
+from gdbext.commands import model
+runtime = model.current().pythons[0].runtime
+gdb.selected_inferior().write_memory(BROKEN + runtime.layout["PyListObject"].offset("ob_item"), bytes([16]) + bytes(7))
+following = runtime.layout["PyObject"].size + 8
+link = runtime.memory.u64(CACHED + following)
+gdb.selected_inferior().write_memory(link + following, link.to_bytes(8, "little"))
+end"""
+
+
+def test_pointers_to_nowhere(program: processes.Program, tmp_path: Path) -> None:
+    """A list whose items are gone costs that list, a cache without an end that cache."""
+    broken, cached = program.truth["broken"], program.truth["cached"]
+    script = tmp_path / "nowhere.gdb"
+    script.write_text(NOWHERE.replace("BROKEN", str(broken)).replace("CACHED", str(cached)))
+    run = gdb.run(["source %s" % script, "py-leaks -json", "py-leaks show %#x" % broken, "py-leaks show %#x" % cached,
+                   "py-leaks referrers -json %#x" % broken, "py-leaks path -json %#x" % broken],
                   mode="hidden", pid=program.pid)
-    _imported, _written, census, show, referrers, path = run.answers
+    _written, census, *shown, referrers, path = run.answers
     assert census.stderr == "" and census.document()["objects"] > 1000
-    assert "Traceback" not in show.stderr and (show.stdout or compare.one_line(show.stderr))
+    for show in shown:
+        assert "Traceback" not in show.stderr and (show.stdout or compare.one_line(show.stderr))
     assert referrers.stderr == "" and referrers.document()["referrers"]
     assert path.stderr == "" and path.document()["paths"][0]["text"] == "module __main__.BROKEN[0]"
 

@@ -1,5 +1,6 @@
 """Changes its heap all the time: makes and drops objects, grows lists, collects. Some things stay."""
 
+import functools
 import gc
 import mmap
 import os
@@ -19,6 +20,9 @@ class Comes(object):
 
 STAYING = [Stays() for _ in range(777)]
 BROKEN = [[None] * 9]
+CACHED = functools.lru_cache()(abs)
+for number in range(1000, 1003):
+    CACHED(number)
 # Far more addresses than memory: a few pages are touched.
 SPARSE = mmap.mmap(-1, 100 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000))
 for place in range(0, 100 << 30, 10 << 30):
@@ -38,6 +42,7 @@ def churn():
             kept = []
 
 
-common.write(sys.argv[1], common.process([{"lwp": os.getpid()}], broken=id(BROKEN[0]), staying=len(STAYING)))
+common.write(sys.argv[1], common.process([{"lwp": os.getpid()}], broken=id(BROKEN[0]), cached=id(CACHED),
+                                        staying=len(STAYING)))
 os.write(1, b"ready\n")
 churn()
