@@ -557,6 +557,10 @@ def is_debug_id(word: int) -> bool:
     return word >> 8 in _DEBUG_IDS
 
 
+# Windows that are known not to be whole: what is no address but looks like one leads to many.
+MAX_BROKEN = 1 << 16
+
+
 class Windows:
     """Words of memory anywhere, read 64 KB at a time: quick where what is asked for lies close together."""
 
@@ -591,6 +595,8 @@ class Windows:
             try:
                 found = memoryview(self._memory.read(number << self.BITS, 1 << self.BITS)).cast("Q")
             except Unreadable:
+                if len(self._broken) >= MAX_BROKEN:
+                    self._broken.clear()
                 self._broken.add(number)
                 return None
             self.kept[number] = found

@@ -35,7 +35,7 @@ _OLD_WRAPPER = 128
 _TEE_VALUES = 57
 # Of a PyCapsule; the second came with 3.13 (gh-116417).
 _CAPSULE_POINTER, _CAPSULE_TRAVERSE = 0, 32
-# Items of an Element; callbacks; exceptions in one table.
+# Items of an Element or a cache; callbacks; exceptions in one table.
 _MAX_ITEMS, _MAX_CALLBACKS, _MAX_EXCEPTIONS = 1 << 24, 1 << 12, 1 << 10
 # States of modules, by their size in bytes. 3.12's _asyncio: the word with the running loop, which is borrowed.
 _ASYNCIO_STATE, _RUNNING_LOOP = 192, 152 // 8
@@ -123,14 +123,15 @@ class LibraryReferents:
         shown = self._is_old_wrapper(type_)
         found: List[int] = []
         # A ring that does not lead back is noticed as by Brent's algorithm.
-        landmark, steps, lap = 0, 0, 1
+        landmark, lap = 0, 1
         link = word(address + head + _LINK_NEXT)
-        while link and link != address:
+        for step in range(_MAX_ITEMS):
+            if not link or link == address:
+                return found + self._referents.scan(address, type_, head + _LINK_END)
             if link == landmark:
-                raise Damaged(address, "cache without an end")
-            steps += 1
-            if steps == lap:
-                landmark, steps, lap = link, 0, 2 * lap
+                break
+            if step == lap:
+                landmark, lap = link, 2 * lap
             if shown:
                 found.append(link)
             else:
@@ -140,7 +141,7 @@ class LibraryReferents:
                 if kind is not None and kind.flags & HEAP_TYPE:
                     found.append(kind.address)
             link = word(link + head + _LINK_NEXT)
-        return found + self._referents.scan(address, type_, head + _LINK_END)
+        raise Damaged(address, "cache without an end")
 
     def _tee_data(self, address: int) -> List[int]:
         """The iterator, the next piece, and the values that were read."""
