@@ -62,6 +62,8 @@ def test_interrupts_with_numpy(prompt: Prompt, program: processes.Program) -> No
     """The prompt is back within a second, with what was found so far; the next answer is whole."""
     prompt.ask("python import sys; sys.path.append(%r)" % str(numpy_folder()))
     last = program.truth["last"]
+    # Else it could be the search for the interpreter that Ctrl-C ends, which has nothing to tell.
+    prompt.ask("py-threads")
     for command in ("py-leaks -limit 3", "py-leaks path %#x" % last, "py-leaks referrers %#x" % last):
         prompt.send(command)
         prompt.interrupt_inside_command()
