@@ -63,6 +63,11 @@ class Prompt:
         # The first line is the echo of what was typed.
         return self._gdb.before.replace("\r\n", "\n").partition("\n")[2]
 
+    def rest(self) -> str:
+        """What is printed behind a text that was waited for, until the prompt comes back."""
+        self._gdb.expect_exact(PROMPT)
+        return self._gdb.before.replace("\r\n", "\n")
+
     def expect(self, text: str) -> None:
         """Wait until this text is shown."""
         self._gdb.expect_exact(text)
