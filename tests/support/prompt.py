@@ -63,6 +63,10 @@ class Prompt:
         # The first line is the echo of what was typed.
         return self._gdb.before.replace("\r\n", "\n").partition("\n")[2]
 
+    def show_progress_soon(self) -> None:
+        """Have the line with the progress there before the work is done, however quick that is."""
+        self.ask("python from gdbext.commands import progress; progress.PATIENCE = progress.INTERVAL = 0.02")
+
     def rest(self) -> str:
         """What is printed behind a text that was waited for, until the prompt comes back."""
         self._gdb.expect_exact(PROMPT)
