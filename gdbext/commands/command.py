@@ -101,6 +101,11 @@ class Command(gdb.Command):
         try:
             with theme.using(self._theme(options, from_tty)):
                 self.run(options)
+        except KeyboardInterrupt:
+            from ..target.threads import put_selection_back
+
+            put_selection_back()
+            raise
         except gdb.GdbError as error:
             raise gdb.GdbError(visible(str(error))) from None
         except NoInferior:

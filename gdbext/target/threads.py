@@ -166,9 +166,14 @@ class NativeThread:
         return architecture, found
 
 
+# What selection_kept() is to put back, the outermost first.
+_kept: List[Tuple[Optional[gdb.InferiorThread], Optional[gdb.Frame]]] = []
+
+
 @contextmanager
 def selection_kept() -> Iterator[None]:
     """Put the selected thread and frame back at the end."""
+    depth = len(_kept)
     thread = gdb.selected_thread()
     frame = None
     if thread is not None:
@@ -176,10 +181,24 @@ def selection_kept() -> Iterator[None]:
             frame = gdb.selected_frame()
         except gdb.error:
             pass
+    _kept.append((thread, frame))
     try:
         yield
     finally:
-        _whole(lambda: _select(thread, frame))
+        try:
+            _whole(lambda: _select(thread, frame))
+        except gdb.error:
+            del _kept[depth:]
+            raise
+        del _kept[depth:]
+
+
+def put_selection_back() -> None:
+    """Put back what selection_kept() has not, for Ctrl-C may come in the very moment before it does so."""
+    if _kept:
+        thread, frame = _kept[0]
+        _kept.clear()
+        _select(thread, frame)
 
 
 def _select(thread: Optional[gdb.InferiorThread], frame: Optional[gdb.Frame]) -> None:

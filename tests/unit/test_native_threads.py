@@ -211,6 +211,26 @@ def test_the_selected_thread_stays(target: Target) -> None:
     assert target.module.selected is threads[0]
 
 
+def test_the_selection_is_put_back_when_ctrl_c_comes_too_soon(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the moment before selection_kept() does it, in which Python hears of it."""
+    threads = importlib.import_module("gdbext.target.threads")
+
+    def interrupted(act: Any) -> None:
+        raise KeyboardInterrupt
+
+    first, second = (Thread(Frame("aarch64", {}), number=number) for number in (1, 2))
+    target.module.selected = first
+    monkeypatch.setattr(threads, "_whole", interrupted)
+    with pytest.raises(KeyboardInterrupt), threads.selection_kept():
+        second.switch()
+    assert target.module.selected is second
+    threads.put_selection_back()
+    assert target.module.selected is first
+    second.switch()
+    threads.put_selection_back()
+    assert target.module.selected is second
+
+
 # Images of a target that does not tell what is mapped.
 
 AUXV = """\
