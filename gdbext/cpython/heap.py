@@ -8,7 +8,7 @@ Facts: Objects/obmalloc.c, Include/internal/pycore_obmalloc.h; glibc's malloc/ma
 import struct
 from bisect import bisect_left
 from itertools import islice
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .memory import PAGE, Memory, Region, Unreadable
 
@@ -561,6 +561,13 @@ def is_debug_id(word: int) -> bool:
 MAX_BROKEN = 1 << 16
 
 
+def make_room(kept: Dict[int, Any], most: int) -> None:
+    """Forget the older half of what is kept, where that is as much as may be."""
+    if len(kept) >= most:
+        for old in list(islice(kept, most // 2)):
+            del kept[old]
+
+
 class Windows:
     """Words of memory anywhere, read 64 KB at a time: quick where what is asked for lies close together."""
 
@@ -588,10 +595,7 @@ class Windows:
         """All words of the window of that number, None where not all can be read: a region begins or ends there."""
         found = self.kept.get(number)
         if found is None and number not in self._broken:
-            if len(self.kept) >= self._most:
-                # The older half.
-                for old in list(islice(self.kept, self._most // 2)):
-                    del self.kept[old]
+            make_room(self.kept, self._most)
             try:
                 found = memoryview(self._memory.read(number << self.BITS, 1 << self.BITS)).cast("Q")
             except Unreadable:

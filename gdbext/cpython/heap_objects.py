@@ -293,8 +293,7 @@ class Group:
         self._some = some
 
     def __len__(self) -> int:
-        some = self._some
-        return self._source.number if some is None else some.count(1) if isinstance(some, bytes) else len(some)
+        return self._source.number if self._some is None else _number_of(self._some)
 
     def column(self, offset: int) -> List[int]:
         """The words at an offset in bytes, a multiple of 8, from where each object begins."""
@@ -517,7 +516,7 @@ class HeapObjects:
                 if len(group):
                     yield group
             some = others
-            if not (1 in some if isinstance(some, bytes) else len(some)):
+            if not _number_of(some):
                 return
         left.append(some)
 
@@ -660,6 +659,11 @@ def find_metatype(runtime: Runtime) -> int:
                 return address
             address = following
     raise Damaged(0, "no type of types")
+
+
+def _number_of(some: Some) -> int:
+    """How many blocks some are, which are not all."""
+    return some.count(1) if isinstance(some, bytes) else len(some)
 
 
 def chosen(column: Sequence[int], some: Some) -> List[int]:

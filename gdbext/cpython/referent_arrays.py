@@ -6,6 +6,7 @@ here too what has no shape that is known, or is not all there.
 
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
+from .heap import make_room
 from .memory import Memory, Region, Unreadable
 from .reader import READ_ERRORS
 from .referents import AT, DICT, INLINE, LIST, SAME, SET, TAGGED, TUPLE, TWO_WORDS, Kind, Part, Referents
@@ -41,10 +42,7 @@ class _Pieces:
         """The words of a piece, None where they can't be read."""
         found = self._kept.get(number)
         if found is None:
-            if len(self._kept) >= _MAX_PIECES:
-                # The older half.
-                for old in list(self._kept)[:_MAX_PIECES // 2]:
-                    del self._kept[old]
+            make_room(self._kept, _MAX_PIECES)
             start, end = int(self._starts[number]), int(self._ends[number])
             room = bytearray((end - start) // 8 * 8)
             try:
