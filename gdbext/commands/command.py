@@ -4,7 +4,21 @@ import glob
 import locale
 import os
 import shlex
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Set, Tuple
+from contextlib import contextmanager
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    NoReturn,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import gdb
 
@@ -99,13 +113,8 @@ class Command(gdb.Command):
 
         options = self._parse(arguments)
         try:
-            with theme.using(self._theme(options, from_tty)):
+            with _selection_stays(), theme.using(self._theme(options, from_tty)):
                 self.run(options)
-        except KeyboardInterrupt:
-            from ..target.threads import put_selection_back
-
-            put_selection_back()
-            raise
         except gdb.GdbError as error:
             raise gdb.GdbError(visible(str(error))) from None
         except NoInferior:
@@ -162,6 +171,18 @@ class Command(gdb.Command):
         return []
 
 
+@contextmanager
+def _selection_stays() -> Iterator[None]:
+    """Ctrl-C leaves that thread and that frame selected which were."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from ..target.threads import put_selection_back
+
+        put_selection_back()
+        raise
+
+
 def complete_file(typed: str, word: Optional[str]) -> List[str]:
     """The files whose names begin as typed, of which `word` is the end; nothing without a word.
 
@@ -201,7 +222,8 @@ class Function(gdb.Function):
 
         plain = list(map(_plain, arguments))
         try:
-            answer = self.answer(*plain)
+            with _selection_stays():
+                answer = self.answer(*plain)
         except (NoInferior, NoPython, gdb.error, gdb.GdbError) + READ_ERRORS:
             answer = self.nothing(*plain)
         return _gdb_string(answer) if isinstance(answer, str) else answer

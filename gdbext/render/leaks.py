@@ -1,23 +1,26 @@
 """What is on the heap, as lines of text and as JSON."""
 
 import re
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from ..analysis.census import Census, Row
-from ..analysis.garbage import Garbage
-from ..analysis.heap_objects import Details, Instance, Instances
-from ..analysis.references import Chain, Paths, Referrer
-from ..analysis.snapshots import Change, Snapshot
 from ..cpython.type_names import BUILTINS
 from .document import document
 from .text import counted, cut, printable, width
+
+if TYPE_CHECKING:
+    # 8 ms, which the census does not need.
+    from ..analysis.census import Census, Row
+    from ..analysis.garbage import Garbage
+    from ..analysis.heap_objects import Details, Instance, Instances
+    from ..analysis.references import Chain, Paths, Referrer
+    from ..analysis.snapshots import Change, Snapshot
 
 # What no walk over the heap can count.
 _NOT_IN_IT = ("Not in it: what the interpreter and its libraries have as data of their own "
               "(built-in types, None, small ints), and memory that no object accounts for.")
 
 
-def ordered(rows: Sequence[Row], by: str) -> List[Row]:
+def ordered(rows: Sequence["Row"], by: str) -> List["Row"]:
     """Rows by "bytes" or "count", biggest first, or by "type"; then by name."""
     if by == "type":
         return sorted(rows)
@@ -29,7 +32,7 @@ def type_text(name: str) -> str:
     return printable(name[len(BUILTINS):] if name.startswith(BUILTINS) else name)
 
 
-def census_text(census: Census, rows: Sequence[Row], limit: int, seconds: float, paused: Optional[float],
+def census_text(census: "Census", rows: Sequence["Row"], limit: int, seconds: float, paused: Optional[float],
                 notes: Sequence[str]) -> Iterator[str]:
     """A table of `limit` rows, the totals, how they came about, and the notes.
 
@@ -76,7 +79,7 @@ def with_value(before: str, value: str, columns: Optional[int]) -> str:
     return (before + value).rstrip()
 
 
-def census_document(target: Dict[str, Any], census: Census, rows: Sequence[Row],
+def census_document(target: Dict[str, Any], census: "Census", rows: Sequence["Row"],
                     paused: Optional[float] = None) -> str:
     """The same as one JSON document; totals are those of all types."""
     return document("py-leaks", target, {
@@ -93,27 +96,27 @@ def census_document(target: Dict[str, Any], census: Census, rows: Sequence[Row],
 
 # Snapshots.
 
-def snapshot_text(name: str, snapshot: Snapshot) -> Iterator[str]:
+def snapshot_text(name: str, snapshot: "Snapshot") -> Iterator[str]:
     """One line."""
     partial = "PARTIAL, interrupted: " if snapshot.partial else ""
     yield (f"{partial}snapshot {printable(name)!r} of {printable(snapshot.what)}: "
            f"{snapshot.objects:,} objects, {snapshot.bytes:,} bytes")
 
 
-def snapshot_document(target: Dict[str, Any], name: str, snapshot: Snapshot) -> str:
+def snapshot_document(target: Dict[str, Any], name: str, snapshot: "Snapshot") -> str:
     """The same as one JSON document."""
     return document("py-leaks snapshot", target, {
         "name": name, "objects": snapshot.objects, "bytes": snapshot.bytes, "partial": snapshot.partial})
 
 
-def ordered_changes(changes: Sequence[Change], by: str) -> List[Change]:
+def ordered_changes(changes: Sequence["Change"], by: str) -> List["Change"]:
     """By growth in "bytes" or "count", biggest first, or by "type"."""
     if by == "type":
         return sorted(changes, key=lambda change: change.type)
     return sorted(changes, key=lambda change: (-getattr(change, by), change.type))
 
 
-def diff_text(before: Snapshot, after: Snapshot, changes: Sequence[Change], limit: int) -> Iterator[str]:
+def diff_text(before: "Snapshot", after: "Snapshot", changes: Sequence["Change"], limit: int) -> Iterator[str]:
     """A table of the types that differ, then the totals."""
     if changes:
         several = changes[0].new is None
@@ -129,7 +132,7 @@ def diff_text(before: Snapshot, after: Snapshot, changes: Sequence[Change], limi
             yield f"PARTIAL: the snapshot of {printable(each.what)} was interrupted."
 
 
-def diff_document(target: Dict[str, Any], before: Snapshot, after: Snapshot, changes: Sequence[Change]) -> str:
+def diff_document(target: Dict[str, Any], before: "Snapshot", after: "Snapshot", changes: Sequence["Change"]) -> str:
     """The same as one JSON document."""
     return document("py-leaks diff", target, {
         "types": [{"type": change.type, "count": change.count, "bytes": change.bytes,
@@ -156,7 +159,7 @@ def new_document(target: Dict[str, Any], rows: Sequence[Tuple[int, str, str]], c
 
 # Objects.
 
-def instances_text(found: Instances, rows: Sequence[Tuple[Instance, str]], columns: Optional[int]) -> Iterator[str]:
+def instances_text(found: "Instances", rows: Sequence[Tuple["Instance", str]], columns: Optional[int]) -> Iterator[str]:
     """Objects, one a line, then how many there are."""
     one = len(found.types) == 1
     heading = ("Address", "Bytes", "Value") if one else ("Address", "Bytes", "Type", "Value")
@@ -169,8 +172,8 @@ def instances_text(found: Instances, rows: Sequence[Tuple[Instance, str]], colum
     yield f"{partial}{counted(found.count, 'object')}{of}, {found.bytes:,} bytes{shown}"
 
 
-def instances_document(command: str, target: Dict[str, Any], found: Instances,
-                       rows: Sequence[Tuple[Instance, str]]) -> str:
+def instances_document(command: str, target: Dict[str, Any], found: "Instances",
+                       rows: Sequence[Tuple["Instance", str]]) -> str:
     """The same as one JSON document."""
     return document(command, target, {
         "objects": [{"address": hex(each.address), "type": each.type, "bytes": each.bytes, "repr": text}
@@ -178,7 +181,7 @@ def instances_document(command: str, target: Dict[str, Any], found: Instances,
         "count": found.count, "bytes": found.bytes, "partial": found.partial})
 
 
-def details_text(found: Details, text: str, limit: int) -> Iterator[str]:
+def details_text(found: "Details", text: str, limit: int) -> Iterator[str]:
     """All about one object."""
     yield f"{type_text(found.type)} at {found.address:#x}: {text}"
     size = "unknown" if found.bytes is None else f"{found.bytes:,} bytes"
@@ -197,7 +200,7 @@ def details_text(found: Details, text: str, limit: int) -> Iterator[str]:
             yield f"  ({len(found.referents) - limit:,} more)"
 
 
-def details_document(target: Dict[str, Any], found: Details, text: str) -> str:
+def details_document(target: Dict[str, Any], found: "Details", text: str) -> str:
     """The same as one JSON document."""
     return document("py-leaks show", target, {
         "address": hex(found.address), "type": found.type, "bytes": found.bytes, "refcount": found.refcount,
@@ -209,7 +212,7 @@ def details_document(target: Dict[str, Any], found: Details, text: str) -> str:
 
 # References.
 
-def referrers_text(rows: Sequence[Tuple[Referrer, str]], count: int, partial: bool,
+def referrers_text(rows: Sequence[Tuple["Referrer", str]], count: int, partial: bool,
                    columns: Optional[int]) -> Iterator[str]:
     """What refers to an object, one a line."""
     for each, text in rows:
@@ -223,7 +226,7 @@ def referrers_text(rows: Sequence[Tuple[Referrer, str]], count: int, partial: bo
         f", {len(rows):,} shown" if len(rows) < count else "")
 
 
-def referrers_document(target: Dict[str, Any], rows: Sequence[Tuple[Referrer, str]], count: int,
+def referrers_document(target: Dict[str, Any], rows: Sequence[Tuple["Referrer", str]], count: int,
                        partial: bool) -> str:
     """The same as one JSON document."""
     return document("py-leaks referrers", target, {
@@ -235,7 +238,7 @@ def referrers_document(target: Dict[str, Any], rows: Sequence[Tuple[Referrer, st
 _DICT, _NAME = ".__dict__", re.compile(r"\['([^\W\d]\w*)'\]")
 
 
-def chain_text(chain: Chain) -> str:
+def chain_text(chain: "Chain") -> str:
     """A chain as a person would write it: an attribute for a key of the namespace that `__dict__` is."""
     parts = [printable(chain.root)]
     for step in chain.steps:
@@ -247,7 +250,7 @@ def chain_text(chain: Chain) -> str:
     return "".join(parts)
 
 
-def path_text(found: Paths) -> Iterator[str]:
+def path_text(found: "Paths") -> Iterator[str]:
     """Each chain on one line, then its objects."""
     for chain in found.chains:
         yield chain_text(chain)
@@ -261,7 +264,7 @@ def path_text(found: Paths) -> Iterator[str]:
         yield f"PARTIAL, interrupted after {found.reached:,} objects."
 
 
-def path_document(target: Dict[str, Any], found: Paths) -> str:
+def path_document(target: Dict[str, Any], found: "Paths") -> str:
     """The shortest chain as "path", and all as "paths"."""
     paths = [{"root": chain.root, "text": chain_text(chain), "steps": [
         {"address": hex(step.address), "type": step.type, "via": step.via.strip() or chain.root}
@@ -273,7 +276,7 @@ def path_document(target: Dict[str, Any], found: Paths) -> str:
 
 # Garbage.
 
-def garbage_text(found: Garbage, limit: int) -> Iterator[str]:
+def garbage_text(found: "Garbage", limit: int) -> Iterator[str]:
     """The collector's settings, then the cycles, one a line."""
     collector = found.collector
     state = {True: "enabled", False: "DISABLED", None: "enabled or not, which can't be read"}[collector.enabled]
@@ -309,7 +312,7 @@ def garbage_text(found: Garbage, limit: int) -> Iterator[str]:
     yield from found.problems
 
 
-def garbage_document(target: Dict[str, Any], found: Garbage) -> str:
+def garbage_document(target: Dict[str, Any], found: "Garbage") -> str:
     """The same as one JSON document."""
     collector = found.collector
     return document("py-leaks garbage", target, {
