@@ -253,23 +253,33 @@ class Runtime:
             if found is not None:
                 yield found
 
+    def thread_objects(self, interpreter: Interpreter) -> Dict[int, int]:
+        """The address of each threading.Thread by its ident: of all threads that have begun, and not ended."""
+        found: Dict[int, int] = {}
+        try:
+            threading = self.module_dict(interpreter, "threading")
+            active = self.dicts.get(threading, "_active") if threading else None
+            for ident, thread in self.dicts.items(active) if active else ():
+                try:
+                    found[self.objects.integer(ident)] = thread
+                except READ_ERRORS:
+                    continue
+        except READ_ERRORS:
+            pass
+        return found
+
     def thread_names(self, interpreter: Interpreter) -> Dict[int, str]:
         """What threading calls its threads, by ident. A name that can't be read, or is damaged, is left out."""
         found = self._names.get(interpreter.address)
         if found is None:
             found = self._names[interpreter.address] = {}
-            try:
-                threading = self.module_dict(interpreter, "threading")
-                active = self.dicts.get(threading, "_active") if threading else None
-                for ident, thread in self.dicts.items(active) if active else ():
-                    try:
-                        name = self.dicts.attribute(thread, "_name")
-                        if name and self.hashes().is_right(name) is not False:
-                            found[self.objects.integer(ident)] = self.objects.name(name)
-                    except READ_ERRORS:
-                        continue
-            except READ_ERRORS:
-                pass
+            for ident, thread in self.thread_objects(interpreter).items():
+                try:
+                    name = self.dicts.attribute(thread, "_name")
+                    if name and self.hashes().is_right(name) is not False:
+                        found[ident] = self.objects.name(name)
+                except READ_ERRORS:
+                    continue
         return found
 
     def gil(self, interpreter: Interpreter) -> Optional[Gil]:

@@ -154,7 +154,6 @@ def _type_text(name: str) -> str:
 
 # PyHeap's (pyheap-ui), version 1: big-endian.
 _PYHEAP_MAGIC, _PYHEAP_VERSION, _WITH_TEXT = 123000321, 1, 1
-_CONTAINERS = ("dict", "list", "set", "tuple")
 _MAX_STRING, _MAX_ATTRIBUTE = (1 << 16) - 1, (1 << 15) - 1
 _pack_32, _pack_64 = struct.Struct("!I").pack, struct.Struct("!Q").pack
 
@@ -162,15 +161,16 @@ _pack_32, _pack_64 = struct.Struct("!I").pack, struct.Struct("!Q").pack
 def write_pyheap(export: Export, file: BinaryIO, _folder: str, _target: Dict[str, Any], report: Report) -> None:
     """As PyHeap's dumper does, but that attributes are the object's own only."""
     graph = export.graph
-    types = {_type_text(name): graph.type_list[number].address for number, name in enumerate(export.type_names)}
+    containers = export.containers()
     file.write(_pack_64(_PYHEAP_MAGIC) + _pack_32(_PYHEAP_VERSION)
-               + _string(time.strftime("%Y-%m-%dT%H:%M:%S%z")) + _pack_64(_WITH_TEXT) + _pack_32(len(_CONTAINERS)))
-    for name in _CONTAINERS:
-        file.write(_string(name) + _pack_64(types.get(name, 0)))
+               + _string(time.strftime("%Y-%m-%dT%H:%M:%S%z")) + _pack_64(_WITH_TEXT) + _pack_32(len(containers)))
+    for name, address in containers.items():
+        file.write(_string(name) + _pack_64(address))
     threads = list(export.threads())
     file.write(_pack_32(len(threads)))
     for thread in threads:
-        file.write(_string(thread.name) + b"\1\0" + _pack_32(len(thread.frames)))
+        file.write(_string(thread.name) + struct.pack("!??", thread.is_alive, thread.is_daemon)
+                   + _pack_32(len(thread.frames)))
         for frame in thread.frames:
             file.write(_string(frame.file) + _pack_32(frame.line or 0) + _string(frame.name)
                        + _pack_32(len(frame.variables)))
@@ -190,11 +190,10 @@ def write_pyheap(export: Export, file: BinaryIO, _folder: str, _target: Dict[str
 def _pyheap_object(export: Export, node: int) -> bytes:
     graph = export.graph
     parts = [_pack_64(graph.addresses[node]), _pack_64(graph.type_list[graph.types[node]].address),
-             _pack_32(min(graph.sizes[node], _MAX_NUMBER))]
+             _pack_32(min(export.size(node), _MAX_NUMBER))]
     items = export.items(node)
     if items is not None:
-        pairs = export.type_names[graph.types[node]] == BUILTINS + "dict"
-        parts += [_pack_32(len(items) // (2 if pairs else 1)), _words(items)]
+        parts += [_pack_32(len(items) // (2 if export.container(node) == "dict" else 1)), _words(items)]
     held = [graph.addresses[each] for each in graph.of(node)]
     parts += [_pack_32(len(held)), _words(held)]
     attributes = {edge.name: edge.node for edge in export.edges(node)
@@ -235,7 +234,7 @@ def write_lines(export: Export, file: BinaryIO, _folder: str, target: Dict[str, 
         if not node % _BATCH:
             report(Progress(node, file.tell()))
         _line(file, {"address": hex(graph.addresses[node]), "type": export.type_names[graph.types[node]],
-                     "bytes": graph.sizes[node], "on_heap": node < graph.heap, "retained": export.sizes.sizes[node],
+                     "bytes": export.size(node), "on_heap": node < graph.heap, "retained": export.sizes.sizes[node],
                      "text": export.text(node),
                      "refers_to": [[hex(graph.addresses[edge.node]), _via(edge)] for edge in export.edges(node)]})
 

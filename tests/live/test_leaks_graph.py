@@ -5,7 +5,7 @@ import os
 import random
 import stat
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Set
+from typing import Any, Dict, Iterable, Iterator, List, Sequence, Set
 
 import pytest
 
@@ -53,6 +53,10 @@ class Lines:
                     waiting.append(address)
         return found
 
+    def bytes_of(self, addresses: Iterable[str]) -> int:
+        """What these take of the heap."""
+        return sum(self.objects[each]["bytes"] for each in addresses if self.objects[each]["on_heap"])
+
     def holder(self, address: str) -> List[Sequence[str]]:
         """(address, how) of what refers to an object."""
         return [(each["address"], via) for each in self.objects.values() for to, via in each["refers_to"]
@@ -79,13 +83,13 @@ def test_retained_and_files(program: processes.Program, tmp_path: Path) -> None:
     chosen = [*list(rows)[:5], seen[0][0], *random.Random(1).sample(sorted(heap.objects), 6)]
     for address in chosen:
         gone = everything - heap.reached(heap.held, address)
-        assert heap.objects[address]["retained"] == sum(heap.objects[each]["bytes"] for each in gone)
+        assert heap.objects[address]["retained"] == heap.bytes_of(gone)
         if address in rows:
             assert rows[address]["objects"] == sum(heap.objects[each]["on_heap"] for each in gone)
     kept = everything - heap.reached(heap.held, seen[0][0])
     types = [heap.objects[each]["type"] for each in kept]
     assert types.count("__main__.Request") == REQUESTS <= types.count("builtins.str")
-    assert answer["bytes"] == sum(each["bytes"] for each in heap.objects.values())
+    assert answer["bytes"] == heap.bytes_of(heap.objects)
     assert {each["type"] for each in answer["types"]} <= {each["type"] for each in heap.objects.values()}
     assert text.stdout.splitlines()[1].split()[0] == "{:,}".format(sizes[0])
     assert "(%d more types)" % (len(answer["types"]) - 3) in text.stdout
@@ -95,7 +99,10 @@ def test_retained_and_files(program: processes.Program, tmp_path: Path) -> None:
     assert [each["format"] for each in told] == ["jsonl", "heapsnapshot", "pyheap"]
     assert [each["bytes"] for each in told] == [name.stat().st_size for name in names]
     assert len(nodes) == 1 + len(heap.roots) + len(heap.objects)
-    assert [node.size for node in nodes[1 + len(heap.roots):]] == [each["bytes"] for each in heap.objects.values()]
+    # What DevTools adds up is the heap.
+    assert [node.size for node in nodes[1 + len(heap.roots):]] == [
+        each["bytes"] if each["on_heap"] else 0 for each in heap.objects.values()]
+    assert all(each["bytes"] for each in heap.objects.values())
     assert [len(node.edges) for node in nodes[1 + len(heap.roots):]] == [
         len(each["refers_to"]) for each in heap.objects.values()]
     assert [node.name for node in nodes[1:1 + len(heap.roots)]] == [root["root"] for root in heap.roots]
@@ -118,11 +125,33 @@ def test_retained_and_files(program: processes.Program, tmp_path: Path) -> None:
     keeps = other.objects[int(seen[0][0], 16)]
     assert len(keeps.items) == REQUESTS and keeps.items[7] == program.truth["request"]
     assert {"list", "dict", "set", "tuple"} == set(other.well_known)
-    (thread, frames), = other.threads
+    (thread, alive, daemon, frames), = other.threads
     # The ident, where nothing has imported threading.
     assert thread == "MainThread" or int(thread, 16)
+    assert (alive, daemon) == (True, False)
     assert [(Path(each[0]).name, each[2]) for each in frames] == [("leaking.py", "main"), ("leaking.py", "<module>")]
     assert frames[0][3]["child"] in other.objects and frames[0][1] > 0
+
+
+def test_what_python_says(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Of threads, a module's frame, and sizes, those too of what is on no heap; no name makes a built-in type."""
+    with processes.running_python(stripped.as_installed(interpreter), "exported.py") as program:
+        ask(program, "py-leaks export %s" % (tmp_path / "heap.pyheap"))
+        truth = program.truth
+    heap = heap_files.read_pyheap(tmp_path / "heap.pyheap")
+    assert heap.well_known == truth["containers"]
+    assert sorted(list(each[:3]) for each in heap.threads) == sorted(truth["told"])
+    worker, = (each for each in heap.threads if each.name == "worker")
+    module, = (frame for frame in worker.frames if frame[0] == "/module.py")
+    assert module[1:3] == (2, "<module>")
+    assert {name: module[3].get(name) for name in truth["module"]} == truth["module"]
+    sizes = {int(address): size for address, size in truth["sizes"].items() if int(address) in heap.objects}
+    assert {address: heap.objects[address].size for address in sizes} == sizes and len(sizes) > 100
+    for address, name in truth["called"]:
+        each = heap.objects[address]
+        assert each.items == [] and each.type not in heap.well_known.values() and heap.types[each.type] == name
+    assert [heap.objects[address].text for address, _name in truth["called"][-2:]] == [
+        "{'key': ['value']}", "<code object at %#x>" % truth["called"][-1][0]]
 
 
 # The interpreters whose file DevTools has read in this run.
@@ -157,7 +186,7 @@ def test_devtools(interpreter: Interpreter, program: processes.Program, tmp_path
             return {count: snapshot.nodeCount, total: snapshot.totalSize, classes, retained, retainers,
                     distance: requests[0].distance};""")
     assert answer["count"] == 1 + len(heap.roots) + len(heap.objects)
-    assert answer["total"] == sum(each["bytes"] for each in heap.objects.values())
+    assert answer["total"] == heap.bytes_of(heap.objects)
     assert answer["classes"]["__main__.Request"][0] == REQUESTS
     count = sum(each["type"] == "builtins.dict" for each in heap.objects.values())
     assert answer["classes"]["dict"][0] == count
@@ -166,20 +195,22 @@ def test_devtools(interpreter: Interpreter, program: processes.Program, tmp_path
     assert answer["retained"][1 + len(heap.roots):] == [each["retained"] for each in heap.objects.values()]
 
 
-def test_refusals(program: processes.Program, tmp_path: Path) -> None:
+def test_refusals(one_interpreter: Interpreter, tmp_path: Path) -> None:
     """No file is written over unless told to, and nothing is left of one that can't be written."""
     there = tmp_path / "there.jsonl"
     there.write_text("mine")
     dangling = tmp_path / "link.jsonl"
     dangling.symlink_to(tmp_path / "nothing")
-    for command, stdout, stderr in gdb.run(
-            ["py-leaks export %s" % there, "py-leaks export %s" % dangling, "py-leaks export %s/heap" % tmp_path,
-             "py-leaks export %s/no/heap.jsonl" % tmp_path, "py-leaks export -format jsonl -force %s" % tmp_path,
-             "py-leaks export", "py-leaks retained extra", "py-leaks export -format what x"],
-            mode="hidden", pid=program.pid).answers:
-        assert stdout == "" and compare.one_line(stderr).startswith(" ".join(command.split()[:2])), (command, stderr)
-    assert sorted(os.listdir(tmp_path)) == ["link.jsonl", "there.jsonl"] and there.read_text() == "mine"
-    there.chmod(0o644)
-    ask(program, "py-leaks export -force %s" % there)
-    assert Lines(there).head["format"] == "gdbext heap" and stat.S_IMODE(there.stat().st_mode) == 0o600
-    assert sorted(os.listdir(tmp_path)) == ["link.jsonl", "there.jsonl"]
+    with processes.running_python(stripped.as_installed(one_interpreter), "leaking.py") as program:
+        for command, stdout, stderr in gdb.run(
+                ["py-leaks export %s" % there, "py-leaks export %s" % dangling, "py-leaks export %s/heap" % tmp_path,
+                 "py-leaks export %s/no/heap.jsonl" % tmp_path, "py-leaks export -format jsonl -force %s" % tmp_path,
+                 "py-leaks export", "py-leaks retained extra", "py-leaks export -format what x"],
+                mode="hidden", pid=program.pid).answers:
+            assert stdout == "", command
+            assert compare.one_line(stderr).startswith(" ".join(command.split()[:2])), (command, stderr)
+        assert sorted(os.listdir(tmp_path)) == ["link.jsonl", "there.jsonl"] and there.read_text() == "mine"
+        there.chmod(0o644)
+        ask(program, "py-leaks export -force %s" % there)
+        assert Lines(there).head["format"] == "gdbext heap" and stat.S_IMODE(there.stat().st_mode) == 0o600
+        assert sorted(os.listdir(tmp_path)) == ["link.jsonl", "there.jsonl"]

@@ -71,11 +71,20 @@ class PyHeapObject(NamedTuple):
     text: str
 
 
+class PyHeapThread(NamedTuple):
+    """A thread of a PyHeap file; frames are (file, line, function, locals)."""
+
+    name: str
+    is_alive: bool
+    is_daemon: bool
+    frames: List[Tuple[str, int, str, Dict[str, int]]]
+
+
 class PyHeap(NamedTuple):
-    """A PyHeap file; threads are (name, [(file, line, function, locals)])."""
+    """A PyHeap file."""
 
     well_known: Dict[str, int]
-    threads: List[Tuple[str, List[Tuple[str, int, str, Dict[str, int]]]]]
+    threads: List[PyHeapThread]
     objects: Dict[int, PyHeapObject]
     types: Dict[int, str]
 
@@ -110,11 +119,10 @@ def read_pyheap(path: Path) -> PyHeap:
     assert take("Q") == 123000321 and take("I") == 1 and text() and take("Q") == 1
     well_known = {text(): take("Q") for _ in many()}
     containers = {well_known[name]: name for name in ("dict", "list", "set", "tuple")}
-    threads = []
-    for _ in many():
-        name, alive, daemon = text(), take("?"), take("?")
-        assert alive and not daemon
-        threads.append((name, [(text(), take("I"), text(), {text(): take("Q") for _ in many()}) for _ in many()]))
+    threads = [
+        PyHeapThread(text(), take("?"), take("?"),
+                     [(text(), take("I"), text(), {text(): take("Q") for _ in many()}) for _ in many()])
+        for _ in many()]
     frequent = [text() for _ in many()]
     common = set()
     for _ in many():
