@@ -87,13 +87,6 @@ def hold():
     return holders, [dictionary, error, function_with(HELD), Keeps]
 
 
-def waiter():
-    local = HELD
-    common.arrive("waiter")
-    common.hold()
-    return local
-
-
 @common.or_die
 def measure():
     referrers = gc.get_referrers(HELD)
