@@ -21,10 +21,16 @@ NOWHERE = (0, 1, 8, 16, PAGE, 0x5A5A5A5A50, 0xDDDDDDDDDDDDDDDD, 0xFFFFFFFF000000
 
 
 class Change(NamedTuple):
-    """What was damaged, for a report."""
+    """What was damaged, for a report: `before` and `after` are the word in which the address lies."""
 
     kind: str
     address: int
+    before: bytes
+    after: bytes
+
+    def __str__(self) -> str:
+        """For a line of many. What is longer than a word may be in the core no more."""
+        return "%s@%#x:%s>%s" % (self.kind, self.address, self.before[::-1].hex(), self.after[::-1].hex())
 
 
 class DamagedCore:
@@ -121,8 +127,9 @@ def damage(core: DamagedCore, dice: random.Random, words: Sequence[int]) -> List
             start, end = dice.choice(ranges)
             address = dice.randrange(start, end - 8) & -8
         kind = dice.choices(*zip(*KINDS.items()))[0]  # type: ignore[arg-type]
+        before = core.read(address & -8, 8)
         if _change(core, dice, kind, address, words):
-            changes.append(Change(kind, address))
+            changes.append(Change(kind, address, before, core.read(address & -8, 8)))
     return changes
 
 

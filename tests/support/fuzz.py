@@ -15,7 +15,7 @@ from tests.support.interpreters import Interpreter
 
 IN_GDB = Path(__file__).with_name("fuzz_commands.py")
 # A finding is shown with so many cases.
-MOST_CASES = 3
+MOST_CASES = 8
 
 
 def fast_folder() -> str:
@@ -106,7 +106,8 @@ class Tally:
         for title, found in (("FAILURE", self.failures), ("WRONG", self.wrong)):
             for kind, places in sorted(found.items(), key=lambda each: -len(each[1])):
                 yield "%s, %d times: %s" % (title, len(places), kind)
-                yield from ("  " + place for place in places[:MOST_CASES])
+                # The same line is run several times in a case.
+                yield from ("  " + place for place in list(dict.fromkeys(places))[:MOST_CASES])
         yield "slowest: %s" % self.slowest[1]
         yield "largest: %s" % self.largest[1]
         yield self.line()

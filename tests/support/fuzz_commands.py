@@ -171,7 +171,7 @@ class Fuzz:
         dice = random.Random("%(seed)s %(interpreter)s " % self._settings + str(number))
         words, thread = dice.choice(self._words)
         changes = damage(self._core, dice, words)
-        what = " ".join("%s@%#x" % change for change in changes)
+        what = " ".join(map(str, changes))
         thread = thread or dice.choice(self._threads)
         try:
             loaded = self._run(number, what, "core-file", thread)
