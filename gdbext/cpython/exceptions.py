@@ -157,7 +157,17 @@ class Exceptions:
                 found.append(item)
         except READ_ERRORS as error:
             problem = str(error)
-        return Handling([address for address in dict.fromkeys(found) if self.is_exception(address)], problem)
+        exceptions = []
+        for address in filter(None, dict.fromkeys(found)):
+            try:
+                type_ = self._objects.type_of(address)
+                if type_.flags & BASE_EXCEPTION_SUBCLASS:
+                    exceptions.append(address)
+                elif type_.name != "NoneType":
+                    problem = str(Damaged(address, f"{type_.name} and no exception"))
+            except READ_ERRORS as error:
+                problem = str(error)
+        return Handling(exceptions, problem)
 
     def _items(self, thread_state: int) -> Iterator[int]:
         """The value of each item of the exc_info chain, that of the innermost generator first.
@@ -282,24 +292,26 @@ class _TabledHandlers(_StackedHandlers):
     def saved(self, frame: Frame) -> List[int]:
         """What the handlers that run in a frame have saved, innermost handler first.
 
-        Exceptions lie on the stack for other reasons too: the variable that a comprehension hides (PEP 709, 3.12).
+        Exceptions lie on the stack for other reasons too: the variable that a comprehension hides (PEP 709, 3.12). And
+        other objects lie there, as what `with` will call.
         """
         stack = self._runtime.variables.stack_slots(frame)
         found = []
         for depth in dict.fromkeys(handler.depth for handler in handlers_of(self._objects, frame)
                                    if handler.pushes_place and 0 < handler.depth <= len(stack)):
-            if depth >= 3 and self._is_list(stack[depth - 2]):
-                # `except*`: the whole group, what its handlers have raised, and what is left of it.
-                found.append(stack[depth - 3])
-            else:
-                found.append(stack[depth - 1])
+            # `except*`: the whole group, what its handlers have raised, and what is left of it.
+            is_group = depth >= 3 and self._has(stack[depth - 2], LIST_SUBCLASS, False)
+            saved = stack[depth - 3 if is_group else depth - 1]
+            if self._has(saved, BASE_EXCEPTION_SUBCLASS, True):
+                found.append(saved)
         return found
 
-    def _is_list(self, address: int) -> bool:
+    def _has(self, address: int, flag: int, unreadable: bool) -> bool:
+        """Whether an object's type has a flag; what is `unreadable` may have it or not."""
         try:
-            return bool(self._runtime.objects.type_of(address).flags & LIST_SUBCLASS)
+            return bool(self._objects.type_of(address).flags & flag)
         except READ_ERRORS:
-            return False
+            return unreadable
 
     def is_generator(self, frame: Frame) -> bool:
         """Whether a generator or coroutine runs in the frame."""

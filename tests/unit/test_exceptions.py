@@ -191,9 +191,13 @@ def test_numbers_of_more_digits_than_python_prints() -> None:
 def test_handling(table: tables.Table) -> None:
     heap = Heap(table)
     errors = [heap.exception(heap.value_error) for _ in range(2)]
-    heap.handle(errors[0], heap.b.none(), 0, errors[0], errors[1], 0x10)
+    heap.handle(errors[0], heap.b.none(), 0, errors[0], errors[1])
     expected = errors if heap.b.layout.find("_PyErr_StackItem") else errors[:1]
     assert heap.python.runtime.exceptions.handling(heap.state) == (expected, None)
+    for other in (heap.b.text("no exception"), 0x10):
+        heap.handle(other, errors[0])
+        found = heap.python.runtime.exceptions.handling(heap.state)
+        assert found.problem is not None and found.exceptions == errors[:len(expected) - 1]
 
 
 @each_table
