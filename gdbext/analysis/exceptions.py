@@ -60,13 +60,15 @@ class Report:
     """One exception, and what it leads to.
 
     `address` is None for what is not an instance yet. `cause`, `context` and `exceptions` hold reports;
-    `exceptions` is None for what is no group. `problem` says why nothing else is known.
+    `exceptions` is None for what is no group. `problem` says why nothing else is known, `is_name_certain` whether
+    nothing speaks against the name.
     """
 
     def __init__(self, address: Optional[int], name: Optional[Name] = None, problem: Optional[str] = None) -> None:
         self.address = address
         self.name = name
         self.problem = problem
+        self.is_name_certain = True
         self.message = Message("", exact=problem is None)
         # What a traceback has behind the message, and str() has not.
         self.suggestion = ""
@@ -115,7 +117,9 @@ class Reports:
                 report.entries = list(self._exceptions.traceback(raising.traceback))
             return self._expanded(report, compact)
         try:
-            report = Report(None, self._classes.name(self._classes.type(raising.type)))
+            type_ = self._classes.type(raising.type)
+            report = Report(None, self._classes.name(type_))
+            report.is_name_certain = self._runtime.doubts.has_its_name(type_)
             report.message = self._messages.of_values(raising.type, raising.value)
         except READ_ERRORS as error:
             report = Report(None, None, str(error))
@@ -131,6 +135,7 @@ class Reports:
         except READ_ERRORS as error:
             return Report(address, None, str(error))
         report = Report(address, name)
+        report.is_name_certain = self._runtime.doubts.has_its_name(type_)
         report.message = self._messages.of(address)
         try:
             report.args = self._messages.args(address).text

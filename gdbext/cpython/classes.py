@@ -124,10 +124,10 @@ class Classes:
             owner = self.own(type_, "__module__")
             if owner and not self._objects.type_of(owner).flags & UNICODE_SUBCLASS:
                 return Name("", qualname)
-            module = self._objects.text(owner) if owner else module or "builtins"
+            module = self._objects.text(owner) if owner else module
         except READ_ERRORS:
-            module = module or UNKNOWN_MODULE
-        return Name(module, qualname)
+            pass
+        return Name(module or UNKNOWN_MODULE, qualname)
 
     def own(self, type_: Type, name: str) -> Optional[int]:
         """An entry of a heap type's own `__dict__`. Static types since 3.12 keep theirs elsewhere (gh-93461)."""

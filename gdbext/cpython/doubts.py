@@ -1,4 +1,4 @@
-"""What of a frame is not certain, because something else in the process says otherwise: its memory is damaged.
+"""What of a frame or class is not certain, because something else in the process says otherwise: memory is damaged.
 
 What is read of a frame has no checksum. But most names keep a hash, and so do tables of lines that were compiled and
 not loaded; such a table has a form of its own, and counts that are made of others are there twice. What passes is
@@ -15,7 +15,7 @@ from .code import Code
 from .dicts import Dicts
 from .frames import Frame
 from .hashes import Hashes
-from .objects import Objects
+from .objects import HEAP_TYPE, Objects, Type
 from .reader import READ_ERRORS
 from .variables import Variables
 
@@ -28,7 +28,7 @@ _WORD = 8
 
 
 class Doubts:
-    """Judges frames."""
+    """Judges frames, and the names of classes."""
 
     def __init__(self, objects: Objects, dicts: Dicts, variables: Variables, hashes: Hashes) -> None:
         self._objects = objects
@@ -56,6 +56,18 @@ class Doubts:
         if LINE not in found and not (_is_place(frame, size) and self._has_its_line(frame, code)):
             found = found + [LINE]
         return tuple(found)
+
+    def has_its_name(self, type_: Type) -> bool:
+        """Whether nothing speaks against what a class is called: hashes, or of one in C the builtins module."""
+        if not type_.flags & HEAP_TYPE:
+            return self._objects.name_otherwise(type_.address) in ("", type_.name)
+        try:
+            qualname = self._reader.pointer(type_.address, "PyHeapTypeObject", "ht_qualname")
+            namespace = self._reader.pointer(type_.address, "PyTypeObject", "tp_dict")
+            module = self._dicts.get(namespace, "__module__") if namespace else None
+        except READ_ERRORS:
+            return False
+        return False not in (self._hashes.is_right(qualname), module and self._hashes.is_right(module))
 
     def _judged(self, code: Code) -> Tuple[List[str], bool, int]:
         """What of a code object is not certain, whether the name of its file is, and the bytes of its instructions."""

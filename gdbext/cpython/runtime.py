@@ -6,7 +6,7 @@ Python/ceval_gil.h (3.6-3.11), Python/ceval_gil.c; Lib/threading.py.
 
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, NamedTuple, Optional
 
 from ..layout.layout import Layout
 from .code import Codes
@@ -14,7 +14,7 @@ from .dicts import Dicts
 from .doubts import Doubts
 from .exceptions import Exceptions
 from .find import Candidate
-from .frames import Frame, Frames
+from .frames import Frames
 from .hashes import Hashes
 from .locks import Locks
 from .memory import Damaged, Memory, Unreadable
@@ -109,8 +109,7 @@ class Runtime:
         self._names: Dict[int, Dict[int, str]] = {}
         self._builtin_types: Optional[Dict[int, str]] = None
         self.objects.name_otherwise = self._builtin_type
-        self.codes.judge = self._doubts_of
-        self._doubts: Optional[Doubts] = None
+        self.codes.judge = lambda frame: self.doubts.of(frame)
         self._hashes: Optional[Hashes] = None
 
     @cached_property
@@ -150,15 +149,16 @@ class Runtime:
                 if name in _TYPES_OF_BUILTINS:
                     found[type_.address] = _TYPES_OF_BUILTINS[name]
                 elif type_.flags & TYPE_SUBCLASS and name not in _OTHER_NAMES:
-                    found[value] = name
+                    # A program may add more: those of the interpreter come first.
+                    found.setdefault(value, name)
             except READ_ERRORS:
                 continue
         return found
 
-    def _doubts_of(self, frame: Frame) -> Tuple[str, ...]:
-        if self._doubts is None:
-            self._doubts = Doubts(self.objects, self.dicts, self.variables, self.hashes())
-        return self._doubts.of(frame)
+    @cached_property
+    def doubts(self) -> Doubts:
+        """What judges frames and classes."""
+        return Doubts(self.objects, self.dicts, self.variables, self.hashes())
 
     def hashes(self) -> Hashes:
         """What checks strings; it has learnt from names in sys how this process hashes."""

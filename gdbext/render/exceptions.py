@@ -32,6 +32,9 @@ SHOWN_REPEATS = 3
 MAX_GROUP_WIDTH = 15
 MAX_GROUP_DEPTH = 10
 
+# Behind the name of a class against which something speaks.
+_NO_NAME = "not certain: type"
+
 # Exceptions within each other in JSON. Readers of JSON have a limit too, which is 1000 for Python's.
 MAX_JSON_DEPTH = 100
 
@@ -73,7 +76,11 @@ def type_name(report: Report) -> str:
 
 def headline(report: Report) -> str:
     """The type and the message, as the last line of a traceback has them."""
-    return "\n".join(_message(type_name(report), report))
+    return "\n".join(_message(_marked_type(report), report))
+
+
+def _marked_type(report: Report) -> str:
+    return type_name(report) + ("" if report.is_name_certain else f" [{_NO_NAME}]")
 
 
 def _message(name: str, report: Report) -> List[str]:
@@ -169,7 +176,7 @@ class _Printer:
 
     def _description(self, report: Report) -> List[str]:
         """The type, the message and the notes."""
-        name = type_name(report)
+        name = _marked_type(report)
         if report.syntax is None:
             found = _message(theme.highlight(name), report)
         else:
@@ -389,7 +396,7 @@ def to_json(report: Optional[Report], locals_of: Optional[Locals] = None) -> Opt
             "suppress_context": report.suppress_context,
             "notes": [note.text for note in report.notes],
             "exceptions": None,
-            "problem": report.problem,
+            "problem": report.problem or (None if report.is_name_certain else _NO_NAME),
         })
         if depth == MAX_JSON_DEPTH:
             made["problem"] = made["problem"] or f"what led to this is left out: it lies {depth} exceptions deep"

@@ -43,19 +43,22 @@ def test_doubts_are_told(one_interpreter: Interpreter, tmp_path: Path) -> None:
         lwp = next(thread["lwp"] for thread in program.truth["threads"] if thread["key"] == "deadlock-2")
         core, executable = gdb.gcore(program.pid, tmp_path / "core"), program.executable
     damaged = DamagedCore(core)
-    for start, end in damaged.ranges():
-        at = start
-        for before in damaged.read(start, end - start).split(b"deadlocked_two")[:-1]:
-            at += len(before)
-            damaged.write(at, b"deadlocked_twX")
-            at += len(b"deadlocked_two")
+    for old, new in ((b"deadlocked_two", b"deadlocked_twX"), (b"Refused", b"RefuseX")):
+        for start, end in damaged.ranges():
+            at = start
+            for before in damaged.read(start, end - start).split(old)[:-1]:
+                at += len(before)
+                damaged.write(at, new)
+                at += len(old)
     select = "python next(each for each in gdb.selected_inferior().threads() if each.ptid[1] == %d).switch()" % lwp
-    _, _, *texts, refused, document = gdb.run(
+    _, _, *texts, refused, document, exceptions, others = gdb.run(
         [select, "enable frame-filter global gdbext", "bt", "py-bt-plus", "py-frame-plus 0", "py-threads", "py-locks",
-         "py-list-plus", "py-list-plus 9998,9999", "py-list-plus -json"],
+         "py-list-plus", "py-list-plus 9998,9999", "py-list-plus -json", "py-exc -all", "py-exc -all -json"],
         mode="stripped", core=core, executable=executable).answers
     for answer in texts:
         assert re.search(r"deadlocked_twX( \(.*\))? \[not certain: function", answer.stdout), answer
     assert "with first_lock:" in texts[-1].stdout
     assert "[not certain: function" in refused.stderr
     assert document.document()["frame"]["problem"].startswith("not certain: function")
+    assert "\nRefuseX [not certain: type]" in exceptions.stdout
+    assert "not certain: type" in list(problems(others.document()))
