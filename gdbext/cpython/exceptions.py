@@ -140,6 +140,8 @@ class Exceptions:
         for index, frame in enumerate(self._runtime.frames.walk(thread_state)):
             if index >= MAX_HANDLER_FRAMES:
                 break
+            # Without its code nobody knows what its handlers are.
+            problem = frame.problem or problem
             try:
                 saved = self._handlers.saved(frame)
                 if not self._handlers.is_generator(frame):
