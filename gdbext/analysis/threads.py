@@ -250,12 +250,14 @@ def _owners(entries: Sequence[Entry], natives: Sequence[NativeThread]
         if own < running.most:
             found = [running.evidence(native) for native in natives]
             best = max(found, default=0)
-            if best > own and found.count(best) == 1:
+            # Less than all of it is left on a stack by earlier calls, and no reason to take another thread.
+            tells = best > own and (index is None or best == running.most)
+            if tells and found.count(best) == 1:
                 runner = found.index(best)
                 if index is not None:
                     lent[natives[index].number] = natives[runner]
                 index = runner
-            elif best > own or index is not None and not own and state.interpreter.id:
+            elif tells or index is not None and not own and state.interpreter.id:
                 unclear.add(state.address)
                 continue
         if index is not None:

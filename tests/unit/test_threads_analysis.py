@@ -382,6 +382,10 @@ def test_a_frame_that_an_earlier_call_has_left_is_less_than_several(made: MadePr
                Native(3, 52, 0x99, registers=[inner, outer])]
     assert [(number, name) for number, name, _gil in summary(list_threads(made.open(), natives))] == [
         (1, None), (2, None), (3, "again")]
+    # Its own stack is damaged: one old address on another one's does not make it that one's.
+    natives = [Native(1, 50, IDENT, registers=[]), Native(2, 51, 0x98, registers=[inner])]
+    assert [(number, name) for number, name, _gil in summary(list_threads(made.open(), natives))] == [
+        (1, "again"), (2, None)]
 
 
 def test_an_interpreter_that_the_thread_has_left_is_not_shown(made: MadeProcess) -> None:
