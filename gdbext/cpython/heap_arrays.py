@@ -85,7 +85,7 @@ class ArraySource(RunSource):
         self.np = np
         self.number = run.number
         self._run = run
-        self._step = run.size // 8
+        self.width = self._step = run.size // 8
         self._words = np.frombuffer(run.words, dtype=np.uint64)
         # Two bytes each.
         self._pairs = np.frombuffer(run.words, dtype=np.uint16)

@@ -104,10 +104,11 @@ class Split(NamedTuple):
 class Source:
     """Blocks that objects are looked for in, as columns: what each of them has at the same place.
 
-    Blocks are numbered from 0 on; `used` are those in use.
+    Blocks are numbered from 0 on; `used` are those in use. There is a column for each of the first `width` words.
     """
 
     number: int
+    width: int
     used: Some = None
 
     def column(self, at: int) -> List[int]:
@@ -159,7 +160,7 @@ class RunSource(Source):
         """`highest` translates the highest byte of an address: 1 where types may be in such memory, else 0."""
         self.number = run.number
         self._run = run
-        self._step = run.size // 8
+        self.width = self._step = run.size // 8
         self._highest = highest
         self._data: Optional[bytes] = None
         self._columns: Dict[int, List[int]] = {}
@@ -261,6 +262,7 @@ class BlocksSource(Source):
     def __init__(self, blocks: Blocks, least: int = 0) -> None:
         """In blocks of less than `least` bytes there are no objects that have the size that they were made with."""
         self.number = len(blocks.starts)
+        self.width = MAX_BASIC_SIZE // 8
         self._blocks = blocks
         self._least = least
 
@@ -294,6 +296,10 @@ class Group:
 
     def __len__(self) -> int:
         return self._source.number if self._some is None else _number_of(self._some)
+
+    def has_column(self, offset: int) -> bool:
+        """Whether the word at an offset in bytes is within the blocks."""
+        return self._at + (offset >> 3) < self._source.width
 
     def column(self, offset: int) -> List[int]:
         """The words at an offset in bytes, a multiple of 8, from where each object begins."""

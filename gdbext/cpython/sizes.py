@@ -231,7 +231,14 @@ class Sizes:
                 return head + ascii_.size + length + 1
             return -1
 
-        memo = _Memo(size_of_compact)
+        def size_of_wide(length: int, state: int, utf8: int) -> int:
+            """That of one whose characters have more than a byte, or are not ASCII, and follow its head."""
+            state &= mask
+            if state >> compact_bit & 1 and not state >> ascii_bit & 1 and not utf8:
+                return head + compact.size + (length + 1) * (state >> kind_bit & 7)
+            return -1
+
+        memo, wide = _Memo(size_of_compact), _Memo(size_of_wide)
 
         def size_of(address: int, length: int, state: int, wstr: int) -> int:
             word = self._windows.word
@@ -255,6 +262,9 @@ class Sizes:
             lengths, states = group.column(length_at), group.column(state_at)
             wstrs = group.column(wstr_at) if wstr_at is not None else [0] * len(lengths)
             found = list(map(memo.__getitem__, zip(lengths, states, wstrs)))
+            if -1 in found and not any(wstrs) and group.has_column(utf8_at):
+                more = map(wide.__getitem__, zip(lengths, states, group.column(utf8_at)))
+                found = [size if size >= 0 else other for size, other in zip(found, more)]
             if -1 in found:
                 addresses = group.addresses()
                 for index, size in enumerate(found):
