@@ -250,8 +250,8 @@ def _owners(entries: Sequence[Entry], natives: Sequence[NativeThread]
         if own < running.most:
             found = [running.evidence(native) for native in natives]
             best = max(found, default=0)
-            # Less than all of it is left on a stack by earlier calls, and no reason to take another thread.
-            tells = best > own and (index is None or best == running.most)
+            # Half of it or less is what earlier calls leave on a stack, and no reason to take another thread.
+            tells = best > own and (index is None or 2 * best > running.most)
             if tells and found.count(best) == 1:
                 runner = found.index(best)
                 if index is not None:
