@@ -19,13 +19,15 @@ def problems(document: Any) -> Iterator[str]:
 
 
 def test_no_doubts(interpreter: Interpreter) -> None:
-    """Of code made by hand, from trees with any lines, of frames that are or were traced."""
+    """Of code made by hand, from trees with any lines, of frames that are or were traced, of classes of exceptions."""
     with processes.running_python(stripped.as_installed(interpreter), "made_code.py") as program:
         truth = {thread["lwp"]: thread for thread in program.truth["threads"]}
         stacks, *others = gdb.run(["thread apply all -q py-bt-plus -json", "py-threads -json", "py-exc -all -json",
-                                   "py-locks -json"], mode="hidden", pid=program.pid).answers
+                                   "py-locks -json", "py-exc -find -json"], mode="hidden", pid=program.pid).answers
     documents = [each.document() for each in others]
     assert list(problems(stacks.documents() + documents)) == []
+    found = sorted([each["module"], each["type"]] for each in documents[-1]["found"])
+    assert all(each in found for each in program.truth["exceptions"]) and len(found) >= len(program.truth["exceptions"])
     lwps = {thread["number"]: thread["lwp"] for thread in documents[0]["threads"]}
     told = {lwps[stack["number"]]: stack["frames"] for stack in stacks.documents()}
     assert len(truth) > 20

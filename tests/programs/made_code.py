@@ -1,11 +1,16 @@
 # -*- coding: utf-8 -*-
 """Code of all origins, of which each thread runs one: compiled from text and trees, and made by hand of other code.
+And exceptions of every class that there is.
 
     python made_code.py TRUTH.json
 """
 
 import ast
+import decimal  # noqa: F401
+import json  # noqa: F401
 import os
+import socket  # noqa: F401
+import struct  # noqa: F401
 import sys
 import threading
 import types
@@ -132,6 +137,24 @@ CODES = {
 TRACED = {"traced": placed.__code__, "traced tree": renumbered(jumping), "was traced": was_traced.__code__}
 
 
+def exceptions():
+    """One of each class, with a traceback, and the names of their classes."""
+    classes = [BaseException]
+    for each in classes:
+        classes += [found for found in type.__subclasses__(each) if found not in classes]
+    kept = []
+    for each in classes:
+        try:
+            # Groups have no fewer arguments, and classes like UnicodeError's need more for their text alone.
+            raise each.__new__(each, "one", [ValueError("two")])
+        except BaseException as error:
+            kept.append(error)
+    return kept, sorted([each.__module__, each.__qualname__] for each in map(type, kept))
+
+
+EXCEPTIONS = exceptions()
+
+
 @common.or_die
 def tell(path):
     """Wait for all, and write what the interpreter says of them."""
@@ -139,7 +162,7 @@ def tell(path):
     frames = sys._current_frames()
     threads = [{"key": key, "ident": arrival.ident, "lwp": arrival.native_id, "frames": chain(frames[arrival.ident])}
                for key, arrival in sorted(arrivals.items())]
-    common.write(path, common.process(threads))
+    common.write(path, dict(common.process(threads), exceptions=EXCEPTIONS[1]))
     os.write(1, b"ready\n")
 
 
