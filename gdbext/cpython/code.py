@@ -3,6 +3,7 @@
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from . import lines
+from .memory import Damaged
 from .objects import Objects
 
 # What of a frame is not certain.
@@ -116,6 +117,9 @@ class Codes:
         first_traceable = 0
         if reader.has("PyCodeObject", "_co_firsttraceable"):
             first_traceable = reader.integer(address, "PyCodeObject", "_co_firsttraceable", signed=True)
+            # Frames before it are not shown.
+            if not 0 <= first_traceable <= objects.size(address):
+                raise Damaged(address, f"code that begins at {first_traceable}")
         return Code(
             address,
             text("co_name"),

@@ -8,8 +8,9 @@ Objects/exceptions.c; for what handlers save Python/ceval.c (up to 3.10), Python
 InternalDocs/exception_handling.md.
 """
 
-from typing import TYPE_CHECKING, Iterator, List, NamedTuple, Optional, Set
+from typing import TYPE_CHECKING, Iterator, List, NamedTuple, Optional, Set, Tuple
 
+from .doubts import LINE, MAX_LINE
 from .frames import STACK_REFERENCE_MASK, Frame
 from .lines import NO_POSITIONS, Positions
 from .memory import Damaged
@@ -37,14 +38,21 @@ class Entry(NamedTuple):
     """One entry of a traceback: a frame, and where in it the exception passed.
 
     `frame.offset` is that place in bytes, which the frame may have left since. `line` is None where the
-    instruction has none. `problem` says why `frame` is None.
+    instruction has none; `has_its_line` whether the traceback itself has the same. `problem` says why `frame` is None.
     """
 
     address: int
     frame: Optional[Frame]
     line: Optional[int]
     positions: Positions
+    has_its_line: bool = True
     problem: Optional[str] = None
+
+    @property
+    def doubts(self) -> Tuple[str, ...]:
+        """As a frame's."""
+        found = self.frame.doubts if self.frame is not None else ()
+        return found if self.has_its_line or LINE in found else (*found, LINE)
 
 
 class Raising(NamedTuple):
@@ -218,20 +226,22 @@ class Exceptions:
         reader = self._reader
         try:
             offset = reader.integer(address, "PyTracebackObject", "tb_lasti", signed=True)
-            line: Optional[int] = reader.integer(address, "PyTracebackObject", "tb_lineno", signed=True)
+            told = reader.integer(address, "PyTracebackObject", "tb_lineno", signed=True)
             frame = self._handlers.frame(reader.pointer(address, "PyTracebackObject", "tb_frame"), offset)
             assert frame.code is not None
-            if line == -1:
-                # Since 3.11 it is found out when it is asked for, and this until then.
-                line = frame.code.line(offset)
+            line = frame.code.line(offset)
+            # Since 3.11 it is found out when it is asked for, and -1 until then.
+            has_its_line = told in (line, -1)
+            if 0 <= told <= MAX_LINE:
+                line = told
             positions = frame.code.positions(offset) if offset >= 0 and self._handlers.has_columns else NO_POSITIONS
         except READ_ERRORS as error:
             return _broken(address, str(error))
-        return Entry(address, frame, line if positions.line is None else positions.line, positions)
+        return Entry(address, frame, line if positions.line is None else positions.line, positions, has_its_line)
 
 
 def _broken(address: int, problem: str) -> Entry:
-    return Entry(address, None, None, NO_POSITIONS, problem)
+    return Entry(address, None, None, NO_POSITIONS, problem=problem)
 
 
 class _StackedHandlers:

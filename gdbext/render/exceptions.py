@@ -215,7 +215,7 @@ class _Printer:
         if start and filename.startswith(start) and filename.endswith(end):
             filename = "<stdin>"
         yield (f'  File "{theme.filename(printable(filename))}", line {theme.line_number(str(line))}, '
-               f"in {theme.function(printable(name))}{doubts_text(entry.frame) if entry.frame is not None else ''}")
+               f"in {theme.function(printable(name))}{doubts_text(entry)}")
         for each in self._style.marks(entry, self._source):
             yield "    " + visible(each)
         for variable, value in sorted(self._locals_of(entry)) if self._locals_of else ():
@@ -415,7 +415,7 @@ def _entry_json(entry: Entry, locals_of: Optional[Locals]) -> Dict[str, Any]:
     code = entry.frame.code if entry.frame else None
     found: Dict[str, Any] = {
         "function": code.name if code else None, "file": code.filename if code else None, "line": entry.line,
-        "problem": problem_of(entry.frame) if entry.frame else entry.problem}
+        "problem": problem_of(entry)}
     return {**found, "locals": dict(locals_of(entry))} if locals_of else found
 
 

@@ -1,13 +1,14 @@
 """Tracebacks, most recent call first."""
 
 from itertools import chain, count
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ..analysis.bindings import Bindings
 from ..analysis.registers import Register
 from ..analysis.stacks import REGISTER, STACK, THREAD_STATE, NativeCall, PythonCall
 from ..analysis.stacks import Stack as Merged
 from ..analysis.threads import Thread
+from ..cpython.exceptions import Entry
 from ..cpython.frames import Frame
 from ..cpython.process import Python
 from . import theme
@@ -41,13 +42,13 @@ def frame_text(frame: Frame) -> str:
             f"in {theme.function(printable(frame.code.name))}{doubts_text(frame)}")
 
 
-def doubts_text(frame: Frame) -> str:
-    """ " [not certain: file, line]", "" for a frame of which nothing is known to be damaged. """
+def doubts_text(frame: Union[Frame, Entry]) -> str:
+    """ " [not certain: file, line]", "" for one of which nothing is known to be damaged. """
     mark = plain_doubts(frame)
     return theme.metadata(mark) if mark else ""
 
 
-def plain_doubts(frame: Frame) -> str:
+def plain_doubts(frame: Union[Frame, Entry]) -> str:
     """The same, for text that others colour."""
     doubts = frame.doubts
     return f" [not certain: {', '.join(doubts)}]" if doubts else ""
@@ -194,8 +195,8 @@ def frame_json(frame: Frame) -> Dict[str, Any]:
     }
 
 
-def problem_of(frame: Frame) -> Optional[str]:
-    """Why a frame can't be read, or what of it is not certain; None for neither."""
+def problem_of(frame: Union[Frame, Entry]) -> Optional[str]:
+    """Why one can't be read, or what of it is not certain; None for neither."""
     doubts = frame.doubts
     return frame.problem or (f"not certain: {', '.join(doubts)}" if doubts else None)
 

@@ -242,6 +242,28 @@ def test_a_traceback_without_an_end(table: tables.Table) -> None:
     assert all(line.startswith("  <unreadable at ") for line in lines[1:-1])
 
 
+@each_table
+def test_a_line_that_the_instruction_does_not_have(table: tables.Table) -> None:
+    """What the traceback says is shown, if it can be a line at all, and marked."""
+    heap = Heap(table)
+    b = heap.b
+    code = b.code("f", "/f.py", 1, b.lines((8, 0), (8, 1)))
+    frame = b.frame(code, 8)
+    if b.version >= (3, 11):
+        frame_object = b.object(b.type("frame"), "PyFrameObject")
+        b.set(frame_object, "PyFrameObject", "f_frame", frame)
+        frame = frame_object
+    traceback = b.object(b.type("traceback"), "PyTracebackObject")
+    for told, line, problem in ((2, 2, None), (3, 3, "not certain: line"), (-(1 << 31), 2, "not certain: line")):
+        for name, value in (("tb_next", 0), ("tb_frame", frame), ("tb_lasti", 8), ("tb_lineno", told)):
+            b.set(traceback, "PyTracebackObject", name, value)
+        error = heap.exception(heap.value_error, traceback=traceback)
+        [entry] = render.to_json(Reports(heap.python).of(error))["traceback"]  # type: ignore[index]
+        assert entry["problem"] == problem
+        # Since 3.11 it is that of the instruction, if that has one.
+        assert entry["line"] == (line if b.version < (3, 11) else 2)
+
+
 def test_half_made() -> None:
     heap = Heap(TABLES["3.12.1"])
     error = heap.exception(heap.value_error, args=0)

@@ -182,6 +182,10 @@ def test_a_frame_that_is_not_complete_is_left_out(table: str) -> None:
     for offset, shown in ((-2, False), (0, False), (2, False), (4, True), (8, True)):
         made.set_frames(state, b.frame(code, offset, old))
         assert names(walk(made, state)) == (["new"] if shown else []) + NAMES
+    # Code that would not begin within itself is damaged, and its frames are not left out without a word.
+    longer = b.code("longer", "/n.py", 1, b.lines((8, 0), (8, 1)), first_traceable=4096)
+    made.set_frames(state, b.frame(longer, 8, old))
+    assert "begins at 4096" in (walk(made, state)[0].problem or "")
     # What lies before its code is no place of it.
     made.set_frames(state, b.frame(code, -4096, old))
     assert names(walk(made, state)) == ["new"] + NAMES
