@@ -2,7 +2,7 @@
 
 Environment: FUZZ, a JSON document with `work` (a core that is damaged and mended in turn), `interpreter` and `seed`
 (they say what is damaged), `first` and `last` case, `per_case`, `objects` (addresses), `folder` (for what commands
-write), `log`, and `only` (the beginnings of lines to run).
+write), `log`, `only` (the beginnings of lines to run), and `addresses` (bytes of them that gdb may have).
 
 The log has a line of JSON for each run of a command, written in two parts: before it, and after it. A command that
 takes too long is ended with the whole gdb, and has the second part missing.
@@ -35,9 +35,8 @@ from tests.support.damage_at_random import DamagedCore, damage
 HANGS = 120
 # Seconds of the processor in which every command has to be done on so small a process.
 SLOW = 10
-# Bytes that gdb may have in memory at the most, and addresses, so that the machine goes on.
+# Bytes that gdb may have in memory at the most.
 MAX_RESIDENT = 1 << 30
-MAX_ADDRESSES = 4 << 30
 
 # Reads longer than this are of whole arenas: no structure.
 _MAX_STRUCTURE = 4096
@@ -249,7 +248,7 @@ def _resident() -> int:
 def main() -> None:
     """All cases."""
     settings = json.loads(os.environ["FUZZ"])
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESSES, MAX_ADDRESSES))
+    resource.setrlimit(resource.RLIMIT_AS, (settings["addresses"],) * 2)
     fuzz = Fuzz(settings)
     fuzz.prepare()
     fuzz.watch()
