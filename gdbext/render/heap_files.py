@@ -172,7 +172,9 @@ def write_pyheap(export: Export, file: BinaryIO, _folder: str, _target: Dict[str
         file.write(_string(thread.name) + struct.pack("!??", thread.is_alive, thread.is_daemon)
                    + _pack_32(len(thread.frames)))
         for frame in thread.frames:
-            file.write(_string(frame.file) + _pack_32(frame.line or 0) + _string(frame.name)
+            # A damaged table of lines has any, and 0 is none.
+            line = frame.line if frame.line is not None and 0 <= frame.line <= _MAX_NUMBER else 0
+            file.write(_string(frame.file) + _pack_32(line) + _string(frame.name)
                        + _pack_32(len(frame.variables)))
             for name, node in frame.variables.items():
                 file.write(_string(name) + _pack_64(graph.addresses[node]))

@@ -3,10 +3,14 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, List, Optional
 
 import pytest
 
+from gdbext.analysis.export import ExportThread, LocalFrame
 from gdbext.render import heap_files
+from tests.support.heap_files import read_pyheap
 
 
 @pytest.mark.parametrize("text, most, expected", [
@@ -27,3 +31,18 @@ def test_strings(tmp_path: Path) -> None:
     strings.close()
     table = json.loads(b"[" + file.getvalue() + b"]")
     assert [table[number] for number in numbers] == texts and numbers == [0, 1, 0, 2, 3, 1]
+
+
+def test_lines_that_are_none(tmp_path: Path) -> None:
+    """A damaged table of lines has negative ones, and such as no file has."""
+    lines: List[Optional[int]] = [7, None, -1, 1 << 32]
+    frames = [LocalFrame("/f.py", line, "f", {}) for line in lines]
+    graph: Any = type("Graph", (list,), {"type_list": []})()
+    export: Any = SimpleNamespace(graph=graph, type_names=[],
+                                  containers=lambda: dict.fromkeys(("dict", "list", "set", "tuple"), 1),
+                                  threads=lambda: [ExportThread("main", True, False, frames)])
+    path = tmp_path / "heap.pyheap"
+    with path.open("wb") as file:
+        heap_files.write_pyheap(export, file, str(tmp_path), {}, lambda progress: None)
+    [thread] = read_pyheap(path).threads
+    assert [line for _file, line, _function, _locals in thread[-1]] == [7, 0, 0, 0]
