@@ -42,6 +42,7 @@ class Doubts:
         self._keeps_first = not self._reader.has("PyFrameObject", "f_stackdepth")
         self._of_code: Dict[int, Tuple[List[str], bool, int]] = {}
         self._file_of: Dict[int, Optional[str]] = {}
+        self._of_type: Dict[int, bool] = {}
 
     def of(self, frame: Frame) -> Tuple[str, ...]:
         """Which of FUNCTION, QUALNAME, FILE and LINE are not certain."""
@@ -59,6 +60,11 @@ class Doubts:
 
     def has_its_name(self, type_: Type) -> bool:
         """Whether nothing speaks against what a class is called: hashes, or of one in C the builtins module."""
+        if type_.address not in self._of_type:
+            self._of_type[type_.address] = self._is_named(type_)
+        return self._of_type[type_.address]
+
+    def _is_named(self, type_: Type) -> bool:
         if not type_.flags & HEAP_TYPE:
             return self._objects.name_otherwise(type_.address) in ("", type_.name)
         try:

@@ -85,7 +85,7 @@ class ArraySource(RunSource):
         self.np = np
         self.number = run.number
         self._run = run
-        self.width = self._step = run.size // 8
+        self.width = run.size // 8
         self._words = np.frombuffer(run.words, dtype=np.uint64)
         # Two bytes each.
         self._pairs = np.frombuffer(run.words, dtype=np.uint16)
@@ -98,7 +98,7 @@ class ArraySource(RunSource):
 
     def array(self, at: int, numbers: Optional[Any] = None) -> Any:
         """The word that each block, or each of these, has at a place."""
-        column = self._words[at::self._step]
+        column = self._words[at::self.width]
         return column if numbers is None else column[numbers]
 
     def column(self, at: int) -> List[int]:

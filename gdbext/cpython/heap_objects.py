@@ -160,7 +160,7 @@ class RunSource(Source):
         """`highest` translates the highest byte of an address: 1 where types may be in such memory, else 0."""
         self.number = run.number
         self._run = run
-        self.width = self._step = run.size // 8
+        self.width = run.size // 8
         self._highest = highest
         self._data: Optional[bytes] = None
         self._columns: Dict[int, List[int]] = {}
@@ -174,11 +174,11 @@ class RunSource(Source):
     def column(self, at: int) -> List[int]:
         found = self._columns.get(at)
         if found is None:
-            found = self._columns[at] = self._run.words[at::self._step].tolist()
+            found = self._columns[at] = self._run.words[at::self.width].tolist()
         return found
 
     def same(self, at: int) -> Optional[int]:
-        words, step = self._run.words, self._step
+        words, step = self._run.words, self.width
         return words[at] if words[at:-step:step] == words[at + step::step] else None
 
     def none(self) -> Some:
@@ -244,7 +244,7 @@ class RunSource(Source):
         """The known words that many blocks have at a place."""
         # What was made in turn would be passed over with an even number.
         every = self.number // _SAMPLE | 1
-        sample = Counter(self._run.words[place::self._step * every].tolist())
+        sample = Counter(self._run.words[place::self.width * every].tolist())
         return [word for word, count in sample.items() if count >= _FREQUENT and word in known]
 
     def addresses(self) -> List[int]:

@@ -138,7 +138,7 @@ TRACED = {"traced": placed.__code__, "traced tree": renumbered(jumping), "was tr
 
 
 def exceptions():
-    """One of each class, with a traceback, and the names of their classes."""
+    """One of each class, with a traceback."""
     classes = [BaseException]
     for each in classes:
         classes += [found for found in type.__subclasses__(each) if found not in classes]
@@ -149,7 +149,7 @@ def exceptions():
             raise each.__new__(each, "one", [ValueError("two")])
         except BaseException as error:
             kept.append(error)
-    return kept, sorted([each.__module__, each.__qualname__] for each in map(type, kept))
+    return kept
 
 
 EXCEPTIONS = exceptions()
@@ -162,7 +162,8 @@ def tell(path):
     frames = sys._current_frames()
     threads = [{"key": key, "ident": arrival.ident, "lwp": arrival.native_id, "frames": chain(frames[arrival.ident])}
                for key, arrival in sorted(arrivals.items())]
-    common.write(path, dict(common.process(threads), exceptions=EXCEPTIONS[1]))
+    common.write(path, dict(common.process(threads), exceptions=[
+        [each.__module__, each.__qualname__] for each in map(type, EXCEPTIONS)]))
     os.write(1, b"ready\n")
 
 
