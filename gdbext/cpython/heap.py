@@ -7,10 +7,27 @@ Facts: Objects/obmalloc.c, Include/internal/pycore_obmalloc.h; glibc's malloc/ma
 
 import struct
 from bisect import bisect_left
-from itertools import islice
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from collections import deque
+from itertools import chain, islice
+from typing import (
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    TypeVar,
+)
 
-from .memory import PAGE, Memory, Region, Unreadable
+from .memory import PAGE, Memory, Ranges, Region, Unreadable
+
+_Each = TypeVar("_Each")
 
 # Bytes read at one time.
 PIECE = 1 << 20
@@ -28,6 +45,8 @@ SMALL_REQUEST = 512
 # The largest arena: an index that pools further apart than that share belongs to none of them.
 MAX_ARENA = 1 << 20
 
+# Headers of pools that are read at one time.
+_HEADS = 1 << 10
 # Of pools, that are remembered.
 _MAX_SHAPES = 1 << 12
 
@@ -169,26 +188,18 @@ class Pools:
 
         Only what may be their headers is read: reading takes time.
         """
-        candidates: Dict[int, List[Pool]] = {size: [] for size in POOL_SIZES}
-        for region in regions:
-            if region.file:
-                continue
-            done = region.start
-            for start, size in pieces(region):
-                end = start + size
-                start = max(start, done)
-                # What begins within one of the larger pools is passed over.
-                for large in self._pools_at(start + -start % POOL_SIZES[1], end, POOL_SIZES[1]):
-                    if large.pool_size == POOL_SIZES[1]:
-                        for pool in self._pools_at(start, large.address, PAGE):
-                            candidates[pool.pool_size].append(pool)
-                        candidates[large.pool_size].append(large)
-                        start = done = large.address + large.pool_size
-                for pool in self._pools_at(start, end, PAGE):
-                    candidates[pool.pool_size].append(pool)
-                yield size
-        # A release has pools of one size only.
-        chosen = max(candidates.values(), key=len)
+        everything = [piece for region in regions if not region.file for piece in pieces(region)]
+        chosen: List[Pool] = []
+        # A release has pools of one size only. Where one of the larger could begin, one in four of the smaller does.
+        for step in reversed(POOL_SIZES):
+            found: Dict[int, List[Pool]] = {size: [] for size in POOL_SIZES}
+            for pools, done in self._at_each(step, everything):
+                for pool in pools:
+                    found[pool.pool_size].append(pool)
+                yield done if step == POOL_SIZES[-1] else 0
+            chosen = max(found.values(), key=len)
+            if chosen is found[step]:
+                break
         if chosen:
             self.shift = chosen[0].pool_size.bit_length() - 1
             self.found = self._in_arenas(chosen)
@@ -196,14 +207,12 @@ class Pools:
             self._overwritten = self._without_header()
             self.pages = {pool.address >> self.shift for pool in self.found}
 
-    def _pools_at(self, start: int, end: int, step: int) -> Iterator[Pool]:
-        """The pools that begin at each `step` bytes of memory."""
-        if start < end:
-            try:
-                heads = self._memory.strided(start, end - start, step, POOL_HEADER)
-            except Unreadable:
-                return
-            yield from _pools_in(start, step, memoryview(heads).cast("I"))
+    def _at_each(self, step: int, everything: Iterable[Tuple[int, int]]) -> Iterator[Tuple[List[Pool], int]]:
+        """The pools that begin at multiples of `step` bytes in pieces of memory, and how many bytes those were in."""
+        places = (range(start + -start % step, start + size, step) for start, size in everything)
+        for addresses, data in read_together(
+                self._memory, batches(chain.from_iterable(places), _HEADS), _head_of, _HEADS * POOL_HEADER):
+            yield [] if data is None else list(_pools_in(addresses, data)), len(addresses) * step
 
     def _in_arenas(self, pools: List[Pool]) -> List[Pool]:
         """Those that lie near the others of their arena."""
@@ -253,40 +262,33 @@ class Pools:
                 at = max(at, pool + size)
             yield from _pieces(at, last)
 
-    def runs(self, size: int = 0) -> Iterator[Run]:
+    def runs(self, size: int = 0, most: Optional[int] = None) -> Iterator[Run]:
         """The blocks of all pools, free ones told: pools with blocks of one size together, up to `size` bytes of them.
 
-        Without a size each pool by itself. What is in a run is there until the next one.
+        Without a size each pool by itself; with `most` only so many pools. What is in a run is there until the next.
         """
         self.damaged = self._overwritten
         by_block: Dict[int, List[Pool]] = {}
-        for pool in self.found:
+        for pool in self.found[:most]:
             by_block.setdefault(pool.block, []).append(pool)
         number = (size >> self.shift) or 1
         at_once = max(number, PIECE >> self.shift)
-        room = memoryview(bytearray(at_once << self.shift))
-        for pools in by_block.values():
-            for first in range(0, len(pools), at_once):
-                yield from self._read(pools[first:first + at_once], number, room)
-
-    def _read(self, pools: Sequence[Pool], number: int, room: memoryview) -> Iterator[Run]:
-        """The blocks of pools, in runs of up to `number` pools, without those that can't be read."""
-        ranges = [(pool.address + POOL_HEADER, pool.next_offset - POOL_HEADER) for pool in pools]
-        filled = room[:sum(size for _start, size in ranges)]
-        try:
-            self._memory.gather(ranges, filled)
-        except Unreadable:
-            if len(pools) == 1:
+        chunks = [chunk for pools in by_block.values() for chunk in batches(pools, at_once)]
+        most_bytes = max(map(len, chunks), default=0) << self.shift
+        for together, data in read_together(self._memory, chunks, _blocks_of, most_bytes):
+            if data is None:
                 self.damaged += 1
             else:
-                for pool in pools:
-                    yield from self._read([pool], number, room)
-            return
-        words, block = filled.cast("Q"), pools[0].block
+                yield from self._runs_in(together, data, number)
+
+    def _runs_in(self, pools: Sequence[Pool], data: memoryview, number: int) -> Iterator[Run]:
+        """The blocks of pools, which `data` has, in runs of up to `number` pools."""
+        words, block = data.cast("Q"), pools[0].block
         parts: List[Tuple[int, int]] = []
         free: List[int] = []
         begin = end = count = 0
-        for pool, (start, size) in zip(pools, ranges):
+        for pool in pools:
+            start, size = _blocks_of(pool)
             before, end = end, end + size // 8
             numbers = _free_in(pool, words[before:end], size // block)
             if numbers is None:
@@ -302,6 +304,11 @@ class Pools:
                 begin = end
         if parts:
             yield Run(parts, block, count, words[begin:end], free, block)
+
+
+def _blocks_of(pool: Pool) -> Tuple[int, int]:
+    """The (address, size) of what a pool has given out of its blocks since it was made."""
+    return pool.address + POOL_HEADER, pool.next_offset - POOL_HEADER
 
 
 class _Shapes(Dict[Tuple[int, int, int], Optional[Tuple[int, int, int]]]):
@@ -330,17 +337,23 @@ class _Shapes(Dict[Tuple[int, int, int], Optional[Tuple[int, int, int]]]):
 _shapes = _Shapes()
 
 
-def _pools_in(start: int, step: int, halves: memoryview) -> Iterator[Pool]:
-    """The pools that begin at each `step` bytes of memory, of which the beginnings are there."""
+def _head_of(address: int) -> Tuple[int, int]:
+    """The (address, size) of the header of a pool."""
+    return address, POOL_HEADER
+
+
+def _pools_in(addresses: Sequence[int], data: memoryview) -> Iterator[Pool]:
+    """The pools whose headers are at addresses; `data` has what is there."""
+    halves = data.cast("I")
     columns = (halves[at::POOL_HEADER // 4].tolist() for at in (0, 8, 9, 10, 11))
-    for page, (count, arena, index, following, last) in enumerate(zip(*columns)):
+    for number, (count, arena, index, following, last) in enumerate(zip(*columns)):
         # Most pages fail here already.
         if not 0 < count <= 1 << 10 or index >= SMALL_REQUEST // _LEAST_ALIGNMENT:
             continue
         shape = _shapes[index, following, last]
-        address = start + page * step
+        address = addresses[number]
         if shape is not None and count <= shape[2] and not address % shape[0]:
-            first = page * POOL_HEADER // 4
+            first = number * POOL_HEADER // 4
             free = halves[first + 2] | halves[first + 3] << 32
             yield Pool(address, shape[0], shape[1], count, following, arena, free)
 
@@ -534,6 +547,39 @@ def _joined(regions: Sequence[Region]) -> List[Region]:
     return found
 
 
+def batches(of: Iterable[_Each], size: int) -> Iterator[List[_Each]]:
+    """The same in lists of `size`, the last one of what is left."""
+    left = iter(of)
+    return iter(lambda: list(islice(left, size)), [])
+
+
+def read_together(memory: Memory, chunks: Iterable[List[_Each]], place: Callable[[_Each], Tuple[int, int]], most: int
+                  ) -> Iterator[Tuple[List[_Each], Optional[memoryview]]]:
+    """Chunks of what lies at places, each an (address, size), and what is there, in their order: up to `most` bytes.
+
+    What can't be read so is tried by itself, and is alone with None where that fails.
+    """
+    asked: Deque[List[_Each]] = deque()
+
+    def requests() -> Iterator[Ranges]:
+        for chunk in chunks:
+            asked.append(chunk)
+            yield list(map(place, chunk))
+
+    for ranges, data in memory.gathered(requests(), most):
+        chunk = asked.popleft()
+        if data is not None:
+            yield chunk, data
+            continue
+        for one, (address, size) in zip(chunk, ranges):
+            data = memoryview(bytearray(size))
+            try:
+                memory.gather([(address, size)], data)
+            except Unreadable:
+                data = None
+            yield [one], data
+
+
 def pieces(region: Region) -> Iterator[Tuple[int, int]]:
     """The (address, size) of pieces of whole pages of what is there of a region."""
     for first, last in region.parts:
@@ -558,7 +604,7 @@ def is_debug_id(word: int) -> bool:
 
 
 # Windows that are known not to be whole: what is no address but looks like one leads to many.
-MAX_BROKEN = 1 << 16
+MAX_BROKEN = 1 << 18
 
 
 def make_room(kept: Dict[int, Any], most: int) -> None:
@@ -569,11 +615,12 @@ def make_room(kept: Dict[int, Any], most: int) -> None:
 
 
 class Windows:
-    """Words of memory anywhere, read 64 KB at a time: quick where what is asked for lies close together."""
+    """Words of memory anywhere, read 16 KB at a time: quick where what is asked for lies close together."""
 
     # Of an address within a window.
-    BITS = 16
-    def __init__(self, memory: Memory, most: int = 512) -> None:
+    BITS = 14
+
+    def __init__(self, memory: Memory, most: int = 1 << 11) -> None:
         """`most` windows are kept at one time: 32 MB by default."""
         self._memory = memory
         self._most = most
@@ -597,7 +644,7 @@ class Windows:
         if found is None and number not in self._broken:
             make_room(self.kept, self._most)
             try:
-                found = memoryview(self._memory.read(number << self.BITS, 1 << self.BITS)).cast("Q")
+                found = memoryview(self._memory.fetch(number << self.BITS, 1 << self.BITS)).cast("Q")
             except Unreadable:
                 if len(self._broken) >= MAX_BROKEN:
                     self._broken.clear()

@@ -4,6 +4,7 @@ The same objects as heap_objects.py finds, which says why they are some, several
 """
 
 import signal
+import sys
 from types import ModuleType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -44,6 +45,11 @@ def numpy() -> Optional[ModuleType]:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return _found[0]
+
+
+def is_loaded() -> bool:
+    """Whether numpy() takes no time: numpy was loaded before, by whomever."""
+    return bool(_found) or "numpy" in sys.modules
 
 
 def distinct(numbers: Any) -> List[int]:

@@ -14,7 +14,7 @@ from typing import Any, Container, Dict, Iterable, Iterator, List, Mapping, Name
 
 from .gc_lists import GcLists
 from .heap import DEBUG_HEADER, Blocks, Run, Windows, is_debug_id
-from .memory import Damaged, Region
+from .memory import Damaged, Region, Unreadable
 from .objects import MANAGED_DICT, TYPE_SUBCLASS, UNICODE_SUBCLASS
 from .reader import READ_ERRORS
 from .runtime import Runtime
@@ -265,10 +265,19 @@ class BlocksSource(Source):
         self.width = MAX_BASIC_SIZE // 8
         self._blocks = blocks
         self._least = least
+        self._last = max(blocks.starts, default=0)
+        self._columns: Dict[int, List[int]] = {}
 
     def column(self, at: int) -> List[int]:
-        words, last = self._blocks.words, len(self._blocks.words) - 1
-        return [words[start + at if start + at < last else last] for start in self._blocks.starts]
+        found = self._columns.get(at)
+        if found is None:
+            words, starts, last = self._blocks.words, self._blocks.starts, len(self._blocks.words) - 1
+            if self._last + at <= last:
+                found = chosen(words[at:], starts)  # type: ignore[arg-type]  # a memoryview is one
+            else:
+                found = [words[start + at if start + at < last else last] for start in starts]
+            self._columns[at] = found
+        return found
 
     def addresses(self) -> List[int]:
         base = self._blocks.address
@@ -419,9 +428,11 @@ class HeapObjects:
         metatype = address
         for _ in range(MAX_METATYPES):
             above = memory.u64(metatype + self.type_at)
-            if above == self.metatype:
+            if above == self.metatype or above in self.metatypes:
                 break
-            if not above or above & 7 or above >> self._shift in self._small:
+            # Most words are the addresses of objects, whose types are known to be no metatypes.
+            if (above in self.types or above in self._rejected or above & 7 or above >> self._shift in self._small
+                    or not self._is_mapped(above)):
                 return None
             metatype = above
         else:
@@ -532,10 +543,19 @@ class HeapObjects:
     def _learn_from(self, words: Iterable[int]) -> bool:
         """Look for types among words; whether there were any that were not known."""
         before = len(self.types)
-        # As learn() has it, but without a call for each word: most are addresses in pools.
+        # As learn() has it, but without a call for each word: most are the addresses of objects, in pools or of a type
+        # that is known to be no metatype.
         small, shift, least, most = self._small, self._shift, self._starts[0], self._ends[-1]
+        u64, type_at, types, metatypes, rejected = (
+            self._runtime.memory.u64, self.type_at, self.types, self.metatypes, self._rejected)
         for word in words:
-            if word >> shift not in small and not word & 7 and least <= word < most:
+            if word >> shift in small or word & 7 or not least <= word < most or not self._is_mapped(word):
+                continue
+            try:
+                above = u64(word + type_at)
+            except Unreadable:
+                continue
+            if above in metatypes or above not in types and above not in rejected:
                 self.learn(word)
         return len(self.types) > before
 

@@ -7,6 +7,7 @@ very moment, the collector's lists tell of the objects that it tracks.
 
 from bisect import bisect_right
 from itertools import chain, islice
+from types import ModuleType
 from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set
 
 from . import heap_arrays
@@ -21,8 +22,9 @@ from .runtime import Runtime
 
 # Pools whose blocks tell whether the debug hooks are in use; objects that tell whether all allocators are known.
 _SAMPLE = 32
-# Bytes of memory from which on it pays to load numpy, which takes 0.1 s.
-LEAST_FOR_NUMPY = 48 << 20
+# Bytes of memory from which on it pays to use numpy, and to load it, which takes 0.1 s.
+LEAST_FOR_NUMPY = 0
+LEAST_TO_LOAD_NUMPY = 48 << 20
 # As heap.JOINED: numpy has more to do for each run, and less for each block.
 JOINED_FOR_NUMPY = 1 << 20
 # Objects of the collector's lists that are handed out at one time.
@@ -80,7 +82,7 @@ class HeapWalk:
             self.malloc.search(self._regions, self.pools)
         self.debug_hooks = self._has_debug_hooks()
         least = SMALL_REQUEST + 1 if self._has_pools() else 0
-        np = heap_arrays.numpy() if self._size() >= LEAST_FOR_NUMPY else None
+        np = self._numpy()
         if np is None:
             self.objects = HeapObjects(self._runtime, self._regions, metatype, small, shift, self.debug_hooks, least)
         else:
@@ -92,9 +94,11 @@ class HeapWalk:
         self._prepared = True
         return self.objects
 
-    def _size(self) -> int:
-        """Bytes of what is there of memory that objects may be in."""
-        return sum(end - start for region in self._regions if not region.file for start, end in region.parts)
+    def _numpy(self) -> Optional[ModuleType]:
+        """numpy, where it is there and makes the walk quicker."""
+        size = sum(end - start for region in self._regions if not region.file for start, end in region.parts)
+        least = LEAST_FOR_NUMPY if heap_arrays.is_loaded() else LEAST_TO_LOAD_NUMPY
+        return heap_arrays.numpy() if size >= least else None
 
     def groups(self) -> Iterator[Group]:
         """Every object once, those that lie together and are of one type at a time. Raises READ_ERRORS at first."""
@@ -195,8 +199,8 @@ class HeapWalk:
     def _has_debug_hooks(self) -> bool:
         """Whether blocks begin as the debug hooks (PYTHONMALLOC=debug) make them."""
         words: List[int] = []
-        runs = (run for run in chain(self.mimalloc.runs(), self.pools.runs()) if run.size > DEBUG_HEADER)
-        for run in islice(runs, _SAMPLE):
+        runs = chain(self.mimalloc.runs(), self.pools.runs(most=2 * _SAMPLE))
+        for run in islice((run for run in runs if run.size > DEBUG_HEADER), _SAMPLE):
             free = set(run.free)
             column = run.words[1::run.size // 8].tolist()
             words += [word for number, word in enumerate(column) if number not in free]

@@ -1,7 +1,7 @@
 """The memory of the inferior, as everything in this package sees it: bytes and integers at addresses."""
 
 import struct
-from typing import Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 PAGE_BITS = 12
 PAGE = 1 << PAGE_BITS
@@ -44,6 +44,15 @@ class Region(NamedTuple):
     end: int
     file: bool
     parts: Sequence[Tuple[int, int]]
+
+
+# (address, size) each.
+Ranges = Sequence[Tuple[int, int]]
+
+
+def total(ranges: Ranges) -> int:
+    """How many bytes are in ranges."""
+    return sum(size for _address, size in ranges)
 
 
 class Memory:
@@ -101,17 +110,27 @@ class Memory:
         """Fill `room` with the bytes at an address. Raises Unreadable when any of them is."""
         room[:] = self.read(address, len(room))
 
-    def gather(self, ranges: Sequence[Tuple[int, int]], room: memoryview) -> None:
-        """Fill `room` with what is in ranges, each an (address, size), in their order. Raises Unreadable."""
+    def gather(self, ranges: Ranges, room: memoryview) -> None:
+        """Fill `room` with what is in ranges, in their order. Raises Unreadable."""
         done = 0
         for address, size in ranges:
             self.read_into(address, room[done:done + size])
             done += size
 
-    def strided(self, address: int, size: int, step: int, length: int) -> bytes:
-        """Of each `step` of `size` bytes at an address the first `length` bytes. Raises Unreadable."""
-        data = memoryview(self.read(address, size))
-        return b"".join([data[start:start + length] for start in range(0, size, step)])
+    def gathered(self, requests: Iterable[Ranges], most: int) -> Iterator[Tuple[Ranges, Optional[memoryview]]]:
+        """Each request, of up to `most` bytes, with what gather() gives for it, None where that can't be read.
+
+        What is given is there until the next one. The requests may be made in another thread.
+        """
+        room = memoryview(bytearray(most))
+        for ranges in requests:
+            filled = room[:total(ranges)]
+            try:
+                self.gather(ranges, filled)
+            except Unreadable:
+                yield ranges, None
+            else:
+                yield ranges, filled
 
     def u64(self, address: int) -> int:
         """The unsigned 64-bit integer at `address`. Raises Unreadable."""

@@ -9,9 +9,9 @@ Facts: Include/internal/mimalloc/mimalloc/types.h, Objects/mimalloc/segment.c, O
 
 import struct
 from bisect import bisect_right
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .heap import PIECE, Blocks, Run, multiples
+from .heap import PIECE, Blocks, Run, multiples, read_together
 from .memory import PAGE, Memory, Region, Unreadable
 
 SEGMENT = 32 << 20
@@ -188,20 +188,22 @@ class Mimalloc:
         With `least` of those pages only whose blocks have room for so many bytes.
         """
         self.damaged = self._faults
-        for page in self.found if everything else self._with_objects():
-            size = page.block * page.count
-            if not least <= page.usable or size > PIECE:
-                continue
-            try:
-                words = memoryview(self._memory.read(page.address, size)).cast("Q")
-            except Unreadable:
+        pages = [page for page in (self.found if everything else self._with_objects())
+                 if least <= page.usable and page.block * page.count <= PIECE]
+        for together, data in read_together(self._memory, _chunks(pages), _blocks_of, PIECE):
+            if data is None:
                 self.damaged += 1
                 continue
-            free = self._free_in(page, words)
-            if free is None:
-                self.damaged += 1
-            else:
-                yield Run([(page.address, page.count)], page.block, page.count, words, free, page.usable, _head(page))
+            end = 0
+            for page in together:
+                start, end = end, end + page.block * page.count
+                words = data[start:end].cast("Q")
+                free = self._free_in(page, words)
+                if free is None:
+                    self.damaged += 1
+                else:
+                    yield Run([(page.address, page.count)], page.block, page.count, words, free, page.usable,
+                              _head(page))
 
     def large(self, everything: bool = False) -> Iterator[Blocks]:
         """The blocks that have a page each, and of each of them what an object's structure may take."""
@@ -230,6 +232,26 @@ class Mimalloc:
                 word = words[number * page.block // 8]
                 address = word if page.keys is None else _decoded(word, page.keys, page.entry)
         return found
+
+
+def _blocks_of(page: MiPage) -> Tuple[int, int]:
+    """The (address, size) of a page's blocks."""
+    return page.address, page.block * page.count
+
+
+def _chunks(pages: Iterable[MiPage]) -> Iterator[List[MiPage]]:
+    """Pages whose blocks are up to PIECE bytes together."""
+    chunk: List[MiPage] = []
+    room = PIECE
+    for page in pages:
+        size = page.block * page.count
+        if size > room:
+            yield chunk
+            chunk, room = [], PIECE
+        chunk.append(page)
+        room -= size
+    if chunk:
+        yield chunk
 
 
 def _head(page: MiPage) -> Optional[int]:

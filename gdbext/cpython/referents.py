@@ -28,7 +28,7 @@ MAX_SLOTS = 1 << 12
 # An object has fewer references; an address is more than that.
 _MAX_COUNT = 1 << 32
 # Windows of memory that are kept: 256 MB. References lead all over the heap.
-MAX_WINDOWS = 1 << 12
+MAX_WINDOWS = 1 << 14
 # Of one structure that is searched for addresses of objects, in words.
 MAX_SCANNED = 1 << 12
 

@@ -10,8 +10,8 @@ import re
 from bisect import bisect_right
 from typing import List, Optional, Tuple
 
-from ..cpython.memory import Region
-from .files import ProcessFile
+from ..cpython.memory import Ranges, Region
+from .files import ProcessFile, gather
 
 # Bytes that are read at one time: they fit into a processor's cache until they are written.
 _PIECE = 1 << 20
@@ -89,6 +89,10 @@ class MemoryCopy:
             found.append(data)
             address += length
         return found[0] if len(found) == 1 else b"".join(found)
+
+    def gather(self, ranges: Ranges, room: memoryview) -> bool:
+        """As ProcessFile has it."""
+        return gather(self.read, ranges, room)
 
     def _is_untouched(self, address: int, size: int) -> bool:
         index = bisect_right(self._region_starts, address) - 1

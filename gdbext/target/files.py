@@ -11,11 +11,11 @@ from bisect import bisect_right
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import BinaryIO, Callable, Iterator, List, Optional, Tuple, Union
 
 import gdb
 
-from ..cpython.memory import PAGE, Region
+from ..cpython.memory import PAGE, Ranges, Region, total
 from ..elf.core import Core
 from . import mapped_files, processes, stop
 
@@ -63,7 +63,7 @@ class ProcessFile:
             pass
         return done
 
-    def gather(self, ranges: Sequence[Tuple[int, int]], room: memoryview) -> bool:
+    def gather(self, ranges: Ranges, room: memoryview) -> bool:
         """Read what is in ranges, each an (address, size), one after the other; whether all of it could be read so.
 
         A call for each of many small ranges takes ten times as long.
@@ -74,7 +74,7 @@ class ProcessFile:
         done = 0
         for first in range(0, len(ranges), _MAX_RANGES):
             some = ranges[first:first + _MAX_RANGES]
-            size = sum(size for _address, size in some)
+            size = total(some)
             if call(self._pid, some, room[done:done + size]) != size:
                 return False
             done += size
@@ -134,8 +134,20 @@ class ProcessFile:
         return found
 
 
+def gather(read: Callable[[int, int], Optional[bytes]], ranges: Ranges, room: memoryview) -> bool:
+    """Read what is in ranges, each an (address, size), one after the other; whether all of it could be read."""
+    done = 0
+    for address, size in ranges:
+        data = read(address, size)
+        if data is None:
+            return False
+        room[done:done + size] = data
+        done += size
+    return True
+
+
 @lru_cache(maxsize=None)
-def _process_vm_readv() -> Optional[Callable[[int, Sequence[Tuple[int, int]], memoryview], int]]:
+def _process_vm_readv() -> Optional[Callable[[int, Ranges, memoryview], int]]:
     """process_vm_readv(2) with ranges of a process and a buffer here, None where there is none.
 
     It returns how many bytes were read, -1 where none could be. It needs the permission that /proc/PID/mem needs.
@@ -152,7 +164,7 @@ def _process_vm_readv() -> Optional[Callable[[int, Sequence[Tuple[int, int]], me
     function.restype = ctypes.c_ssize_t
     function.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong)
 
-    def call(pid: int, ranges: Sequence[Tuple[int, int]], room: memoryview) -> int:
+    def call(pid: int, ranges: Ranges, room: memoryview) -> int:
         # Each pair of numbers is a struct iovec.
         here = array("Q", (ctypes.addressof(ctypes.c_char.from_buffer(room)), len(room)))
         there = array("Q", chain.from_iterable(ranges))
@@ -194,6 +206,10 @@ class CoreFile:
         except (OSError, OverflowError):
             return None
         return data if len(data) == size else None
+
+    def gather(self, ranges: Ranges, room: memoryview) -> bool:
+        """As ProcessFile has it."""
+        return gather(self.read, ranges, room)
 
     def mapped(self) -> mapped_files.MappedFiles:
         """What was mapped of files. Which those are costs time where there are many threads, and is seldom asked."""

@@ -1,11 +1,11 @@
 """The selected inferior's memory."""
 
-from typing import List, Sequence, Tuple, Union
+from typing import Iterable, Iterator, List, Optional, Tuple, Union
 
 import gdb
 
-from ..cpython.memory import Memory, Region, Unreadable
-from . import copied, files, images, processes
+from ..cpython.memory import Memory, Ranges, Region, Unreadable
+from . import ahead, copied, files, images, processes
 
 
 class NotLive(Exception):
@@ -48,24 +48,16 @@ class InferiorMemory(Memory):
         if not isinstance(self._file, files.ProcessFile) or self._file.read_into(address, room) != len(room):
             super().read_into(address, room)
 
-    def gather(self, ranges: Sequence[Tuple[int, int]], room: memoryview) -> None:
+    def gather(self, ranges: Ranges, room: memoryview) -> None:
         """As in Memory; of a process in few calls."""
-        if not isinstance(self._file, files.ProcessFile) or not self._file.gather(ranges, room):
+        if self._file is None or not self._file.gather(ranges, room):
             super().gather(ranges, room)
 
-    def strided(self, address: int, size: int, step: int, length: int) -> bytes:
-        """As in Memory; from a file only what is asked for is read."""
-        if isinstance(self._file, files.ProcessFile):
-            ranges = [(start, length) for start in range(address, address + size, step)]
-            room = bytearray(length * len(ranges))
-            if self._file.gather(ranges, memoryview(room)):
-                return bytes(room)
-        if self._file is not None:
-            read = self._file.read
-            found = [read(start, length) for start in range(address, address + size, step)]
-            if None not in found:
-                return b"".join(found)  # type: ignore[arg-type]
-        return super().strided(address, size, step, length)
+    def gathered(self, requests: Iterable[Ranges], most: int) -> Iterator[Tuple[Ranges, Optional[memoryview]]]:
+        """As in Memory; from a file the next is read while the last is looked at."""
+        if self._file is None:
+            return super().gathered(requests, most)
+        return ahead.gathered(self._file.gather, requests, most)
 
     def copy(self) -> None:
         """Read from a copy from now on, while the process goes on. Raises NotLive, copied.NoRoom, OSError."""

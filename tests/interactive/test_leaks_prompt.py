@@ -42,6 +42,12 @@ def count_of(answer: str) -> int:
     return int(re.findall(r"([\d,]+) objects, [\d,]+ bytes", answer)[-1].replace(",", ""))
 
 
+def no_reader_is_left(prompt: Prompt) -> bool:
+    """Whether the thread that reads memory ahead ended with the command."""
+    return prompt.ask("python import threading; print([thread.name for thread in threading.enumerate() "
+                      "if thread.name.startswith('gdbext')])") == "[]\n"
+
+
 def test_progress_and_interrupt(prompt: Prompt, program: processes.Program) -> None:
     """The line moves on, is gone at the end, and Ctrl-C gives what was counted so far."""
     answer = prompt.ask("py-leaks -limit 3")
@@ -57,6 +63,7 @@ def test_progress_and_interrupt(prompt: Prompt, program: processes.Program) -> N
     part = prompt.rest()
     assert "PARTIAL, interrupted:" in part and "Error" not in part
     assert 0 <= count_of(part) < whole
+    assert no_reader_is_left(prompt)
     assert "PARTIAL" not in prompt.ask("py-leaks -limit 3")
 
 
@@ -73,6 +80,7 @@ def test_interrupts_with_numpy(prompt: Prompt, program: processes.Program) -> No
         part = prompt.rest()
         assert (prompt.ticks() - ticks) / os.sysconf("SC_CLK_TCK") < PROMPT_AFTER
         assert "PARTIAL" in part and "Error" not in part, part
+    assert no_reader_is_left(prompt)
     assert prompt.ask("python from gdbext.cpython import heap_arrays; print(heap_arrays.numpy().__name__)") == "numpy\n"
     assert "module __main__.kept[%d][1]" % (TUPLES - 1) in prompt.ask("py-leaks path %#x" % last)
 

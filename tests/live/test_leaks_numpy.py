@@ -14,7 +14,8 @@ from tests.support.subject import Subject
 CHECK = gdb.REPOSITORY / "tests" / "support" / "reference_check.py"
 
 # By itself it is only used for more memory than a test has.
-USE = "python from gdbext.cpython import heap_walk; heap_walk.LEAST_FOR_NUMPY = %s"
+USE = ("python from gdbext.cpython import heap_walk; "
+       "heap_walk.LEAST_FOR_NUMPY = heap_walk.LEAST_TO_LOAD_NUMPY = %s")
 
 
 def numpy_folder() -> Path:

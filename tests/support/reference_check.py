@@ -27,9 +27,9 @@ def check():
     """All objects, and the answers for some."""
     current = model.current()
     arguments = current.pythons[0].runtime, current.memory.writable()
-    heap_walk.LEAST_FOR_NUMPY = 0
+    heap_walk.LEAST_FOR_NUMPY = heap_walk.LEAST_TO_LOAD_NUMPY = 0
     quick = references.References(*arguments)
-    heap_walk.LEAST_FOR_NUMPY = 1 << 62
+    heap_walk.LEAST_FOR_NUMPY = heap_walk.LEAST_TO_LOAD_NUMPY = 1 << 62
     plain = references.References(*arguments)
     # By numpy however few there are, and in several pieces.
     referent_arrays.LEAST, references.NEAR, reference_arrays.MANY = 1, 0, 100
