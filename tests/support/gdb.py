@@ -1,5 +1,6 @@
 """Finding gdb, and running commands in it against a process or a core."""
 
+import atexit
 import functools
 import json
 import os
@@ -106,8 +107,18 @@ def environment(home: str, **more: str) -> Dict[str, str]:
     """The environment for gdb: nothing in it that changes its Python, its settings or its language."""
     ours = {name: value for name, value in os.environ.items()
             if not name.startswith(("PYTHON", "GDBEXT", "DEBUGINFOD", "XDG_"))}
-    # Python would write .pyc files beside the package's sources.
-    return {**ours, "HOME": home, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return {**ours, "HOME": home, "LC_ALL": "C.UTF-8", "PYTHONPYCACHEPREFIX": bytecode(), **more}
+
+
+@functools.lru_cache(maxsize=None)
+def bytecode() -> str:
+    """Where gdb's Python keeps what it has compiled: not beside the sources, and gone with this process.
+
+    To compile gdbext takes longer than most that a test asks of it.
+    """
+    folder = tempfile.mkdtemp(prefix="gdbext-bytecode-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def run(

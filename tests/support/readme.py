@@ -335,6 +335,11 @@ def _in_shell(group: List[Block], process: Optional[_Process], _scene: Scene, fo
              (str(folder / "home"), "~")]
     if any(_NEEDS_INSTALLED.search(line) for _block, line, _output in typed):
         bin_ = os.path.dirname(command()[0])
+        if any(re.search(r"\bpip ", line) for _block, line, _output in typed):
+            # Other tests run what is installed in that environment.
+            subprocess.run([os.path.join(bin_, "python"), "-m", "venv", str(folder / "venv")], check=True,
+                           capture_output=True, timeout=packages.TIMEOUT)
+            bin_ = str(folder / "venv" / "bin")
         folders.insert(0, bin_)
         names.append((os.path.dirname(bin_), "/srv/venv"))
     environment = gdb.environment(str(folder / "home"), TERM="dumb", PATH=os.pathsep.join(folders))
