@@ -72,6 +72,18 @@ def test_heap_that_changes(program: processes.Program, interpreter: Interpreter)
     assert again.document() == {**let_go.document(), "paused": None}
 
 
+@pytest.mark.parametrize("instead", ["lambda: None", "lambda: lambda *arguments: -1"], ids=["missing", "forbidden"])
+def test_without_reading_many_places_at_once(one_interpreter: Interpreter, instead: str) -> None:
+    """Where process_vm_readv(2) is not there or not allowed, the answers are the same."""
+    asked = ["py-leaks -json", "py-leaks retained -json -limit 5"]
+    with processes.running_python(stripped.as_installed(one_interpreter), "heap.py") as program:
+        answers = gdb.run([*asked, "python from gdbext.target import files; files._process_vm_readv = %s" % instead,
+                           *asked], mode="hidden", pid=program.pid).answers
+    assert "".join(answer.stderr for answer in answers) == ""
+    assert [answer.document() for answer in answers[:2]] == [answer.document() for answer in answers[3:]]
+    assert answers[0].document()["objects"] > 10_000
+
+
 def test_within_a_collection(interpreter: Interpreter) -> None:
     """What the collector has set aside is counted as well."""
     with processes.running_python(stripped.as_installed(interpreter), "collecting.py") as program:
