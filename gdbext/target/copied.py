@@ -11,6 +11,7 @@ from bisect import bisect_right
 from typing import List, Optional, Tuple
 
 from ..cpython.memory import Ranges, Region
+from . import ahead
 from .files import ProcessFile, gather
 
 # Bytes that are read at one time: they fit into a processor's cache until they are written.
@@ -37,31 +38,31 @@ class MemoryCopy:
         self._region_starts = [region.start for region in self._regions]
         self._file = _room_for(self.size)
         try:
-            room = memoryview(bytearray(_PIECE))
-            offset = 0
-            for start, end in parts:
-                offset += self._copy(process, start, end, room, offset)
+            pieces = ([(at, min(_PIECE, end - at))] for start, end in parts for at in range(start, end, _PIECE))
+            for ((address, size),), data in ahead.gathered(process.gather, pieces, _PIECE):
+                if data is None:
+                    # It ends before its mapping does, as that of a file may which was cut.
+                    data = memoryview(bytearray(size))
+                    data = data[:process.read_into(address, data)]
+                self._add(address, data)
         except BaseException:
             os.close(self._file)
             raise
 
-    def _copy(self, process: ProcessFile, start: int, end: int, room: memoryview, offset: int) -> int:
-        """Copy a part to an offset in the file, as far as it can be read, which is how far it gives."""
-        done = 0
-        while done < end - start:
-            wanted = room[:end - start - done]
-            size = process.read_into(start + done, wanted)
-            written = 0
-            while written < size:
-                written += os.pwrite(self._file, wanted[written:size], offset + done + written)
-            done += size
-            if size < len(wanted):
-                break
-        if done:
-            self._starts.append(start)
-            self._ends.append(start + done)
+    def _add(self, address: int, data: memoryview) -> None:
+        """Write what was at an address to the end of the file."""
+        if not data:
+            return
+        offset = self._offsets[-1] + self._ends[-1] - self._starts[-1] if self._ends else 0
+        written = 0
+        while written < len(data):
+            written += os.pwrite(self._file, data[written:], offset + written)
+        if self._ends and self._ends[-1] == address:
+            self._ends[-1] += len(data)
+        else:
+            self._starts.append(address)
+            self._ends.append(address + len(data))
             self._offsets.append(offset)
-        return done
 
     def __del__(self) -> None:
         try:
