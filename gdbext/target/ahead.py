@@ -48,13 +48,14 @@ def gathered(gather: Gather, requests: Iterable[Ranges], most: int
     for _ in range(_ROOMS):
         empty.put(memoryview(bytearray(most)))
     reader = threading.Thread(target=read, name="gdbext reader", daemon=True)
-    # gdb's signals are for its own thread.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        reader.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    try:
+        # gdb's signals are for its own thread.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            reader.start()
+        finally:
+            # A Ctrl-C that has waited comes here.
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for found in iter(full.get, None):
             if isinstance(found, BaseException):
                 raise found
@@ -63,4 +64,5 @@ def gathered(gather: Gather, requests: Iterable[Ranges], most: int
             empty.put(room)
     finally:
         empty.put(None)
-        reader.join()
+        if reader.is_alive():
+            reader.join()

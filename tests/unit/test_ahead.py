@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from typing import Iterator, List, Set, Tuple
+from typing import Iterable, Iterator, List, Set, Tuple
 
 import pytest
 
@@ -102,3 +102,19 @@ def test_takes_no_signals() -> None:
     list(ahead.gathered(gather, [[(0, 1)], [(1, 1)]], SIZE))
     assert {signal.SIGINT, signal.SIGCHLD, signal.SIGTERM} <= masks[0]
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
+def test_interrupted_when_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ctrl-C that had to wait until the thread was there comes before all else."""
+    real = signal.pthread_sigmask
+
+    def mask(how: int, signals: Iterable[int]) -> Set["signal.Signals | int"]:
+        before = real(how, signals)
+        if how == signal.SIG_SETMASK:
+            raise KeyboardInterrupt
+        return before
+
+    monkeypatch.setattr(signal, "pthread_sigmask", mask)
+    with pytest.raises(KeyboardInterrupt):
+        next(ahead.gathered(whole, [[(number, 1)] for number in range(10)], SIZE))
+    assert not readers()
