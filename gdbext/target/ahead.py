@@ -22,7 +22,7 @@ def gathered(gather: Gather, requests: Iterable[Ranges], most: int
              ) -> Iterator[Tuple[Ranges, Optional[memoryview]]]:
     """As Memory.gathered() has it; raises what `requests` or `gather` raises.
 
-    The thread has ended when this has, or has been closed; a single request needs none.
+    The thread ends with what it is reading, when this has ended or been closed. A single request needs none.
     """
     requests = iter(requests)
     first = list(islice(requests, 2))
@@ -63,6 +63,5 @@ def gathered(gather: Gather, requests: Iterable[Ranges], most: int
             yield ranges, room[:total(ranges)] if whole else None
             empty.put(room)
     finally:
+        # To wait for its end would be one more moment for a Ctrl-C, which is lost where a generator is closed.
         empty.put(None)
-        if reader.is_alive():
-            reader.join()

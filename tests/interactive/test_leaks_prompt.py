@@ -43,9 +43,9 @@ def count_of(answer: str) -> int:
 
 
 def no_reader_is_left(prompt: Prompt) -> bool:
-    """Whether the thread that reads memory ahead ended with the command."""
-    return prompt.ask("python import threading; print([thread.name for thread in threading.enumerate() "
-                      "if thread.name.startswith('gdbext')])") == "[]\n"
+    """Whether the thread that reads memory ahead ends with the command."""
+    return prompt.ask("python import threading; print([thread.join(60) or thread.is_alive() for thread in "
+                      "threading.enumerate() if thread.name.startswith('gdbext')])") in ("[]\n", "[False]\n")
 
 
 def test_progress_and_interrupt(prompt: Prompt, program: processes.Program) -> None:

@@ -24,13 +24,20 @@ def readers() -> List[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "gdbext reader"]
 
 
+def ended() -> bool:
+    """Whether they end."""
+    for thread in readers():
+        thread.join(timeout=60)
+    return not readers()
+
+
 def test_all_in_their_order() -> None:
     """More requests than there are rooms, each with what is there."""
     requests: List[List[Tuple[int, int]]] = [[(number, 2), (number + 4, number % 3)] for number in range(100)]
     found = [(ranges, bytes(data)) for ranges, data in ahead.gathered(whole, requests, SIZE) if data is not None]
     assert found == [(ranges, bytes([number, number + 1, number + 4, number + 5][:2 + number % 3]))
                      for number, ranges in enumerate(requests)]
-    assert not readers()
+    assert ended()
 
 
 def test_too_little_for_a_thread() -> None:
@@ -78,7 +85,7 @@ def test_errors_are_raised() -> None:
         next(walk)
     with pytest.raises(MemoryError):
         next(ahead.gathered(gather, [[(0, 1)], [(1, 1)]], SIZE))
-    assert not readers()
+    assert ended()
 
 
 def test_closed_early() -> None:
@@ -87,7 +94,7 @@ def test_closed_early() -> None:
     next(walk)
     assert len(readers()) == 1
     walk.close()  # type: ignore[attr-defined]  # it is a generator
-    assert not readers()
+    assert ended()
 
 
 def test_takes_no_signals() -> None:
@@ -117,4 +124,4 @@ def test_interrupted_when_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signal, "pthread_sigmask", mask)
     with pytest.raises(KeyboardInterrupt):
         next(ahead.gathered(whole, [[(number, 1)] for number in range(10)], SIZE))
-    assert not readers()
+    assert ended()
