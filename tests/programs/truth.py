@@ -776,7 +776,9 @@ def write_truth(path, native_threads):
         common.wait_for(lambda: not unsettled(), lambda: "not there: %s" % sorted(unsettled()))
 
     settle()
-    # A collection that stops in a finalizer: from now on the collector is off.
+    # A collection that stops in a finalizer: from now on the collector is off. It is so before, or else a collection that
+    # another thread's turn has come for, this one's say, may meet the finalizer first.
+    gc.disable()
     expected.add("collector")
     threading.Thread(target=collecting_thread, name="collector").start()
     settle()
