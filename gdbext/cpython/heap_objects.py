@@ -371,6 +371,8 @@ class HeapObjects:
         self._free_threaded = layout.free_threaded
         head = layout["PyObject"]
         self.type_at = head.offset("ob_type")
+        self._flags_at, self._basic_size_at, self._item_size_at = map(
+            layout["PyTypeObject"].offset, ("tp_flags", "tp_basicsize", "tp_itemsize"))
         self.size_at = layout["PyVarObject"].offset("ob_size")
         # Of a free-threaded build two counts, the first of which is the upper half of a word.
         self._count_at = head.offset("ob_ref_local") & ~7 if layout.free_threaded else head.offset("ob_refcnt")
@@ -424,10 +426,10 @@ class HeapObjects:
         return index >= 0 and address < self._ends[index]
 
     def _read_type(self, address: int) -> Optional[HeapType]:
-        memory, reader = self._runtime.memory, self._reader
+        u64 = self._runtime.memory.u64
         metatype = address
         for _ in range(MAX_METATYPES):
-            above = memory.u64(metatype + self.type_at)
+            above = u64(metatype + self.type_at)
             if above == self.metatype or above in self.metatypes:
                 break
             # Most words are the addresses of objects, whose types are known to be no metatypes.
@@ -437,14 +439,13 @@ class HeapObjects:
             metatype = above
         else:
             return None
-        if metatype != address and not reader.integer(metatype, "PyTypeObject", "tp_flags") & TYPE_SUBCLASS:
+        if metatype != address and not u64(metatype + self._flags_at) & TYPE_SUBCLASS:
             return None
-        flags = reader.integer(address, "PyTypeObject", "tp_flags")
-        basic = reader.integer(address, "PyTypeObject", "tp_basicsize", signed=True)
-        item = reader.integer(address, "PyTypeObject", "tp_itemsize", signed=True)
+        flags, basic, item = (u64(address + at) for at in (self._flags_at, self._basic_size_at, self._item_size_at))
         if not flags & READY and not self._is_never_readied(address, flags):
             return None
-        if not 0 <= item <= MAX_BASIC_SIZE or not self.type_at + 8 <= basic <= MAX_BASIC_SIZE:
+        # A negative one is larger.
+        if item > MAX_BASIC_SIZE or not self.type_at + 8 <= basic <= MAX_BASIC_SIZE:
             return None
         head = self._gc_head if flags & HAVE_GC else 0
         if self.pre_header and flags & self._pre_header_flags:

@@ -494,13 +494,16 @@ class Sizes:
         return sizes
 
     def _type(self, type_: HeapType) -> Rule:
-        reader = self._reader
+        # Their pages have been read already, when they were found.
+        word = self._runtime.memory.u64
         static, heap = self._layout["PyTypeObject"].size, self._layout["PyHeapTypeObject"].size
+        flags_at = self._layout["PyTypeObject"].offset("tp_flags")
+        keys_at = self._layout["PyHeapTypeObject"].offset("ht_cached_keys")
 
         def size_of(address: int) -> int:
-            if not reader.integer(address, "PyTypeObject", "tp_flags") & HEAP_TYPE:
+            if not word(address + flags_at) & HEAP_TYPE:
                 return static
-            keys = reader.pointer(address, "PyHeapTypeObject", "ht_cached_keys")
+            keys = word(address + keys_at)
             return type_.head + heap + (self.keys_size(keys) if keys else 0)
         return lambda group: [self._safely(size_of, type_.head + heap, address) for address in group.addresses()]
 
@@ -511,21 +514,21 @@ class Sizes:
 
     def _code(self, type_: HeapType) -> Rule:
         reader, struct = self._reader, self._layout["PyCodeObject"]
-        base = type_.head + type_.basic_size
+        base, extra_at, word = type_.head + type_.basic_size, struct.offset("co_extra"), self._windows.word
+        has_cell2arg, has_opcache = "co_cell2arg" in struct, "co_opcache" in struct
 
         def size_of(address: int) -> int:
-            word = self._windows.word
             # Since 3.11 the instructions follow the structure; _PyObject_VAR_SIZE rounds up to whole words.
             size = -(-(base + type_.item_size * word(address + self._size_at)) // 8) * 8 if type_.item_size else base
-            extra = reader.pointer(address, "PyCodeObject", "co_extra")
+            extra = word(address + extra_at)
             if extra:
                 # struct _PyCodeObjectExtra: ce_size, then that many pointers, of which the struct has one.
                 size += 16 + 8 * (word(extra) - 1)
-            if "co_cell2arg" in struct:
+            if has_cell2arg:
                 if reader.pointer(address, "PyCodeObject", "co_cell2arg"):
                     # Counted as Py_ssize_t in 3.6 too, where it is unsigned char.
                     size += 8 * self._tuple_size(reader.pointer(address, "PyCodeObject", "co_cellvars"))
-            if "co_opcache" in struct and reader.pointer(address, "PyCodeObject", "co_opcache"):
+            if has_opcache and reader.pointer(address, "PyCodeObject", "co_opcache"):
                 code = self._tuple_size(reader.pointer(address, "PyCodeObject", "co_code"))
                 size += code // 2 + _OPCACHE * reader.integer(address, "PyCodeObject", "co_opcache_size")
             return size
