@@ -12,7 +12,7 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Seq
 
 from . import heap_arrays
 from .gc_lists import GcLists
-from .heap import DEBUG_HEADER, JOINED, SMALL_REQUEST, Blocks, Malloc, Pools, is_debug_id, joined
+from .heap import DEBUG_HEADER, JOINED, SMALL_REQUEST, Blocks, Malloc, Pools, batches, is_debug_id, joined
 from .heap_objects import BlocksSource, Group, HeapObjects, HeapType, find_metatype
 from .memory import PAGE, Region, Unreadable
 from .mimalloc import Mimalloc
@@ -254,9 +254,7 @@ class HeapWalk:
                     waiting.append(address)
 
         try:
-            objects = lists.objects()
-            while True:
-                batch = list(islice(objects, _BATCH))
+            for batch in batches(lists.objects(), _BATCH):
                 add(batch)
                 # What is covered is counted, but leads to what is not.
                 for address in batch:
@@ -271,8 +269,6 @@ class HeapWalk:
                         yield group
                         add(self._referents_of(referents, address))
                 self._step(found, 0)
-                if not batch:
-                    break
         except READ_ERRORS as error:
             self.problems.append(f"The collector's lists can't be read: {error}.")
         self.problems += [f"Objects may be missing: {problem}." for problem in lists.problems]

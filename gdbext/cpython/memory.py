@@ -106,15 +106,11 @@ class Memory:
             # A mapping may begin or end within a page, as in a truncated core.
             return self.fetch(address, size)
 
-    def read_into(self, address: int, room: memoryview) -> None:
-        """Fill `room` with the bytes at an address. Raises Unreadable when any of them is."""
-        room[:] = self.read(address, len(room))
-
     def gather(self, ranges: Ranges, room: memoryview) -> None:
         """Fill `room` with what is in ranges, in their order. Raises Unreadable."""
         done = 0
         for address, size in ranges:
-            self.read_into(address, room[done:done + size])
+            room[done:done + size] = self.read(address, size)
             done += size
 
     def gathered(self, requests: Iterable[Ranges], most: int) -> Iterator[Tuple[Ranges, Optional[memoryview]]]:

@@ -46,7 +46,7 @@ class _Pieces:
             start, end = int(self._starts[number]), int(self._ends[number])
             room = bytearray((end - start) // 8 * 8)
             try:
-                self._memory.read_into(start, memoryview(room))
+                self._memory.gather([(start, len(room))], memoryview(room))
             except Unreadable:
                 return None
             found = self._kept[number] = self.np.frombuffer(room, dtype=self.np.uint64)

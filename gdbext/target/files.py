@@ -73,14 +73,11 @@ class ProcessFile:
         for first in range(0, len(ranges), _MAX_RANGES):
             some = ranges[first:first + _MAX_RANGES]
             size = total(some)
-            if call is None or call(self._pid, some, room[done:done + size]) != size:
-                # Not there, not allowed here (seccomp(2)), or some of it can't be read.
-                for address, length in some:
-                    if self.read_into(address, room[done:done + length]) != length:
-                        return False
-                    done += length
-            else:
-                done += size
+            part = room[done:done + size]
+            # The call is not there, not allowed here (seccomp(2)), or some of it can't be read.
+            if (call is None or call(self._pid, some, part) != size) and not gather(self.read, some, part):
+                return False
+            done += size
         return True
 
     def _mappings(self) -> List[Tuple[int, int, str, str]]:

@@ -43,11 +43,6 @@ class InferiorMemory(Memory):
             # gdb.MemoryError, or since gdb 18 a plain gdb.error for what a core lacks.
             raise Unreadable(address, size) from None
 
-    def read_into(self, address: int, room: memoryview) -> None:
-        """As in Memory; a process's memory is not copied twice."""
-        if not isinstance(self._file, files.ProcessFile) or self._file.read_into(address, room) != len(room):
-            super().read_into(address, room)
-
     def gather(self, ranges: Ranges, room: memoryview) -> None:
         """As in Memory; of a process in few calls."""
         if self._file is None or not self._file.gather(ranges, room):
