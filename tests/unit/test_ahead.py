@@ -92,7 +92,7 @@ def test_closed_early() -> None:
     """The thread ends with whoever wanted it, as after a Ctrl-C."""
     walk = ahead.gathered(whole, ([(number, 1)] for number in range(1 << 40)), SIZE)
     next(walk)
-    assert len(readers()) == 1
+    assert len(readers()) == 2
     walk.close()  # type: ignore[attr-defined]  # it is a generator
     assert ended()
 
