@@ -38,6 +38,8 @@ JOINED = 1 << 18
 # pymalloc. POOL_OVERHEAD is the size of a pool's header, rounded up to ALIGNMENT.
 POOL_SIZES = (1 << 12, 1 << 14)
 POOL_HEADER = 48
+# How many blocks are in use, the first free one, arenaindex, szidx, nextoffset, maxnextoffset.
+_POOL_HEAD = struct.Struct("<I4xQ16xIIII")
 # ALIGNMENT by the size of pools: 8 up to 3.6 and in early 3.7, 16 since.
 _ALIGNMENTS = {POOL_SIZES[0]: (8, 16), POOL_SIZES[1]: (16,)}
 _LEAST_ALIGNMENT = 8
@@ -169,9 +171,8 @@ class Pool(NamedTuple):
 class Pools:
     """The pools of pymalloc, of all interpreters.
 
-    A pool proves itself: its class of sizes, its index and its last offset agree, and pools of one
-    arena lie within one arena's reach. What does not, is no pool; `damaged` counts those that lie
-    among the pools of an arena nevertheless, or whose list of free blocks leads astray.
+    A pool proves itself: its class of sizes, its next offset and its last one agree. What does not, is no pool;
+    `damaged` counts those that lie among the pools of an arena nevertheless, or whose list of free blocks leads astray.
     """
 
     def __init__(self, memory: Memory) -> None:
@@ -202,7 +203,7 @@ class Pools:
                 break
         if chosen:
             self.shift = chosen[0].pool_size.bit_length() - 1
-            self.found = self._in_arenas(chosen)
+            self.found = chosen
             self._addresses = [pool.address for pool in self.found]
             self._overwritten = self._without_header()
             self.pages = {pool.address >> self.shift for pool in self.found}
@@ -214,20 +215,6 @@ class Pools:
                 self._memory, batches(chain.from_iterable(places), _HEADS), _head_of, _HEADS * POOL_HEADER):
             yield [] if data is None else list(_pools_in(addresses, data)), len(addresses) * step
 
-    def _in_arenas(self, pools: List[Pool]) -> List[Pool]:
-        """Those that lie near the others of their arena."""
-        first: Dict[int, int] = {}
-        kept = []
-        for pool in pools:
-            if pool.address - first.setdefault(pool.arena, pool.address) < MAX_ARENA:
-                kept.append(pool)
-            else:
-                # Perhaps the one before was not what it seemed; interpreters with an allocator of their
-                # own count their arenas anew.
-                first[pool.arena] = pool.address
-                kept.append(pool)
-        return kept
-
     def _without_header(self) -> int:
         """How many pages of arenas look like no pool, though they say that blocks of them are in use.
 
@@ -236,7 +223,7 @@ class Pools:
         count = 0
         size = 1 << self.shift
         for pool, following in zip(self.found, self.found[1:]):
-            if pool.arena == following.arena and following.address - pool.address < MAX_ARENA:
+            if size < following.address - pool.address < MAX_ARENA and pool.arena == following.arena:
                 for address in range(pool.address + size, following.address, size):
                     try:
                         count += self._memory.u32(address) != 0
@@ -344,17 +331,12 @@ def _head_of(address: int) -> Tuple[int, int]:
 
 def _pools_in(addresses: Sequence[int], data: memoryview) -> Iterator[Pool]:
     """The pools whose headers are at addresses; `data` has what is there."""
-    halves = data.cast("I")
-    columns = (halves[at::POOL_HEADER // 4].tolist() for at in (0, 8, 9, 10, 11))
-    for number, (count, arena, index, following, last) in enumerate(zip(*columns)):
+    for address, (count, free, arena, index, following, last) in zip(addresses, _POOL_HEAD.iter_unpack(data)):
         # Most pages fail here already.
         if not 0 < count <= 1 << 10 or index >= SMALL_REQUEST // _LEAST_ALIGNMENT:
             continue
         shape = _shapes[index, following, last]
-        address = addresses[number]
         if shape is not None and count <= shape[2] and not address % shape[0]:
-            first = number * POOL_HEADER // 4
-            free = halves[first + 2] | halves[first + 3] << 32
             yield Pool(address, shape[0], shape[1], count, following, arena, free)
 
 

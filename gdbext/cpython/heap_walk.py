@@ -26,7 +26,7 @@ _SAMPLE = 32
 LEAST_FOR_NUMPY = 0
 LEAST_TO_LOAD_NUMPY = 48 << 20
 # As heap.JOINED: numpy has more to do for each run, and less for each block.
-JOINED_FOR_NUMPY = 1 << 20
+JOINED_FOR_NUMPY = 1 << 21
 # Objects of the collector's lists that are handed out at one time.
 _BATCH = 4096
 

@@ -14,8 +14,8 @@ from ..cpython.memory import Ranges, total
 
 # Fills a room with what is in ranges; whether all of it could be read. gdb must not be asked by another thread.
 Gather = Callable[[Ranges, memoryview], bool]
-# The ranges of a request, what is in them, and whether all of it could be read; None after the last one.
-_Found = Union[Tuple[Ranges, memoryview, bool], BaseException, None]
+# The ranges of a request, the room that was taken for it, and what is in them; None after the last one.
+_Found = Union[Tuple[Ranges, memoryview, Optional[memoryview]], BaseException, None]
 
 # Bytes of a huge page, on x86-64 and most machines with aarch64.
 _HUGE = 1 << 21
@@ -54,7 +54,8 @@ def gathered(gather: Gather, requests: Iterable[Ranges], most: int
                 if ranges is None:
                     answer.put(None)
                     break
-                answer.put((ranges, room, gather(ranges, room[:total(ranges)])))
+                data = room[:total(ranges)]
+                answer.put((ranges, room, data if gather(ranges, data) else None))
             except BaseException as error:
                 answer.put(error)
                 break
@@ -77,8 +78,8 @@ def gathered(gather: Gather, requests: Iterable[Ranges], most: int
                 break
             if isinstance(found, BaseException):
                 raise found
-            ranges, room, whole = found
-            yield ranges, room[:total(ranges)] if whole else None
+            ranges, room, data = found
+            yield ranges, data
             empty.put(room)
     finally:
         # To wait for their end would be one more moment for a Ctrl-C, which is lost where a generator is closed.
