@@ -98,14 +98,16 @@ class Sizes:
         self._size_at = self._layout["PyVarObject"].offset("ob_size")
         # Before 3.11 the collector's head is all that sys.getsizeof() adds; since then the pre-header as well.
         self._logged = self._layout.has("PyDictKeysObject", "dk_log2_size")
+        keys = self._layout["PyDictKeysObject"]
         if self._logged:
-            keys = self._layout["PyDictKeysObject"]
             self._keys_head = keys.size
             self._entry_sizes = self._layout["PyDictKeyEntry"].size, self._layout["PyDictUnicodeEntry"].size
             self._keys_fields = _fields(keys, "dk_refcnt", "dk_log2_size", "dk_log2_index_bytes", "dk_kind",
                                         "dk_usable", "dk_nentries")
         else:
-            self._keys_fields = _fields(self._layout["PyDictKeysObject"], "dk_refcnt", "dk_size")
+            self._keys_head = keys.offset("dk_indices")
+            self._entry_sizes = self._layout["PyDictKeyEntry"].size, 0
+            self._keys_fields = _fields(keys, "dk_refcnt", "dk_size")
         self._named: Dict[str, Callable[[HeapType], Rule]] = {
             "set": self._set, "frozenset": self._set, "bytearray": self._bytearray, "code": self._code,
             "frame": self._frame, "collections.OrderedDict": self._ordered_dict, "collections.deque": self._deque,
@@ -390,14 +392,11 @@ class Sizes:
             if size < 0:
                 raise Damaged(keys, "impossible dict")
             return size, used + usable, count
-        struct = self._layout["PyDictKeysObject"]
-        count, size = self._windows.unpack(keys, self._keys_fields)
-        if size > MAX_ITEMS * 4:
+        count, length = self._windows.unpack(keys, self._keys_fields)
+        size = self._table_size_by_length(length)
+        if size < 0:
             raise Damaged(keys, "impossible dict")
-        width = 1 if size <= 0xFF else 2 if size <= 0xFFFF else 4 if size <= 0xFFFFFFFF else 8
-        usable = (size << 1) // 3
-        return (struct.offset("dk_indices") + width * size + usable * self._layout["PyDictKeyEntry"].size,
-                usable, count)
+        return size, (length << 1) // 3, count
 
     def _table_size(self, log2: int, log2_bytes: int, kind: int) -> int:
         """That of a keys object with an index of two to the power of `log2` entries; -1 where it is impossible."""
@@ -405,57 +404,63 @@ class Sizes:
             return -1
         return self._keys_head + (1 << log2_bytes) + (1 << log2 + 1) // 3 * self._entry_sizes[1 if kind else 0]
 
-    def _quick_table(self) -> Optional["_QuickTable"]:
-        """How the size of a keys object is told by one of its words, None before 3.11."""
-        if not self._logged:
-            return None
+    def _table_size_by_length(self, length: int) -> int:
+        """The same before 3.11, of an index of `length` entries."""
+        if length > MAX_ITEMS * 4:
+            return -1
+        width = 1 if length <= 0xFF else 2 if length <= 0xFFFF else 4 if length <= 0xFFFFFFFF else 8
+        return self._keys_head + width * length + (length << 1) // 3 * self._entry_sizes[0]
+
+    def _quick_table(self) -> _QuickTable:
+        """How the size of a keys object is told by one of its words."""
         keys = self._layout["PyDictKeysObject"]
+        count = keys.offset("dk_refcnt") >> 3
+        if not self._logged:
+            return _QuickTable(count, keys.offset("dk_size") >> 3, (1 << 64) - 1, _Memo(self._table_size_by_length))
         at = keys.offset("dk_log2_size") & ~7
         shifts = [8 * (keys.offset(name) - at) for name in ("dk_log2_size", "dk_log2_index_bytes", "dk_kind")]
-        return _QuickTable(keys.offset("dk_refcnt") >> 3, at >> 3, sum(0xFF << shift for shift in shifts),
+        return _QuickTable(count, at >> 3, sum(0xFF << shift for shift in shifts),
                            _Memo(lambda word: self._table_size(*(word >> shift & 0xFF for shift in shifts))))
 
     def _dict(self, type_: HeapType) -> Rule:
         struct = self._layout["PyDictObject"]
         base, keys_at, values_at = type_.head + type_.basic_size, struct.offset("ma_keys"), struct.offset("ma_values")
         # The empty keys and those that instances share are asked for again and again; each dict's own but once.
-        shared: Dict[int, int] = {}
+        shared: Dict[Tuple[int, bool], int] = {}
         quick = self._quick_table()
 
         def size_of(keys: int, values: int) -> int:
-            if not values and keys in shared:
-                return shared[keys]
+            is_split = bool(values)
+            found = shared.get((keys, is_split))
+            if found is not None:
+                return found
             try:
                 own, fits, count = self._keys(keys)
             except READ_ERRORS:
                 return base
-            size = base + own if count == 1 else base
-            if values:
-                size += 8 * fits
-            elif count != 1:
+            size = (base + own if count == 1 else base) + (8 * fits if is_split else 0)
+            if is_split or count != 1:
                 if len(shared) >= MAX_MEMO:
                     shared.clear()
-                shared[keys] = size
+                shared[keys, is_split] = size
             return size
 
         def sizes(group: Group) -> List[int]:
             return list(map(size_of, group.column(keys_at), group.column(values_at)))
 
         def total(group: Group) -> Optional[int]:
-            if quick is None:
-                return None
             if not isinstance(group, ArrayGroup):
-                return one_by_one(quick, group)
+                return one_by_one(group)
             np = group.np
             words, there = words_at(np, self._runtime.memory, group.array(keys_at), max(quick.count, quick.head) + 1)
             there &= (words[:, quick.count] == 1) & (group.array(values_at) == 0)
             kinds, counts = np.unique(words[there, quick.head] & np.uint64(quick.fields), return_counts=True)
-            whole = of_heads(quick, dict(zip(kinds.tolist(), counts.tolist())))
+            whole = of_heads(dict(zip(kinds.tolist(), counts.tolist())))
             if whole is None or there.all():
                 return whole
             return whole + sum(self.of(group.some(~there)))
 
-        def one_by_one(quick: _QuickTable, group: Group) -> Optional[int]:
+        def one_by_one(group: Group) -> Optional[int]:
             heads, whole = [], 0
             windows, bits, mask = self._windows.kept, Windows.BITS, (1 << Windows.BITS) - 1
             most = (1 << Windows.BITS - 3) - max(quick.count, quick.head)
@@ -470,10 +475,10 @@ class Sizes:
             numbers: Dict[int, int] = {}
             for head, number in Counter(heads).items():
                 numbers[head & quick.fields] = numbers.get(head & quick.fields, 0) + number
-            more = of_heads(quick, numbers)
+            more = of_heads(numbers)
             return None if more is None else whole + more
 
-        def of_heads(quick: _QuickTable, numbers: Dict[int, int]) -> Optional[int]:
+        def of_heads(numbers: Dict[int, int]) -> Optional[int]:
             """That of as many dicts as a number says by the word that tells the size of their keys."""
             tables = {head: max(quick.sizes[head,], 0) for head in numbers}
             if max(tables.values(), default=0) > MAX_SIZE - base:
