@@ -22,8 +22,7 @@ from .runtime import Runtime
 
 # Pools whose blocks tell whether the debug hooks are in use; objects that tell whether all allocators are known.
 _SAMPLE = 32
-# Bytes of memory from which on it pays to use numpy, and to load it, which takes 0.1 s.
-LEAST_FOR_NUMPY = 0
+# Bytes of memory from which on it pays to load numpy, which takes 0.1 s.
 LEAST_TO_LOAD_NUMPY = 48 << 20
 # As heap.JOINED: numpy has more to do for each run, and less for each block.
 JOINED_FOR_NUMPY = 1 << 21
@@ -97,8 +96,7 @@ class HeapWalk:
     def _numpy(self) -> Optional[ModuleType]:
         """numpy, where it is there and makes the walk quicker."""
         size = sum(end - start for region in self._regions if not region.file for start, end in region.parts)
-        least = LEAST_FOR_NUMPY if heap_arrays.is_loaded() else LEAST_TO_LOAD_NUMPY
-        return heap_arrays.numpy() if size >= least else None
+        return heap_arrays.numpy() if heap_arrays.is_loaded() or size >= LEAST_TO_LOAD_NUMPY else None
 
     def groups(self) -> Iterator[Group]:
         """Every object once, those that lie together and are of one type at a time. Raises READ_ERRORS at first."""

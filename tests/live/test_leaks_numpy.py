@@ -13,9 +13,8 @@ from tests.support.subject import Subject
 
 CHECK = gdb.REPOSITORY / "tests" / "support" / "reference_check.py"
 
-# By itself it is only used for more memory than a test has.
-USE = ("python from gdbext.cpython import heap_walk; "
-       "heap_walk.LEAST_FOR_NUMPY = heap_walk.LEAST_TO_LOAD_NUMPY = %s")
+# By itself it is only loaded for more memory than a test has.
+USE = "python import sys; sys.path.append(%r); from gdbext.cpython import heap_walk; heap_walk.LEAST_TO_LOAD_NUMPY = 0"
 
 
 def numpy_folder() -> Path:
@@ -36,13 +35,12 @@ def test_numpy(interpreter: Interpreter, tmp_path: Path) -> None:
     try:
         truth = subject.place("live").truth
         answers = subject.run("live", [
-            USE % (1 << 62), *asked, "python import sys; sys.path.append(%r)" % str(folder), USE % 0, *asked,
-            check_command(truth, tmp_path),
+            *asked, USE % str(folder), *asked, check_command(truth, tmp_path),
             "python print(type(heap_walk.HeapWalk(model.current().pythons[0].runtime, model.current().memory"
             ".writable()).prepare()).__name__)", "python exec(open(%r).read())" % str(CHECK)]).answers
     finally:
         subject.close()
-    without, with_it = answers[1:1 + len(asked)], answers[3 + len(asked):3 + 2 * len(asked)]
+    without, with_it = answers[:len(asked)], answers[1 + len(asked):1 + 2 * len(asked)]
     assert "".join(answer.stderr for answer in answers) == ""
     for command, one, other in zip(asked, without, with_it):
         assert json.loads(one.stdout) == json.loads(other.stdout), command

@@ -8,7 +8,7 @@ import random
 
 from gdbext.analysis import reference_arrays, references
 from gdbext.commands import model
-from gdbext.cpython import heap_walk, referent_arrays
+from gdbext.cpython import heap_arrays, heap_walk, referent_arrays
 from gdbext.cpython.reader import READ_ERRORS
 
 # Objects whose paths and referrers are looked for, at random.
@@ -27,9 +27,9 @@ def check():
     """All objects, and the answers for some."""
     current = model.current()
     arguments = current.pythons[0].runtime, current.memory.writable()
-    heap_walk.LEAST_FOR_NUMPY = heap_walk.LEAST_TO_LOAD_NUMPY = 0
+    heap_walk.LEAST_TO_LOAD_NUMPY = 0
     quick = references.References(*arguments)
-    heap_walk.LEAST_FOR_NUMPY = heap_walk.LEAST_TO_LOAD_NUMPY = 1 << 62
+    heap_arrays.numpy = lambda: None
     plain = references.References(*arguments)
     # By numpy however few there are, and in several pieces.
     referent_arrays.LEAST, references.NEAR, reference_arrays.MANY = 1, 0, 100
