@@ -111,7 +111,9 @@ class _Unreachable:
         for address in chain.from_iterable(tracked.of_types(lambda _type: True)):
             try:
                 number, immortal = count(address)
-                left[address] = -1 if immortal else number
+                if number or elsewhere is not None:
+                    left[address] = -1 if immortal else number
+                # Else it is being freed at this very moment, and about to be taken out of its list.
             except READ_ERRORS:
                 left[address] = -1
         self.addresses = list(left)

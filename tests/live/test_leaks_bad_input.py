@@ -188,6 +188,23 @@ def test_list_of_the_collector_without_an_end(program: processes.Program, interp
     assert path["paths"][0]["text"] == "module __main__.BROKEN[0]"
 
 
+def test_an_object_that_is_being_freed(one_interpreter: Interpreter, tmp_path: Path) -> None:
+    """One without a reference, which is about to leave the collector's list, is neither an object nor garbage."""
+    if one_interpreter.free_threaded or one_interpreter.debug:
+        pytest.skip("where ob_refcnt lies is known here of a release build with the GIL")
+    with processes.running_python(stripped.as_installed(one_interpreter), "small.py") as program:
+        core, executable = gdb.gcore(program.pid, tmp_path / "core"), program.executable
+        asked = ["py-leaks instances -json -limit 1 Account", "py-leaks -tracked -json", "py-leaks garbage -json"]
+        instances, *before = (each.document() for each in gdb.run(asked, pid=program.pid, mode="hidden").answers)
+    freed = int(instances["objects"][0]["address"], 16)
+    damaged = damage.copy(core, tmp_path / "damaged", {freed: bytes(8)})
+    answers = gdb.run(asked[1:], core=damaged, executable=executable, mode="hidden").answers
+    assert "".join(answer.stderr for answer in answers) == ""
+    for (tracked, garbage), number in ((before, 0), ([answer.document() for answer in answers], 1)):
+        assert garbage["tracked"] == tracked["objects"] == before[0]["objects"] - number
+    assert garbage["cycles"] == before[1]["cycles"] and garbage["hanging"] == before[1]["hanging"]
+
+
 def test_a_type_without_a_base(one_interpreter: Interpreter, tmp_path: Path) -> None:
     """A metaclass whose tp_base was overwritten with 0: its instances are looked through, and that is no error."""
     if one_interpreter.free_threaded or one_interpreter.debug:
