@@ -48,7 +48,7 @@ SMALL_REQUEST = 512
 MAX_ARENA = 1 << 20
 
 # Headers of pools that are read at one time.
-_HEADS = 1 << 10
+_HEADS = 1 << 8
 # Of pools, that are remembered.
 _MAX_SHAPES = 1 << 12
 
@@ -175,8 +175,10 @@ class Pools:
     `damaged` counts those that lie among the pools of an arena nevertheless, or whose list of free blocks leads astray.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, large: bool = True) -> None:
+        """`large` as in Memory.gathered()."""
         self._memory = memory
+        self._large = large
         self.found: List[Pool] = []
         self._addresses: List[int] = []
         self.damaged = self._overwritten = 0
@@ -212,7 +214,8 @@ class Pools:
         """The pools that begin at multiples of `step` bytes in pieces of memory, and how many bytes those were in."""
         places = (range(start + -start % step, start + size, step) for start, size in everything)
         for addresses, data in read_together(
-                self._memory, batches(chain.from_iterable(places), _HEADS), _head_of, _HEADS * POOL_HEADER):
+                self._memory, batches(chain.from_iterable(places), _HEADS), _head_of, _HEADS * POOL_HEADER,
+                self._large):
             yield [] if data is None else list(_pools_in(addresses, data)), len(addresses) * step
 
     def _without_header(self) -> int:
@@ -262,7 +265,7 @@ class Pools:
         at_once = max(number, PIECE >> self.shift)
         chunks = [chunk for pools in by_block.values() for chunk in batches(pools, at_once)]
         most_bytes = max(map(len, chunks), default=0) << self.shift
-        for together, data in read_together(self._memory, chunks, _blocks_of, most_bytes):
+        for together, data in read_together(self._memory, chunks, _blocks_of, most_bytes, self._large):
             if data is None:
                 self.damaged += 1
             else:
@@ -535,11 +538,11 @@ def batches(of: Iterable[_Each], size: int) -> Iterator[List[_Each]]:
     return iter(lambda: list(islice(left, size)), [])
 
 
-def read_together(memory: Memory, chunks: Iterable[List[_Each]], place: Callable[[_Each], Tuple[int, int]], most: int
-                  ) -> Iterator[Tuple[List[_Each], Optional[memoryview]]]:
+def read_together(memory: Memory, chunks: Iterable[List[_Each]], place: Callable[[_Each], Tuple[int, int]], most: int,
+                  large: bool) -> Iterator[Tuple[List[_Each], Optional[memoryview]]]:
     """Chunks of what lies at places, each an (address, size), and what is there, in their order: up to `most` bytes.
 
-    What can't be read so is tried by itself, and is alone with None where that fails.
+    `large` as in Memory.gathered(). What can't be read so is tried by itself, and is alone with None where that fails.
     """
     asked: Deque[List[_Each]] = deque()
 
@@ -548,7 +551,7 @@ def read_together(memory: Memory, chunks: Iterable[List[_Each]], place: Callable
             asked.append(chunk)
             yield list(map(place, chunk))
 
-    for ranges, data in memory.gathered(requests(), most):
+    for ranges, data in memory.gathered(requests(), most, large):
         chunk = asked.popleft()
         if data is not None:
             yield chunk, data

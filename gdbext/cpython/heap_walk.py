@@ -22,8 +22,8 @@ from .runtime import Runtime
 
 # Pools whose blocks tell whether the debug hooks are in use; objects that tell whether all allocators are known.
 _SAMPLE = 32
-# Bytes of memory from which on it pays to load numpy, which takes 0.1 s.
-LEAST_TO_LOAD_NUMPY = 48 << 20
+# Bytes of memory from which on it pays to load numpy, which takes 0.1 s, and to have threads read ahead.
+LARGE = 48 << 20
 # As heap.JOINED: numpy has more to do for each run, and less for each block.
 JOINED_FOR_NUMPY = 1 << 21
 # Objects of the collector's lists that are handed out at one time.
@@ -53,8 +53,10 @@ class HeapWalk:
         self._regions = sorted(regions)
         self.report = report
         self._progress = Progress(0, 0)
-        self.pools = Pools(runtime.memory)
-        self.mimalloc = Mimalloc(runtime.memory, runtime.layout.free_threaded)
+        self._large = LARGE <= sum(
+            end - start for region in self._regions if not region.file for start, end in region.parts)
+        self.pools = Pools(runtime.memory, self._large)
+        self.mimalloc = Mimalloc(runtime.memory, runtime.layout.free_threaded, self._large)
         self.malloc = Malloc(runtime.memory)
         self.debug_hooks = False
         self.listed = False
@@ -95,8 +97,7 @@ class HeapWalk:
 
     def _numpy(self) -> Optional[ModuleType]:
         """numpy, where it is there and makes the walk quicker."""
-        size = sum(end - start for region in self._regions if not region.file for start, end in region.parts)
-        return heap_arrays.numpy() if heap_arrays.is_loaded() or size >= LEAST_TO_LOAD_NUMPY else None
+        return heap_arrays.numpy() if self._large or heap_arrays.is_loaded() else None
 
     def groups(self) -> Iterator[Group]:
         """Every object once, those that lie together and are of one type at a time. Raises READ_ERRORS at first."""

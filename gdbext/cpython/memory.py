@@ -113,10 +113,12 @@ class Memory:
             room[done:done + size] = self.read(address, size)
             done += size
 
-    def gathered(self, requests: Iterable[Ranges], most: int) -> Iterator[Tuple[Ranges, Optional[memoryview]]]:
+    def gathered(self, requests: Iterable[Ranges], most: int, large: bool = True
+                 ) -> Iterator[Tuple[Ranges, Optional[memoryview]]]:
         """Each request, of up to `most` bytes, with what gather() gives for it, None where that can't be read.
 
-        What is given is there until the next one. The requests may be made in another thread.
+        What is given is there until the next one. With `large` there is so much that it pays to have another thread
+        read it, in which the requests may be made.
         """
         room = memoryview(bytearray(most))
         for ranges in requests:

@@ -71,8 +71,10 @@ class Mimalloc:
     astray, or which can't be read, and the segments whose slices do not add up.
     """
 
-    def __init__(self, memory: Memory, free_threaded: bool) -> None:
+    def __init__(self, memory: Memory, free_threaded: bool, large: bool = True) -> None:
+        """`large` as in Memory.gathered()."""
         self._memory = memory
+        self._large = large
         self._free_threaded = free_threaded
         self.found: List[MiPage] = []
         self.damaged = 0
@@ -190,7 +192,7 @@ class Mimalloc:
         self.damaged = self._faults
         pages = [page for page in (self.found if everything else self._with_objects())
                  if least <= page.usable and page.block * page.count <= PIECE]
-        for together, data in read_together(self._memory, _chunks(pages), _blocks_of, PIECE):
+        for together, data in read_together(self._memory, _chunks(pages), _blocks_of, PIECE, self._large):
             if data is None:
                 self.damaged += 1
                 continue

@@ -6,7 +6,6 @@ To read the memory of a large process takes as long as to look at it, and the ke
 import mmap
 import signal
 import threading
-from itertools import chain, islice
 from queue import SimpleQueue
 from typing import Callable, Iterable, Iterator, List, Optional, Tuple, Union
 
@@ -25,21 +24,21 @@ _HUGE = 1 << 21
 _SMALL = 1 << 16
 
 
-def gathered(gather: Gather, requests: Iterable[Ranges], most: int
+def gathered(gather: Gather, requests: Iterable[Ranges], most: int, large: bool = True
              ) -> Iterator[Tuple[Ranges, Optional[memoryview]]]:
     """As Memory.gathered() has it; raises what `requests` or `gather` raises.
 
-    The threads end with what they are reading, when this has ended or been closed. A single request needs none.
+    The threads end with what they are reading, when this has ended or been closed. Without `large` there are none: to
+    start one and to wake it time and again takes longer than to read some megabytes.
     """
-    requests = iter(requests)
-    first = list(islice(requests, 2))
-    if len(first) < 2:
-        for ranges in first:
-            room = memoryview(bytearray(total(ranges)))
-            yield ranges, room if gather(ranges, room) else None
+    if not large:
+        room, = _rooms(1, most)
+        for ranges in requests:
+            data = room[:total(ranges)]
+            yield ranges, data if gather(ranges, data) else None
         return
     hands = 2 if most <= _SMALL else 1
-    left, one_asks = chain(first, requests), threading.Lock()
+    left, one_asks = iter(requests), threading.Lock()
     empty: "SimpleQueue[Optional[memoryview]]" = SimpleQueue()
     # What will be read, in the order of the requests.
     promised: "SimpleQueue[SimpleQueue[_Found]]" = SimpleQueue()

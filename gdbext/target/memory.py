@@ -48,11 +48,12 @@ class InferiorMemory(Memory):
         if self._file is None or not self._file.gather(ranges, room):
             super().gather(ranges, room)
 
-    def gathered(self, requests: Iterable[Ranges], most: int) -> Iterator[Tuple[Ranges, Optional[memoryview]]]:
+    def gathered(self, requests: Iterable[Ranges], most: int, large: bool = True
+                 ) -> Iterator[Tuple[Ranges, Optional[memoryview]]]:
         """As in Memory; from a file the next is read while the last is looked at."""
         if self._file is None:
             return super().gathered(requests, most)
-        return ahead.gathered(self._file.gather, requests, most)
+        return ahead.gathered(self._file.gather, requests, most, large)
 
     def copy(self) -> None:
         """Read from a copy from now on, while the process goes on. Raises NotLive, copied.NoRoom, OSError."""

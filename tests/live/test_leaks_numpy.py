@@ -14,7 +14,7 @@ from tests.support.subject import Subject
 CHECK = gdb.REPOSITORY / "tests" / "support" / "reference_check.py"
 
 # By itself it is only loaded for more memory than a test has.
-USE = "python import sys; sys.path.append(%r); from gdbext.cpython import heap_walk; heap_walk.LEAST_TO_LOAD_NUMPY = 0"
+USE = "python import sys; sys.path.append(%r); from gdbext.cpython import heap_walk; heap_walk.LARGE = 0"
 
 
 def numpy_folder() -> Path:

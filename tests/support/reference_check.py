@@ -27,7 +27,7 @@ def check():
     """All objects, and the answers for some."""
     current = model.current()
     arguments = current.pythons[0].runtime, current.memory.writable()
-    heap_walk.LEAST_TO_LOAD_NUMPY = 0
+    heap_walk.LARGE = 0
     quick = references.References(*arguments)
     heap_arrays.numpy = lambda: None
     plain = references.References(*arguments)

@@ -41,11 +41,11 @@ def test_all_in_their_order() -> None:
 
 
 def test_too_little_for_a_thread() -> None:
-    """No requests, no answers; one is answered at once."""
-    assert not list(ahead.gathered(whole, [], SIZE))
-    walk = ahead.gathered(whole, [[(1, 1)]], SIZE)
+    """It is read as it is asked for, and no requests have no answers."""
+    assert not list(ahead.gathered(whole, [], SIZE)) and not list(ahead.gathered(whole, [], SIZE, False))
+    walk = ahead.gathered(whole, [[(1, 1)], [(0x1000, 1)], [(2, 2)]], SIZE, False)
     assert next(walk)[1] == b"\1" and not readers()
-    assert next(ahead.gathered(whole, [[(0x1000, 1)]], SIZE))[1] is None
+    assert next(walk)[1] is None and next(walk)[1] == b"\2\3" and not readers()
 
 
 def test_what_can_not_be_read() -> None:
