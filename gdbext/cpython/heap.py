@@ -63,6 +63,8 @@ CHUNK_HEADER = 16
 _HEAP_ALIGNMENT = 64 << 20
 # The first chunk of such a heap comes after its heap_info, and in the first one after the malloc_state.
 _MAX_HEAP_HEADER = 1 << 12
+# Bytes of what is found, which is looked through several times.
+_MOST_KEPT = 8 << 20
 # So many chunks in a row, or all of them, prove that it is a heap. By chance even two are unlikely.
 _PROOF = 64
 
@@ -379,6 +381,8 @@ class Malloc:
         self.broken = 0
         self.walked: List[Tuple[int, int]] = []
         self._seen: List[Tuple[int, int]] = []
+        # Of a heap of up to _MOST_KEPT bytes.
+        self._kept: Optional[List[Blocks]] = None
 
     @property
     def complete(self) -> bool:
@@ -452,6 +456,19 @@ class Malloc:
 
     def blocks(self) -> Iterator[Blocks]:
         """The blocks in use, a piece at a time."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept, size = [], 0
+        for blocks in self._walk():
+            size += blocks.words.nbytes
+            if size <= _MOST_KEPT:
+                kept.append(blocks)
+            yield blocks
+        if size <= _MOST_KEPT:
+            self._kept = kept
+
+    def _walk(self) -> Iterator[Blocks]:
         self.walked, self.broken = [], 0
         for heap in self.mapped:
             try:
