@@ -3,6 +3,7 @@
 The same objects as heap_objects.py finds, which says why they are some, several times as quickly.
 """
 
+import os
 import signal
 import sys
 from types import ModuleType
@@ -28,14 +29,19 @@ _HASH_BITS = 16
 # An odd number without a pattern: 2 to the power of 64, divided by the golden ratio (Knuth, 6.4).
 _HASH_FACTOR = 0x9E3779B97F4A7C15
 
+_THREADS_OF_OPENBLAS = "OPENBLAS_NUM_THREADS"
+
 _found: List[Optional[ModuleType]] = []
 
 
 def numpy() -> Optional[ModuleType]:
     """numpy, None where it is not there or does not load."""
     if not _found:
-        # What it brings may start threads, which must not take gdb's signals.
+        # What it brings may start threads, which must not take gdb's signals. OpenBLAS, which is not needed, would
+        # start one for each processor, and each is busy for a while.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        of_user = os.environ.get(_THREADS_OF_OPENBLAS)
+        os.environ[_THREADS_OF_OPENBLAS] = "1"
         try:
             import numpy as module
             _found.append(module)
@@ -43,6 +49,10 @@ def numpy() -> Optional[ModuleType]:
             # It may have been made for another Python, or lack a library.
             _found.append(None)
         finally:
+            if of_user is None:
+                del os.environ[_THREADS_OF_OPENBLAS]
+            else:
+                os.environ[_THREADS_OF_OPENBLAS] = of_user
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return _found[0]
 

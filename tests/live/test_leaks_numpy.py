@@ -26,6 +26,17 @@ def numpy_folder() -> Path:
         pytest.skip("no numpy for gdb's Python: %s" % error)
 
 
+def test_loading() -> None:
+    """It starts no threads, as it would for linear algebra, one for each processor; and the environment stays."""
+    tell = "python print(len(os.listdir('/proc/self/task')), dict(os.environ) == before)"
+    answers = gdb.run([
+        "python import os, sys; before = dict(os.environ); sys.path.append(%r)" % str(numpy_folder()), tell,
+        "python from gdbext.cpython import heap_arrays; print(heap_arrays.numpy().__name__)", tell]).answers
+    assert "".join(answer.stderr for answer in answers) == ""
+    assert answers[2].stdout == "numpy\n" and answers[3].stdout == answers[1].stdout
+    assert answers[1].stdout.endswith(" True\n")
+
+
 def test_numpy(interpreter: Interpreter, tmp_path: Path) -> None:
     """Every object as the program told, and each command answers as it does without numpy."""
     folder = numpy_folder()
