@@ -31,6 +31,8 @@ def ask(program: processes.Program, *commands: str) -> List[gdb.Answer]:
 def test_growth(program: processes.Program, tmp_path: Path) -> None:
     """Snapshots in a file and in the session, a core against the living process; new objects are named."""
     kept = tmp_path / "before"
+    # It is ready before it waits, for which it makes a bytes object.
+    processes.wait_until_still(program.pid)
     core = gdb.gcore(program.pid, tmp_path / "core")
     taken, same = ask(program, "py-leaks snapshot -json -file %s one" % kept, "py-leaks diff -json one")
     assert taken.document()["name"] == "one"
