@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from types import ModuleType
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .heap import Run
 from .heap_objects import (
@@ -298,3 +298,9 @@ class ArrayObjects(HeapObjects):
             if group.type.tracks and len(odd) > len(none):
                 dead = np.concatenate([dead, np.asarray(self._without_links(group), dtype=np.intp)])
         return dead
+
+    def _with_many(self, group: Group) -> Iterable[Tuple[int, int]]:
+        if not isinstance(group, ArrayGroup):
+            return super()._with_many(group)
+        places = self.np.flatnonzero(group.array(self._count_at) >= LOWEST_POINTER)
+        return zip(places.tolist(), group.places()[places].tolist())

@@ -594,13 +594,18 @@ class HeapObjects:
 
         What has many is rare, and may be another structure in a block in which there was an object before.
         """
-        kept = []
-        for address, count in zip(group.addresses(), group.column(self._count_at)):
+        flags = [True] * len(group)
+        for place, address in self._with_many(group):
             try:
-                kept.append(count < LOWEST_POINTER or self._lists.is_linked(address) is not False)
+                flags[place] = self._lists.is_linked(address) is not False
             except READ_ERRORS:
-                kept.append(False)
-        return [] if all(kept) else group.keep(kept)
+                flags[place] = False
+        return [] if all(flags) else group.keep(flags)
+
+    def _with_many(self, group: Group) -> Iterable[Tuple[int, int]]:
+        """The places in a group, and the addresses, of what has as many references as a pointer would say."""
+        return [(place, address) for place, (address, count) in enumerate(zip(
+            group.addresses(), group.column(self._count_at))) if count >= LOWEST_POINTER]
 
     def _surely_alive(self, counts: Sequence[int]) -> bool:
         """Whether words are counts beyond doubt: most pools hold nothing else, which is quickly seen."""

@@ -198,7 +198,7 @@ class HeapWalk:
     def _has_debug_hooks(self) -> bool:
         """Whether blocks begin as the debug hooks (PYTHONMALLOC=debug) make them."""
         words: List[int] = []
-        runs = chain(self.mimalloc.runs(), self.pools.runs(most=2 * _SAMPLE))
+        runs = chain(self.mimalloc.runs(), self.pools.runs(most=_SAMPLE))
         for run in islice((run for run in runs if run.size > DEBUG_HEADER), _SAMPLE):
             free = set(run.free)
             column = run.words[1::run.size // 8].tolist()
