@@ -519,25 +519,38 @@ class Sizes:
 
     def _code(self, type_: HeapType) -> Rule:
         reader, struct = self._reader, self._layout["PyCodeObject"]
-        base, extra_at, word = type_.head + type_.basic_size, struct.offset("co_extra"), self._windows.word
-        has_cell2arg, has_opcache = "co_cell2arg" in struct, "co_opcache" in struct
+        base, item, extra_at = type_.head + type_.basic_size, type_.item_size, struct.offset("co_extra")
+        # Counted as Py_ssize_t in 3.6 too, where it is unsigned char.
+        cells = [struct.offset(name) for name in ("co_cell2arg", "co_cellvars")] if "co_cell2arg" in struct else []
+        opcache_at = struct.offset("co_opcache") if "co_opcache" in struct else None
 
-        def size_of(address: int) -> int:
+        def of_extra(extra: int) -> int:
+            # struct _PyCodeObjectExtra: ce_size, then that many pointers, of which the struct has one.
+            return 16 + 8 * (self._windows.word(extra) - 1)
+
+        def of_cells(names: int) -> int:
+            return 8 * self._tuple_size(names)
+
+        def of_opcache(address: int) -> int:
+            code = self._tuple_size(reader.pointer(address, "PyCodeObject", "co_code"))
+            return code // 2 + _OPCACHE * reader.integer(address, "PyCodeObject", "co_opcache_size")
+
+        def sizes(group: Group) -> List[int]:
             # Since 3.11 the instructions follow the structure; _PyObject_VAR_SIZE rounds up to whole words.
-            size = -(-(base + type_.item_size * word(address + self._size_at)) // 8) * 8 if type_.item_size else base
-            extra = word(address + extra_at)
-            if extra:
-                # struct _PyCodeObjectExtra: ce_size, then that many pointers, of which the struct has one.
-                size += 16 + 8 * (word(extra) - 1)
-            if has_cell2arg:
-                if reader.pointer(address, "PyCodeObject", "co_cell2arg"):
-                    # Counted as Py_ssize_t in 3.6 too, where it is unsigned char.
-                    size += 8 * self._tuple_size(reader.pointer(address, "PyCodeObject", "co_cellvars"))
-            if has_opcache and reader.pointer(address, "PyCodeObject", "co_opcache"):
-                code = self._tuple_size(reader.pointer(address, "PyCodeObject", "co_code"))
-                size += code // 2 + _OPCACHE * reader.integer(address, "PyCodeObject", "co_opcache_size")
-            return size
-        return lambda group: [self._safely(size_of, base, address) for address in group.addresses()]
+            found = [-(-(base + item * length) // 8) * 8 for length in group.column(self._size_at)] if item else (
+                [base] * len(group))
+            for index, extra in enumerate(group.column(extra_at)):
+                if extra:
+                    found[index] += self._safely(of_extra, 0, extra)
+            for index, (cell, names) in enumerate(zip(*map(group.column, cells))):
+                if cell:
+                    found[index] += self._safely(of_cells, 0, names)
+            if opcache_at is not None and any(group.column(opcache_at)):
+                for index, (address, opcache) in enumerate(zip(group.addresses(), group.column(opcache_at))):
+                    if opcache:
+                        found[index] += self._safely(of_opcache, 0, address)
+            return found
+        return sizes
 
     def _frame(self, type_: HeapType) -> Rule:
         reader = self._reader
