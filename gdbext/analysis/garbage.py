@@ -111,11 +111,11 @@ class _Unreachable:
         for address in chain.from_iterable(tracked.of_types(lambda _type: True)):
             try:
                 number, immortal = count(address)
-                if number or elsewhere is not None:
-                    left[address] = -1 if immortal else number
-                # Else it is being freed at this very moment, and about to be taken out of its list.
             except READ_ERRORS:
-                left[address] = -1
+                number, immortal = -1, False
+            # Without a reference it is being freed at this very moment, and about to be taken out of its list.
+            if number or elsewhere is not None:
+                left[address] = -1 if immortal else number
         self.addresses = list(left)
         reachable = [held for root in references.roots() for held, _via in root.holds] if elsewhere else []
         for done, address in enumerate(left):

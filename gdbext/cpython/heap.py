@@ -63,10 +63,10 @@ CHUNK_HEADER = 16
 _HEAP_ALIGNMENT = 64 << 20
 # The first chunk of such a heap comes after its heap_info, and in the first one after the malloc_state.
 _MAX_HEAP_HEADER = 1 << 12
-# Bytes of what is found, which is looked through several times.
-_MOST_KEPT = 8 << 20
 # So many chunks in a row, or all of them, prove that it is a heap. By chance even two are unlikely.
 _PROOF = 64
+# Bytes of chunks that are kept to be looked through again.
+_MOST_KEPT = 8 << 20
 
 # The debug hooks (PYTHONMALLOC=debug) put a size and an id in front of a block, the id a letter and seven
 # of these (FORBIDDENBYTE; 0xFB up to 3.7).

@@ -388,15 +388,13 @@ class Sizes:
         """(size of a keys object, how many values fit a split table of it, how many refer to it)."""
         if self._logged:
             count, log2, log2_bytes, kind, usable, used = self._windows.unpack(keys, self._keys_fields)
-            size = self._table_size(log2, log2_bytes, kind)
-            if size < 0:
-                raise Damaged(keys, "impossible dict")
-            return size, used + usable, count
-        count, length = self._windows.unpack(keys, self._keys_fields)
-        size = self._table_size_by_length(length)
+            size, fits = self._table_size(log2, log2_bytes, kind), used + usable
+        else:
+            count, length = self._windows.unpack(keys, self._keys_fields)
+            size, fits = self._table_size_by_length(length), (length << 1) // 3
         if size < 0:
             raise Damaged(keys, "impossible dict")
-        return size, (length << 1) // 3, count
+        return size, fits, count
 
     def _table_size(self, log2: int, log2_bytes: int, kind: int) -> int:
         """That of a keys object with an index of two to the power of `log2` entries; -1 where it is impossible."""

@@ -194,8 +194,9 @@ def test_an_object_that_is_being_freed(one_interpreter: Interpreter, tmp_path: P
         pytest.skip("where ob_refcnt lies is known here of a release build with the GIL")
     with processes.running_python(stripped.as_installed(one_interpreter), "small.py") as program:
         core, executable = gdb.gcore(program.pid, tmp_path / "core"), program.executable
-        asked = ["py-leaks instances -json -limit 1 Account", "py-leaks -tracked -json", "py-leaks garbage -json"]
-        instances, *before = (each.document() for each in gdb.run(asked, pid=program.pid, mode="hidden").answers)
+    asked = ["py-leaks instances -json -limit 1 Account", "py-leaks -tracked -json", "py-leaks garbage -json"]
+    instances, *before = (
+        each.document() for each in gdb.run(asked, core=core, executable=executable, mode="hidden").answers)
     freed = int(instances["objects"][0]["address"], 16)
     damaged = damage.copy(core, tmp_path / "damaged", {freed: bytes(8)})
     answers = gdb.run(asked[1:], core=damaged, executable=executable, mode="hidden").answers
